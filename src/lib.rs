@@ -1,0 +1,21 @@
+//! callbook: a directory authority for phone numbers.
+//!
+//! An authoritative DNS server signs ENUM zones that map phone numbers to SIP addresses and public keys; accredited
+//! providers submit verified registrations over HTTP; anyone looks keys up over DNS, with DNSSEC.
+//!
+//! The walk of one number, one way, no going back:
+//!
+//! ```text
+//! provider --HTTP--> http --> authority::submit --> registry::decide --> ledger::commit      (facts: events, durable)
+//!                                                                           |
+//!                   log: epoch sealed -> signed -> PUBLISHED  <-------------+                (promise: everybody sees the same)
+//!                                            |
+//!               authority::publish --> zone view --> nameserver::respond --> net --> caller
+//! caller: client::lookup (DNSSEC) --> sip:alice@acme.example, keys
+//! ```
+//!
+//! Read the rooms from the top: a room may import only rooms that stand above it (`tests/it/layers.rs` holds the list).
+
+pub mod number;
+
+pub mod clock;

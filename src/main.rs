@@ -1,0 +1,2 @@
+//! Parse and go: everything testable lives in the library.
+fn main() {}
