@@ -19,3 +19,5 @@
 pub mod number;
 
 pub mod clock;
+
+pub mod log;
