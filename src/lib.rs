@@ -19,5 +19,11 @@
 pub mod number;
 
 pub mod clock;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod telemetry;
 
 pub mod log;
+
+pub mod api;

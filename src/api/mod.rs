@@ -1,0 +1,16 @@
+//! The public JSON of the HTTP API: types that server and clients share. `snake_case`, RFC 3339 times in UTC, bytes as base64.
+
+pub mod bytes;
+pub mod charter;
+pub mod numbers;
+pub mod problem;
+pub mod providers;
+pub mod service;
+
+pub use bytes::Base64;
+pub use problem::{Problem, ProblemError};
+
+/// The longest request body, in bytes. One number with all its keys is at most 16 KiB (REGISTRY: key rules); base64 and tokens double it.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The deepest nesting of a JSON body; the deepest body that the API defines has 3.
+pub const JSON_DEPTH_MAX: usize = 16;

@@ -1,0 +1,172 @@
+//! Numbers on the wire: prepare, submit, read, and the receipt of a change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::Base64;
+
+/// What a device needs before it can build and sign an event (answer to `POST /v1/numbers/{n}/prepare`). Alike for every number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Prepared {
+    /// The apex of the directory, the `aud` of validation tokens: `e164.example.`
+    pub apex: String,
+    /// The origin of the number map, part of everything that is signed.
+    pub origin: String,
+    /// The number's label in the map (32 bytes).
+    pub label: Base64,
+    /// The VRF proof that the label is this number's (80 bytes, RFC 9381 suite 3).
+    pub vrf_proof: Base64,
+    /// The directory's VRF public key (32 bytes); compare it with the one you pinned.
+    pub vrf_key: Base64,
+    /// Goes into the newest validation token, which is minted last.
+    pub nonce: String,
+    /// When the nonce expires.
+    pub nonce_expires: String,
+    /// An X25519 public key (32 bytes) for the possession proofs of X25519 keys.
+    pub ephemeral: Base64,
+    /// The directory's time, for `valid_until`: Unix seconds.
+    pub now_s: u64,
+    /// The number's version; only for its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// The hash of the number's State, the `prev` of the next one (32 bytes); only for its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev: Option<Base64>,
+    /// The number's State (212 bytes); only for its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Base64>,
+}
+
+/// A registration or a change of one (`PUT /v1/numbers/{n}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Submission {
+    /// Record R, as text.
+    pub record: String,
+    /// The opening of the commitment to R (32 bytes, random).
+    pub opening: Base64,
+    /// The event, signed by the holder's control key and by the provider's statement key.
+    pub event: Base64,
+    /// A proof of possession for every published key.
+    #[serde(default)]
+    pub possession: Vec<Possession>,
+    /// Validation tokens, compact JWS; the newest first.
+    #[serde(default)]
+    pub validation: Vec<String>,
+}
+
+/// Proves that whoever signs the event holds the private half of a published key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Possession {
+    /// The record's prefix: `_id`, `_e2e`, `_mls` or `_sip-client`.
+    pub prefix: String,
+    /// The key, a SubjectPublicKeyInfo (DER).
+    pub spki: Base64,
+    /// A signature (64 bytes), or for X25519 a MAC (32 bytes).
+    pub proof: Base64,
+}
+
+/// A fresh validation of a number that stays as it is (`POST /v1/numbers/{n}/validation`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// The RENEW event, signed by the provider's statement key.
+    pub event: Base64,
+    /// Validation tokens, compact JWS; the newest first.
+    pub validation: Vec<String>,
+}
+
+/// The provider's release, or the notice of it (`DELETE /v1/numbers/{n}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// A REQUEST (door 9, the notice) or the RELEASE after it, signed by the provider's statement key.
+    pub event: Base64,
+}
+
+/// An act of the holder alone (`POST /v1/holder/events`): suspend, resume, release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HolderAct {
+    /// The number, `+…`.
+    pub number: String,
+    /// The event, signed by the control key alone.
+    pub event: Base64,
+    /// The new record R, for an update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// The opening of the commitment to it (32 bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Base64>,
+}
+
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Durable, and waits for its epoch.
+    Pending,
+    /// In a published epoch: DNS answers with it.
+    Published,
+}
+
+/// The promise that a change is durable and will be published (RFC 6962 calls it a timestamp, we a receipt).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Receipt {
+    /// SHA-256 of the event as submitted, in hex; the receipt's name under `/v1/receipts/`.
+    pub event_hash: String,
+    /// When the change became durable.
+    pub accepted_at: String,
+    /// The latest epoch by which it will be in.
+    pub epoch_latest: u64,
+    /// How far it has come.
+    pub visibility: Visibility,
+    /// The version that the change makes.
+    pub version: u64,
+    /// The epoch that it is in, once published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// The hash S of the published State (hex), once published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<String>,
+}
+
+/// A registration in full, for its provider (`GET /v1/numbers/{n}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct NumberView {
+    /// The number, `+…`.
+    pub number: String,
+    /// `active`, `lapsed`, `suspended` or `released`.
+    pub status: String,
+    /// The sponsoring provider.
+    pub provider: String,
+    /// `holder` or `provider`: whose control key signs.
+    pub class: String,
+    /// Counts the changes, from 1; also the ETag.
+    pub version: u64,
+    /// When the registration lapses.
+    pub not_after: String,
+    /// The epoch of the last change; 0 while that is not published yet.
+    pub since_epoch: u64,
+    /// The State (212 bytes).
+    pub state: Base64,
+    /// S, the hash of the State (hex).
+    pub state_hash: String,
+    /// Record R; absent once released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// Whether a change waits for its epoch; another is refused until then.
+    pub event_pending: bool,
+    /// When a notice of release, if one was given, takes effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_possible_from: Option<String>,
+}

@@ -1,0 +1,121 @@
+//! Providers, validation entities and API tokens on the wire.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::Base64;
+
+/// A public key with its algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// `ed25519` (32 bytes) or `es256` (33 bytes, SEC 1 compressed).
+    pub algorithm: String,
+    /// The key.
+    pub key: Base64,
+    /// The RFC 7638 thumbprint, base64url; the `kid` of validation tokens. Set by the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<String>,
+}
+
+/// A new provider or validation entity, or both (`POST /v1/providers`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewProvider {
+    /// Its name in records and events: lower-case letters, digits, hyphens, at most 63.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Keys that sign its submissions; without any it is a validation entity only.
+    #[serde(default)]
+    pub statement_keys: Vec<Key>,
+    /// Keys that sign validation tokens; with any it is a validation entity.
+    #[serde(default)]
+    pub validation_keys: Vec<Key>,
+}
+
+/// An entry of the public register.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Provider {
+    /// Its name in records and events.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// `accredited` or `suspended`.
+    pub status: String,
+    /// Keys that sign its submissions.
+    pub statement_keys: Vec<Key>,
+    /// Keys that sign validation tokens.
+    pub validation_keys: Vec<Key>,
+}
+
+/// The public register of providers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Providers {
+    /// By id.
+    pub providers: Vec<Provider>,
+}
+
+/// A change of a provider's status (`PATCH /v1/providers/{id}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StatusChange {
+    /// `accredited` or `suspended`.
+    pub status: String,
+    /// The article of the charter that it rests on; goes into the public log.
+    pub clause: String,
+}
+
+/// A wish for an API token (`POST /v1/providers/{id}/tokens`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// `read:PREFIX` and `write:PREFIX`, where PREFIX is the start of the numbers it is good for: `+` for all, `+999` for the sandbox.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Days until it expires, 1 to 365; default 90.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_d: Option<u32>,
+}
+
+/// A token without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Token {
+    /// Names the token.
+    pub id: String,
+    /// What it is good for.
+    pub scopes: Vec<String>,
+    /// When it expires.
+    pub expires_at: String,
+    /// When it was last used, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
+}
+
+/// A new token; the only time that its secret is shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct IssuedToken {
+    /// Names the token.
+    pub id: String,
+    /// The secret, for `Authorization: Bearer`. Stored hashed: it cannot be shown again.
+    pub token: String,
+    /// What it is good for.
+    pub scopes: Vec<String>,
+    /// When it expires.
+    pub expires_at: String,
+}
+
+/// A provider's tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Tokens {
+    /// By id.
+    pub tokens: Vec<Token>,
+}

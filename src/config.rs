@@ -1,0 +1,295 @@
+//! The configuration file of an installation: every key with its default, its unit and its bounds.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the configuration file inside an installation's directory.
+pub const FILE_NAME: &str = "config.toml";
+
+/// The whole configuration. Unknown keys are refused, so a typing mistake never passes for a setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The apex of the number zone, a domain name such as `e164.example.`; the final dot may be left out.
+    pub apex: String,
+    /// The host name that prefixes the origins of the public logs (`<host>/map/<era>`, `<host>/gov`).
+    pub host: String,
+    /// The name server.
+    #[serde(default)]
+    pub dns: Dns,
+    /// The HTTP API.
+    #[serde(default)]
+    pub http: Http,
+    /// Epochs of the public log.
+    #[serde(default)]
+    pub publish: Publish,
+    /// Where things lie, relative to the configuration file.
+    #[serde(default)]
+    pub paths: Paths,
+}
+
+/// The name server's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Addresses to answer on, UDP and TCP alike. Default: `127.0.0.1:5300`.
+    pub listen: Vec<SocketAddr>,
+    /// Threads that answer UDP; 0 means one a processor. Default: 0. At most 256.
+    pub udp_threads: usize,
+}
+
+/// The HTTP API's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address to serve the API on; put a TLS proxy in front of it when it is not loopback. Default: `127.0.0.1:8300`.
+    pub listen: SocketAddr,
+}
+
+/// How epochs are made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publish {
+    /// Milliseconds between epochs while there are events; 0 publishes with each commit batch. Default: 1000. At most 60 000.
+    pub epoch_ms: u64,
+    /// Seconds after which an epoch is made even without events. Default: 60. From 1 to 3600.
+    pub heartbeat_s: u64,
+}
+
+/// Where things lie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Paths {
+    /// Private keys, mode 0600. Default: `keys`.
+    pub keys: PathBuf,
+    /// Master files; the number zone's is `<apex>zone`. Default: `zones`.
+    pub zones: PathBuf,
+    /// The charter: `charter.md` and `policy.toml`. Default: `charter`.
+    pub charter: PathBuf,
+    /// The ledger. Default: `data`.
+    pub data: PathBuf,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))], udp_threads: 0 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8300)) }
+    }
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self { epoch_ms: 1000, heartbeat_s: 60 }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { keys: "keys".into(), zones: "zones".into(), charter: "charter".into(), data: "data".into() }
+    }
+}
+
+/// What is wrong with a configuration; every mistake that can be told at once.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read {path}: {source}. Make an installation with `callbook init --dir DIR --apex NAME`, or name one with --dir"
+    )]
+    Unreadable {
+        /// The file that was tried.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key or a value of the wrong type; the text names line and column.
+    #[error("{path}: {why}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with the line.
+        why: String,
+    },
+    /// Values out of bounds.
+    #[error("{path}:\n  {}", mistakes.join("\n  "))]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// One line a mistake: key, value, what would be accepted.
+        mistakes: Vec<String>,
+    },
+}
+
+impl Config {
+    /// A configuration with the defaults for an apex and a host.
+    pub fn new(apex: &str, host: &str) -> Self {
+        Self {
+            apex: absolute(apex),
+            host: host.to_owned(),
+            dns: Dns::default(),
+            http: Http::default(),
+            publish: Publish::default(),
+            paths: Paths::default(),
+        }
+    }
+
+    /// Reads and checks `dir/config.toml`; relative paths become relative to `dir`.
+    pub fn load(dir: &Path) -> Result<Self, ConfigError> {
+        let path = dir.join(FILE_NAME);
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        let mut config = Self::parse(&text, &path)?;
+        for place in
+            [&mut config.paths.keys, &mut config.paths.zones, &mut config.paths.charter, &mut config.paths.data]
+        {
+            *place = dir.join(&*place);
+        }
+        Ok(config)
+    }
+
+    /// Reads and checks a configuration text; `path` is only for the errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text)
+            .map_err(|e| ConfigError::Syntax { path: path.to_owned(), why: e.to_string().trim_end().to_owned() })?;
+        config.apex = absolute(&config.apex);
+        let mistakes = config.mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Values { path: path.to_owned(), mistakes }) }
+    }
+
+    /// The configuration as a commented file, ready to be edited.
+    pub fn to_file(&self) -> String {
+        let listen = self.dns.listen.iter().map(|a| format!("\"{a}\"")).collect::<Vec<_>>().join(", ");
+        format!(
+            "# callbook configuration; `callbook config check --dir DIR` checks it and shows what is in force.\n\n\
+             # The apex of the number zone, and the host name in the origins of the public logs. Neither can change later.\n\
+             apex = \"{}\"\nhost = \"{}\"\n\n\
+             [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\n\
+             [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
+             [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
+             # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
+             [paths]\n# Relative to this file.\nkeys = \"{}\"\nzones = \"{}\"\ncharter = \"{}\"\ndata = \"{}\"\n",
+            self.apex,
+            self.host,
+            self.dns.udp_threads,
+            self.http.listen,
+            self.publish.epoch_ms,
+            self.publish.heartbeat_s,
+            self.paths.keys.display(),
+            self.paths.zones.display(),
+            self.paths.charter.display(),
+            self.paths.data.display(),
+        )
+    }
+
+    /// The number zone's master file.
+    pub fn zone_file(&self) -> PathBuf {
+        self.paths.zones.join(format!("{}zone", self.apex))
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut need = |ok: bool, text: String| {
+            if !ok {
+                found.push(text);
+            }
+        };
+        need(
+            is_domain(&self.apex),
+            format!(
+                "apex = {:?}: a domain name of letters, digits and hyphens is needed, such as \"e164.example.\"",
+                self.apex
+            ),
+        );
+        need(
+            is_domain(&absolute(&self.host)),
+            format!("host = {:?}: a host name is needed, such as \"directory.example\"", self.host),
+        );
+        need(
+            !self.dns.listen.is_empty(),
+            "dns.listen is empty: give at least one address, such as \"127.0.0.1:5300\"".to_owned(),
+        );
+        need(self.dns.udp_threads <= 256, format!("dns.udp_threads = {}: at most 256", self.dns.udp_threads));
+        need(
+            self.publish.epoch_ms <= 60_000,
+            format!("publish.epoch_ms = {}: at most 60000 (one minute)", self.publish.epoch_ms),
+        );
+        need(
+            (1..=3600).contains(&self.publish.heartbeat_s),
+            format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
+        );
+        found
+    }
+}
+
+/// A domain name in lower case with its final dot.
+fn absolute(name: &str) -> String {
+    format!("{}.", name.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// Whether this is an absolute host-like domain name (RFC 1123 2.1) that leaves room for a number's labels below it.
+fn is_domain(name: &str) -> bool {
+    /// 15 digit labels, a purpose label and the 56-character hash labels must still fit into 255 octets (RFC 1035 2.3.4).
+    const OCTETS_MAX: usize = 160;
+    let Some(labels) = name.strip_suffix('.') else { return false };
+    name.len() <= OCTETS_MAX
+        && labels.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(text, Path::new("config.toml"))
+    }
+
+    #[test]
+    fn the_file_written_is_the_file_read() {
+        let config = Config::new("E164.Example", "dir.example");
+        assert_eq!(parse(&config.to_file()).unwrap(), config);
+        assert_eq!(config.apex, "e164.example.");
+        assert_eq!(config.zone_file(), Path::new("zones/e164.example.zone"));
+    }
+
+    #[test]
+    fn two_keys_are_enough() {
+        assert_eq!(
+            parse("apex = \"e164.example\"\nhost = \"dir.example\"").unwrap(),
+            Config::new("e164.example.", "dir.example")
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error =
+            parse("apex = \"e164.example\"\nhost = \"dir.example\"\n[dns]\nlisen = []").unwrap_err().to_string();
+        assert!(error.contains("lisen") && error.contains("line 4"), "{error}");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
+        let error = parse(text).unwrap_err().to_string();
+        for key in ["apex", "host", "dns.listen", "dns.udp_threads", "publish.epoch_ms", "publish.heartbeat_s"] {
+            assert!(error.contains(key), "{key} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_tells_how_to_make_one() {
+        let error = Config::load(Path::new("/nonexistent")).unwrap_err().to_string();
+        assert!(error.contains("callbook init"), "{error}");
+    }
+}
