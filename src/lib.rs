@@ -26,4 +26,7 @@ pub mod telemetry;
 
 pub mod log;
 
+#[cfg(feature = "server")]
+pub mod charter;
+
 pub mod api;
