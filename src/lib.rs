@@ -28,5 +28,7 @@ pub mod log;
 
 #[cfg(feature = "server")]
 pub mod charter;
+#[cfg(feature = "server")]
+pub mod registry;
 
 pub mod api;

@@ -1,0 +1,124 @@
+//! Who is accredited: providers, validation entities and operators with their keys, as immutable data that the law is handed.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::log::bytes::to_base64url;
+use crate::log::key::{PublicKey, Thumbprint};
+
+/// The register of one moment. Lookups are by id; keys are compared as keys.
+#[derive(Clone, Debug, Default)]
+pub struct Register {
+    providers: BTreeMap<String, Provider>,
+    entities: BTreeMap<String, ValidationEntity>,
+    operators: Vec<PublicKey>,
+    statement_thumbprints: HashSet<Thumbprint>,
+}
+
+/// An accredited company or association that submits registrations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// Its id: `[a-z0-9][a-z0-9-]{0,62}`.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// Whether it may submit.
+    pub status: ProviderStatus,
+    /// The keys with which it signs events (role 2).
+    pub statement_keys: Vec<PublicKey>,
+}
+
+/// Whether a provider may submit. It never decides whether records are published (clause 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderStatus {
+    /// In good standing.
+    Accredited,
+    /// No command is taken; its holders act by themselves.
+    Suspended,
+}
+
+/// Who proves that a person controls a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidationEntity {
+    /// Its id, the `iss` of its tokens.
+    pub id: String,
+    /// Whether its tokens are taken.
+    pub status: EntityStatus,
+    token_keys: BTreeMap<String, PublicKey>,
+}
+
+/// Whether the tokens of a validation entity are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntityStatus {
+    /// In good standing.
+    Accredited,
+    /// None of its tokens is taken.
+    Suspended,
+}
+
+impl Register {
+    /// A register of these; of two with one id the later stands.
+    pub fn new(
+        providers: impl IntoIterator<Item = Provider>,
+        entities: impl IntoIterator<Item = ValidationEntity>,
+        operators: impl IntoIterator<Item = PublicKey>,
+    ) -> Self {
+        let providers: BTreeMap<_, _> = providers.into_iter().map(|provider| (provider.id.clone(), provider)).collect();
+        let entities = entities.into_iter().map(|entity| (entity.id.clone(), entity)).collect();
+        let keys = providers.values().flat_map(|provider| &provider.statement_keys);
+        let statement_thumbprints = keys.map(PublicKey::thumbprint).collect();
+        Self { providers, entities, operators: operators.into_iter().collect(), statement_thumbprints }
+    }
+
+    /// The provider of that id.
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        self.providers.get(id)
+    }
+
+    /// Every provider, by id.
+    pub fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.values()
+    }
+
+    /// The validation entity of that id.
+    pub fn entity(&self, id: &str) -> Option<&ValidationEntity> {
+        self.entities.get(id)
+    }
+
+    /// Whether this is a statement key of that provider.
+    pub fn is_statement_key(&self, provider: &str, key: &PublicKey) -> bool {
+        self.provider(provider).is_some_and(|provider| provider.statement_keys.contains(key))
+    }
+
+    /// Whether this names a statement key of any provider.
+    pub fn is_any_statement_key(&self, thumbprint: &Thumbprint) -> bool {
+        self.statement_thumbprints.contains(thumbprint)
+    }
+
+    /// Whether this is the key of a member of the operator's staff.
+    pub fn is_operator_key(&self, key: &PublicKey) -> bool {
+        self.operators.contains(key)
+    }
+}
+
+impl ValidationEntity {
+    /// An entity with these token keys.
+    pub fn new(id: impl Into<String>, status: EntityStatus, token_keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        let token_keys = token_keys.into_iter().map(|key| (kid(&key), key)).collect();
+        Self { id: id.into(), status, token_keys }
+    }
+
+    /// The token key of that `kid`.
+    pub fn token_key(&self, kid: &str) -> Option<&PublicKey> {
+        self.token_keys.get(kid)
+    }
+
+    /// Its token keys by `kid`.
+    pub fn token_keys(&self) -> impl Iterator<Item = (&str, &PublicKey)> {
+        self.token_keys.iter().map(|(kid, key)| (kid.as_str(), key))
+    }
+}
+
+/// The `kid` of a token key: base64url of its RFC 7638 thumbprint.
+pub fn kid(key: &PublicKey) -> String {
+    to_base64url(&key.thumbprint())
+}
