@@ -1,2 +1,10 @@
 //! Integration tests: one binary, a module a subject.
+
+// The rooms are handed time and environment; the tests are who hands them.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+
+mod house;
+mod layers;
+mod peers;
 mod rules;
+mod source;

@@ -1,0 +1,67 @@
+//! Programs from outside that judge our answers: found, or the test says loudly that it was skipped.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Set by `./test`: a missing peer is then a failure, not a skip.
+const REQUIRE: &str = "CALLBOOK_REQUIRE_PEERS";
+/// Set by `./test`: a file that collects one line a skipped test, for the closing summary.
+const SKIPPED: &str = "CALLBOOK_SKIPPED";
+/// Where Debian keeps daemons, which a user's PATH often leaves out.
+const DAEMON_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+
+/// The path of a program such as `unbound-host`; nothing when it is missing and the test shall return early.
+///
+/// Panics when it is missing and [`REQUIRE`] says that it must be there.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let found = find(name);
+    if found.is_none() {
+        skipped(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// A Python 3 that can import `module` (Debian's own first: packages are installed for it).
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
+    let candidates = [Some(PathBuf::from("/usr/bin/python3")), find("python3")];
+    let found = candidates.into_iter().flatten().find(|python| {
+        let import = Command::new(python).args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
+        import.is_ok_and(|status| status.success())
+    });
+    if found.is_none() {
+        skipped(&format!("no python3 has the module {module}"));
+    }
+    found
+}
+
+/// Says that a test did not run and why: loudly, and never where peers are required.
+pub(crate) fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {why}", thread.name().unwrap_or("a test"));
+    assert!(env::var_os(REQUIRE).is_none_or(|v| v != "1"), "{line}, and {REQUIRE}=1 asks for it");
+    eprintln!("{line}");
+    if let Some(file) = env::var_os(SKIPPED).filter(|v| !v.is_empty()) {
+        let mut file = OpenOptions::new().create(true).append(true).open(file).expect("the summary can be written");
+        writeln!(file, "{line}").expect("the summary can be written");
+    }
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(DAEMON_FOLDERS.map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_found_and_what_is_not_is_not() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program-of-callbook").is_none());
+    }
+}
