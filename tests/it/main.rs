@@ -5,6 +5,7 @@
 
 mod house;
 mod layers;
+mod numbers;
 mod peers;
 mod rules;
 mod source;

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_found_and_what_is_not_is_not() {
-        assert!(find("sh").is_some());
+        assert!(program("sh").is_some());
         assert!(find("no-such-program-of-callbook").is_none());
     }
 }

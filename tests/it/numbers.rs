@@ -1,0 +1,47 @@
+//! ENUM names against a second opinion: dnspython's `dns.e164`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use callbook::number::Number;
+
+use crate::peers;
+
+const APEX: &str = "e164.example";
+
+/// Reads numbers, prints each one's ENUM name and the number that the name leads back to.
+const ORACLE: &str = "\
+import sys, dns.e164, dns.name
+apex = dns.name.from_text(sys.argv[1] + '.')
+for line in sys.stdin:
+    name = dns.e164.from_e164(line.strip(), apex)
+    print(name.to_text(), dns.e164.to_e164(name, apex))
+";
+
+#[test]
+fn enum_names_agree_with_dnspython() {
+    let Some(python) = peers::python_with("dns.e164") else { return };
+    let numbers: Vec<Number> =
+        ["+4477009", "+1 202 555 0123", "+34 600.111-222", "+999 (0012) 3450000", "+123456789012345"]
+            .iter()
+            .map(|text| Number::parse(text).expect("a number"))
+            .collect();
+    let asked: String = numbers.iter().map(|number| format!("{number}\n")).collect();
+
+    let mut oracle = Command::new(python)
+        .args(["-c", ORACLE, APEX])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    oracle.stdin.take().expect("a pipe").write_all(asked.as_bytes()).expect("python reads");
+    let output = oracle.wait_with_output().expect("python ends");
+    let said = String::from_utf8(output.stdout).expect("text");
+
+    let ours: String = numbers.iter().map(|n| format!("{}. {n}\n", n.enum_name(APEX).trim_end_matches('.'))).collect();
+    assert_eq!(said, ours);
+    for (line, number) in said.lines().zip(&numbers) {
+        let name = line.split(' ').next().expect("a name");
+        assert_eq!(Number::from_enum_name(name, APEX), Ok(*number), "{name}");
+    }
+}
