@@ -4,16 +4,25 @@
 //! [`ZERO`] is 32 zero bytes, times are Unix seconds unless a name says `_ms`. What is parsed writes back to the same
 //! bytes, and there is one way only to write a thing: another spelling is [`Malformed`](bytes::Malformed).
 
+pub mod batch;
 pub mod bytes;
+pub mod checkpoint;
+pub mod epoch;
 pub mod event;
 pub mod evidence;
+pub mod gov;
 pub mod key;
 pub mod label;
+pub mod map;
+pub mod merkle;
+pub mod monitor;
+pub mod note;
 pub mod pending;
 pub mod possession;
 pub mod random;
 pub mod record;
 pub mod state;
+pub mod vrf;
 
 /// A SHA-256 value.
 pub type Hash = [u8; 32];

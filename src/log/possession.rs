@@ -52,8 +52,7 @@ impl PublishedKey {
     /// Whether `proof` shows possession of this key for that event, published under `prefix`.
     ///
     /// A signing key's proof is a signature of 64 bytes over [`tbs`]; an X25519 key's is [`mac`] of 32 bytes under the
-    /// secret that it shares with `ephemeral`, the private half of what the server gave out. Both checks take a time
-    /// that does not depend on the proof.
+    /// secret that it shares with `ephemeral`, the private half of what the server gave out.
     pub fn is_proved_by(&self, proof: &[u8], event_tbs: &[u8], prefix: Prefix, ephemeral: &[u8; 32]) -> bool {
         let spki = self.to_spki();
         match self {
