@@ -9,3 +9,4 @@ mod numbers;
 mod peers;
 mod rules;
 mod source;
+mod vectors;
