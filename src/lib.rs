@@ -32,3 +32,6 @@ pub mod charter;
 pub mod registry;
 
 pub mod api;
+
+#[cfg(feature = "client")]
+pub mod client;
