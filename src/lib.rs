@@ -24,6 +24,8 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod telemetry;
 
+pub mod wire;
+
 pub mod log;
 
 #[cfg(feature = "server")]

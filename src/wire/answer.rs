@@ -1,0 +1,240 @@
+//! The answer writer: header, question, records with compressed owner names, OPT; truncation keeps question and OPT.
+
+use super::name::Name;
+use super::query::{Edns, HEADER_OCTETS, Header, Question};
+use super::rr::{CLASS_IN, Ede, Rcode, RrType};
+
+/// The largest UDP answer: fits every path without fragments (RFC 9715, DNS flag day 2020).
+pub const UDP_OCTETS_MAX: usize = 1232;
+/// The largest TCP answer: its length prefix has 16 bits.
+pub const TCP_OCTETS_MAX: usize = 65_535;
+/// Without EDNS an answer over UDP has at most this (RFC 1035 4.2.1).
+const PLAIN_UDP_OCTETS: usize = 512;
+/// An OPT record without options, and one EDE option without text.
+const OPT_OCTETS: usize = 11;
+const EDE_OCTETS: usize = 6;
+/// A compression pointer reaches this far (RFC 1035 4.1.4).
+const POINTER_REACH: usize = 0x3fff;
+
+/// A record did not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// The three sections of records. They are filled in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // RFC 1035 4.1
+pub enum Section {
+    Answer,
+    Authority,
+    Additional,
+}
+
+/// What stands before the RDATA.
+#[derive(Clone, Copy)]
+pub struct Rr<'a> {
+    /// The owner, compressed against the question where they share a suffix.
+    pub owner: &'a Name,
+    /// The type.
+    pub rr_type: RrType,
+    /// Seconds.
+    pub ttl_s: u32,
+}
+
+/// An answer being written into the caller's buffer. The header is written by [`Answer::finish`].
+pub struct Answer<'o, 'q> {
+    out: &'o mut [u8],
+    at: usize,
+    /// Octets for the whole answer, and for all but OPT.
+    limit: usize,
+    records_limit: usize,
+    header: Header,
+    question: Option<&'q Question<'q>>,
+    edns: Option<Edns>,
+    ede: Option<Ede>,
+    counts: [u16; 3],
+    after_question: usize,
+    authoritative: bool,
+    truncated: bool,
+    rcode: Rcode,
+}
+
+impl<'o, 'q> Answer<'o, 'q> {
+    /// Starts an answer: room for the header, then the question as it came. `size_max` is the transport's limit in octets;
+    /// with `udp` the asker's own limit counts too.
+    pub fn new(
+        out: &'o mut [u8],
+        size_max: usize,
+        udp: bool,
+        header: Header,
+        question: Option<&'q Question<'q>>,
+        edns: Option<Edns>,
+    ) -> Self {
+        let asked = edns.map_or(PLAIN_UDP_OCTETS, |e| usize::from(e.udp_octets).max(PLAIN_UDP_OCTETS));
+        let limit = if udp { size_max.min(asked) } else { size_max }.min(out.len());
+        let mut answer = Self {
+            out,
+            at: HEADER_OCTETS,
+            limit,
+            records_limit: limit - if edns.is_some() { (OPT_OCTETS + EDE_OCTETS).min(limit) } else { 0 },
+            header,
+            question: None,
+            edns,
+            ede: None,
+            counts: [0; 3],
+            after_question: HEADER_OCTETS,
+            authoritative: false,
+            truncated: false,
+            rcode: Rcode::NoError,
+        };
+        if let Some(question) = question
+            && answer.put(question.raw).is_ok()
+        {
+            answer.question = Some(question);
+            answer.after_question = answer.at;
+        }
+        answer
+    }
+
+    /// Sets AA.
+    pub fn authoritative(&mut self, yes: bool) {
+        self.authoritative = yes;
+    }
+
+    /// Sets the response code.
+    pub fn rcode(&mut self, rcode: Rcode) {
+        self.rcode = rcode;
+    }
+
+    /// Refuses with a code and, if the asker speaks EDNS, the reason (RFC 8914).
+    pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
+        self.clear();
+        (self.rcode, self.ede) = (rcode, Some(ede));
+    }
+
+    /// Takes every record out again.
+    pub fn clear(&mut self) {
+        (self.at, self.counts) = (self.after_question, [0; 3]);
+    }
+
+    /// Empties the answer and sets TC: the asker comes back over TCP (RFC 2181 9).
+    pub fn truncate(&mut self) {
+        self.clear();
+        self.truncated = true;
+    }
+
+    /// Whether the asker wants DNSSEC records.
+    pub fn dnssec_ok(&self) -> bool {
+        self.edns.is_some_and(|e| e.dnssec_ok)
+    }
+
+    /// Whether the asker understands NXDOMAIN beside a compact denial (RFC 9824 5.1).
+    pub fn compact_ok(&self) -> bool {
+        self.edns.is_some_and(|e| e.compact_ok)
+    }
+
+    /// Adds one record whose RDATA is the concatenation of `rdata`. After [`Full`] the answer is as it was before.
+    pub fn record(&mut self, section: Section, rr: Rr<'_>, rdata: &[&[u8]]) -> Result<(), Full> {
+        let before = self.at;
+        let written = self.try_record(rr, rdata);
+        match written {
+            Ok(()) => {
+                if let Some(count) = self.counts.get_mut(section as usize) {
+                    *count += 1;
+                }
+            }
+            Err(Full) => self.at = before,
+        }
+        written
+    }
+
+    /// Writes OPT and header; returns the number of octets of the answer.
+    pub fn finish(mut self) -> usize {
+        let opt = self.edns.is_some() && self.opt().is_ok();
+        let [answers, authorities, additionals] = self.counts;
+        let flags = 0x8000
+            | u16::from(self.header.opcode) << 11
+            | u16::from(self.authoritative) << 10
+            | u16::from(self.truncated) << 9
+            | u16::from(self.header.rd) << 8
+            | u16::from(self.header.cd) << 4
+            | (self.rcode as u16 & 15);
+        let words = [
+            self.header.id,
+            flags,
+            u16::from(self.question.is_some()),
+            answers,
+            authorities,
+            additionals + u16::from(opt),
+        ];
+        for (into, word) in self.out.chunks_exact_mut(2).zip(words) {
+            into.copy_from_slice(&word.to_be_bytes());
+        }
+        self.at
+    }
+
+    /// The response code so far.
+    pub fn rcode_now(&self) -> Rcode {
+        self.rcode
+    }
+
+    fn opt(&mut self) -> Result<(), Full> {
+        let Some(edns) = self.edns else { return Ok(()) };
+        self.records_limit = self.limit;
+        let flags = u16::from(edns.dnssec_ok) << 15 | u16::from(edns.compact_ok) << 14;
+        self.put(&[0, 0, 41])?;
+        self.put(&(UDP_OCTETS_MAX as u16).to_be_bytes())?;
+        self.put(&[(self.rcode as u16 >> 4) as u8, 0])?;
+        self.put(&flags.to_be_bytes())?;
+        match self.ede {
+            None => self.put(&[0, 0]),
+            Some(ede) => self.put(&[0, EDE_OCTETS as u8, 0, 15, 0, 2, 0, ede as u8]),
+        }
+    }
+
+    fn try_record(&mut self, rr: Rr<'_>, rdata: &[&[u8]]) -> Result<(), Full> {
+        self.owner(rr.owner)?;
+        self.put(&rr.rr_type.0.to_be_bytes())?;
+        self.put(&CLASS_IN.to_be_bytes())?;
+        self.put(&rr.ttl_s.to_be_bytes())?;
+        let octets: usize = rdata.iter().map(|part| part.len()).sum();
+        self.put(&u16::try_from(octets).map_err(|_| Full)?.to_be_bytes())?;
+        rdata.iter().try_for_each(|part| self.put(part))
+    }
+
+    /// Writes the labels that the question's name does not end in, then a pointer into the question.
+    fn owner(&mut self, owner: &Name) -> Result<(), Full> {
+        let mut wire = owner.as_wire();
+        while wire.len() > 1 {
+            if let Some(at) = self.in_question(wire) {
+                return self.put(&(0xc000 | at).to_be_bytes());
+            }
+            let label = usize::from(*wire.first().ok_or(Full)?) + 1;
+            let (label, rest) = wire.split_at_checked(label).ok_or(Full)?;
+            self.put(label)?;
+            wire = rest;
+        }
+        self.put(&[0])
+    }
+
+    /// Where the question's name has exactly this suffix, as an offset into the message.
+    fn in_question(&self, suffix: &[u8]) -> Option<u16> {
+        let name = self.question?.name;
+        let start = name.as_wire().len().checked_sub(suffix.len())?;
+        let mut at = 0usize;
+        while at < start {
+            at += 1 + usize::from(*name.as_wire().get(at)?);
+        }
+        let offset = HEADER_OCTETS + at;
+        (at == start && name.as_wire().get(at..)? == suffix && offset <= POINTER_REACH).then_some(offset as u16)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let end = self.at + bytes.len();
+        if end > self.records_limit {
+            return Err(Full);
+        }
+        self.out.get_mut(self.at..end).ok_or(Full)?.copy_from_slice(bytes);
+        self.at = end;
+        Ok(())
+    }
+}

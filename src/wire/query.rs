@@ -1,0 +1,236 @@
+//! The scan of a query: header, one question, OPT. Hostile input: everything is checked once, here, and nothing is kept.
+
+use super::name::Name;
+use super::rr::RrType;
+
+/// Octets of a DNS header (RFC 1035 4.1.1).
+pub const HEADER_OCTETS: usize = 12;
+/// Most records that are looked through for an OPT; a query needs two at most (OPT and TSIG).
+const ADDITIONAL_MAX: u16 = 8;
+
+/// What a packet turned out to be. No `Debug`: see the room's rule.
+pub enum Scan<'a> {
+    /// Not to be answered at all: too short, or itself a response (answering those can loop for ever).
+    Drop,
+    /// A header that can be answered, and nothing more of use: FORMERR, or NOTIMP for an opcode other than QUERY.
+    Broken(Header),
+    /// A well-formed message with one question.
+    Query(Query<'a>),
+}
+
+/// The fields of a header that an answer repeats.
+#[derive(Clone, Copy)]
+pub struct Header {
+    /// The asker's id.
+    pub id: u16,
+    /// Bits 1 to 4 of the second word; 0 is QUERY.
+    pub opcode: u8,
+    /// Recursion desired: copied.
+    pub rd: bool,
+    /// Checking disabled: copied (RFC 4035 3.1.6).
+    pub cd: bool,
+}
+
+/// One question and what EDNS said about the asker.
+pub struct Query<'a> {
+    /// Header fields.
+    pub header: Header,
+    /// The question.
+    pub question: Question<'a>,
+    /// The OPT record, if there was one.
+    pub edns: Option<Edns>,
+}
+
+/// The question section.
+pub struct Question<'a> {
+    /// QNAME, QTYPE and QCLASS as they came: the answer repeats them octet for octet (0x20).
+    pub raw: &'a [u8],
+    /// QNAME in lower case.
+    pub name: Name,
+    /// QTYPE.
+    pub qtype: RrType,
+    /// QCLASS.
+    pub qclass: u16,
+}
+
+/// What the OPT record said (RFC 6891 6.1).
+#[derive(Clone, Copy)]
+pub struct Edns {
+    /// The asker's UDP payload size, as sent (below 512 means 512).
+    pub udp_octets: u16,
+    /// 0 is the only version there is.
+    pub version: u8,
+    /// DNSSEC OK (RFC 3225).
+    pub dnssec_ok: bool,
+    /// Compact answers OK (RFC 9824 5.1).
+    pub compact_ok: bool,
+}
+
+/// Reads one packet.
+pub fn scan(packet: &[u8]) -> Scan<'_> {
+    let Some((header, counts, body)) = header(packet) else { return Scan::Drop };
+    let [questions, answers, authorities, additionals] = counts;
+    // RFC 9619: a QUERY has exactly one question; other opcodes are not looked into.
+    if header.opcode != 0 || questions != 1 || answers != 0 || authorities != 0 || additionals > ADDITIONAL_MAX {
+        return Scan::Broken(header);
+    }
+    match body_of(body, additionals) {
+        Some((question, edns)) => Scan::Query(Query { header, question, edns }),
+        None => Scan::Broken(header),
+    }
+}
+
+fn header(packet: &[u8]) -> Option<(Header, [u16; 4], &[u8])> {
+    let (head, body) = packet.split_first_chunk::<HEADER_OCTETS>()?;
+    let [id_hi, id_lo, flags_hi, flags_lo, counts @ ..] = head;
+    if flags_hi & 0x80 != 0 {
+        return None;
+    }
+    let header = Header {
+        id: u16::from_be_bytes([*id_hi, *id_lo]),
+        opcode: flags_hi >> 3 & 15,
+        rd: flags_hi & 1 != 0,
+        cd: flags_lo & 0x10 != 0,
+    };
+    let [a, b, c, d, e, f, g, h] = *counts;
+    Some((header, [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes), body))
+}
+
+fn body_of(body: &[u8], additionals: u16) -> Option<(Question<'_>, Option<Edns>)> {
+    let (name, name_octets) = Name::scan(body)?;
+    let raw = body.get(..name_octets + 4)?;
+    let [t1, t0, c1, c0] = *raw.last_chunk::<4>()?;
+    let question =
+        Question { raw, name, qtype: RrType(u16::from_be_bytes([t1, t0])), qclass: u16::from_be_bytes([c1, c0]) };
+    let (mut rest, mut edns) = (body.get(raw.len()..)?, None);
+    for _ in 0..additionals {
+        let (record, after) = record(rest)?;
+        rest = after;
+        if record.rr_type == RrType::OPT {
+            // RFC 6891 6.1.1: at most one, owned by the root.
+            if edns.is_some() || record.owner_octets != 1 {
+                return None;
+            }
+            edns = Some(opt(&record)?);
+        }
+    }
+    rest.is_empty().then_some((question, edns))
+}
+
+struct Record<'a> {
+    owner_octets: usize,
+    rr_type: RrType,
+    class: u16,
+    ttl: u32,
+    rdata: &'a [u8],
+}
+
+fn record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
+    let owner_octets = owner_octets(bytes)?;
+    let (fixed, rest) = bytes.get(owner_octets..)?.split_first_chunk::<10>()?;
+    let [t1, t0, c1, c0, a, b, c, d, l1, l0] = *fixed;
+    let (rdata, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l0])))?;
+    let (rr_type, class) = (RrType(u16::from_be_bytes([t1, t0])), u16::from_be_bytes([c1, c0]));
+    Some((Record { owner_octets, rr_type, class, ttl: u32::from_be_bytes([a, b, c, d]), rdata }, rest))
+}
+
+/// The length of an owner name, which here may end in a compression pointer: it is stepped over, never followed.
+fn owner_octets(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0usize;
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            len @ 1..=63 => at += 1 + len,
+            0xc0.. => return Some(at + 2),
+            _ => return None,
+        }
+    }
+}
+
+fn opt(record: &Record<'_>) -> Option<Edns> {
+    let mut options = record.rdata;
+    while !options.is_empty() {
+        // Every option is well-formed and none is understood yet: unknown ones are ignored (RFC 6891 6.1.2).
+        let (head, rest) = options.split_first_chunk::<4>()?;
+        let [_, _, l1, l0] = *head;
+        options = rest.get(usize::from(u16::from_be_bytes([l1, l0]))..)?;
+    }
+    let [_, version, flags, _] = record.ttl.to_be_bytes();
+    Some(Edns { udp_octets: record.class, version, dnssec_ok: flags & 0x80 != 0, compact_ok: flags & 0x40 != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUESTION: &[u8] = b"\x01\x35\x04E164\x07exAMPle\x00\x00\x23\x00\x01";
+    const OPT: &[u8] = b"\x00\x00\x29\x04\xd0\x00\x00\xc0\x00\x00\x00";
+
+    fn packet(flags: u16, counts: [u16; 4], parts: &[&[u8]]) -> Vec<u8> {
+        let mut packet = vec![0xab, 0xcd];
+        packet.extend(flags.to_be_bytes());
+        packet.extend(counts.iter().flat_map(|c| c.to_be_bytes()));
+        packet.extend(parts.concat());
+        packet
+    }
+
+    fn kind(packet: &[u8]) -> &'static str {
+        match scan(packet) {
+            Scan::Drop => "drop",
+            Scan::Broken(_) => "broken",
+            Scan::Query(_) => "query",
+        }
+    }
+
+    #[test]
+    fn reads_question_and_opt() {
+        let packet = packet(0x0110, [1, 0, 0, 1], &[QUESTION, OPT]);
+        let Scan::Query(query) = scan(&packet) else { panic!("not read") };
+        assert_eq!((query.header.id, query.header.rd, query.header.cd), (0xabcd, true, true));
+        assert_eq!(query.question.raw, QUESTION);
+        assert_eq!(query.question.name.to_text(), "5.e164.example.");
+        assert_eq!((query.question.qtype, query.question.qclass), (RrType::NAPTR, 1));
+        let edns = query.edns.unwrap();
+        assert_eq!((edns.udp_octets, edns.version, edns.dnssec_ok, edns.compact_ok), (1232, 0, true, true));
+    }
+
+    #[test]
+    fn sorts_the_hostile_ones() {
+        let option = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x06\xff\xff\x00\x02ab";
+        let cut_option = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x05\xff\xff\x00\x02a";
+        let owned_opt = b"\x01a\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
+        for (what, packet, expected) in [
+            ("nothing", vec![], "drop"),
+            ("half a header", vec![0; 11], "drop"),
+            ("a response", packet(0x8000, [1, 0, 0, 0], &[QUESTION]), "drop"),
+            ("no question", packet(0, [0, 0, 0, 0], &[]), "broken"),
+            ("two questions", packet(0, [2, 0, 0, 0], &[QUESTION, QUESTION]), "broken"),
+            ("an answer in a query", packet(0, [1, 1, 0, 0], &[QUESTION, OPT]), "broken"),
+            ("NOTIFY", packet(0x2000, [1, 0, 0, 0], &[QUESTION]), "broken"),
+            ("cut question", packet(0, [1, 0, 0, 0], &[&QUESTION[..8]]), "broken"),
+            ("pointer in the question", packet(0, [1, 0, 0, 0], &[b"\xc0\x0c\x00\x01\x00\x01"]), "broken"),
+            ("octets left over", packet(0, [1, 0, 0, 0], &[QUESTION, b"x"]), "broken"),
+            ("two OPT", packet(0, [1, 0, 0, 2], &[QUESTION, OPT, OPT]), "broken"),
+            ("an OPT with an owner", packet(0, [1, 0, 0, 1], &[QUESTION, owned_opt]), "broken"),
+            ("an unknown option", packet(0, [1, 0, 0, 1], &[QUESTION, option]), "query"),
+            ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "broken"),
+            ("no OPT", packet(0, [1, 0, 0, 0], &[QUESTION]), "query"),
+        ] {
+            assert_eq!(kind(&packet), expected, "{what}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            kind(&bytes);
+        }
+
+        #[test]
+        fn never_panics_behind_a_good_header(bytes in proptest::collection::vec(any::<u8>(), 0..80), additionals in 0u16..9) {
+            kind(&packet(0, [1, 0, 0, additionals], &[&bytes]));
+            kind(&packet(0, [1, 0, 0, additionals], &[QUESTION, &bytes]));
+        }
+    }
+}
