@@ -32,6 +32,8 @@ pub mod log;
 pub mod charter;
 #[cfg(feature = "server")]
 pub mod registry;
+#[cfg(feature = "server")]
+pub mod zone;
 
 pub mod api;
 

@@ -1,0 +1,58 @@
+//! What is served: a static zone from a master file, the table of numbers, and both together as a number zone.
+//!
+//! Nothing here signs or answers. A signature is a cache entry (DNS.md 4): this room only keeps the slots it lies in.
+
+pub mod fixed;
+pub mod hashes;
+pub mod master;
+pub mod numbers;
+pub mod pack;
+pub mod shard;
+pub mod slot;
+pub mod text;
+
+pub use fixed::{Found, Node, RrSet, StaticZone};
+pub use master::MasterError;
+pub use numbers::{ApplyError, Loader, NumberZone, Ttls};
+pub use slot::{Slot, Stamp};
+
+use crate::log::record::{Revoked, Rr};
+use crate::number::Number;
+
+/// Everything that DNS says about one published number: made by the authority from State and record R (DNS.md 2).
+#[derive(Clone)]
+pub struct NumberData {
+    /// The number.
+    pub number: Number,
+    /// Unix seconds; the number is served iff now is before this, and no signature over its data lives longer.
+    pub not_after_s: u64,
+    /// The records of R.
+    pub rrs: Vec<Rr>,
+    /// `n=` in `_keys`: the State's version.
+    pub version: u64,
+    /// `s=` in `_keys`: the first 16 octets of S.
+    pub state_hash: [u8; 16],
+    /// `c=p` in `_keys` instead of `c=h`.
+    pub provider_held: bool,
+    /// The `r=` strings of `_keys`, in the order of R.
+    pub revoked: Vec<Revoked>,
+}
+
+/// One change of what is served.
+#[derive(Clone)]
+pub enum Change {
+    /// Serve this from now on, instead of whatever was served for the number.
+    Put(NumberData),
+    /// Serve nothing for the number any more.
+    Remove(Number),
+}
+
+impl Change {
+    /// The number it is about.
+    pub fn number(&self) -> Number {
+        match self {
+            Self::Put(data) => data.number,
+            Self::Remove(number) => *number,
+        }
+    }
+}
