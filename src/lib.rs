@@ -31,6 +31,8 @@ pub mod log;
 #[cfg(feature = "server")]
 pub mod charter;
 #[cfg(feature = "server")]
+pub mod dnssec;
+#[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
 pub mod zone;

@@ -1,0 +1,347 @@
+//! A zone's keys and the directory they lie in: PKCS#8 in PEM, mode 0600, named `K<apex>+013+<tag>.<ksk|zsk>.p8`.
+//!
+//! A key is never made where one is expected: [`create`] and [`load`] are different calls, and each refuses the other's case.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use ring::rand::SecureRandom;
+use zeroize::Zeroizing;
+
+use super::rrsig::{ENTRY_POINT, ZONE_KEY, dnskey_rdata, key_tag};
+use super::signer::{P256Signer, SignFault, ZoneSigner};
+use crate::wire::Name;
+use crate::wire::rr::flatten;
+use crate::zone::slot::{Slot, Slots};
+
+/// TTL of the DNSKEY RRset in seconds: an hour, so that a key roll is a matter of hours.
+pub const DNSKEY_TTL_S: u32 = 3_600;
+/// How often a new key is made again because its tag is taken; two in 65 536 collide.
+const TAG_TRIES: usize = 8;
+const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const PEM_END: &str = "-----END PRIVATE KEY-----";
+
+/// The keys that sign one zone now.
+pub struct ZoneKeys {
+    ksk: Key,
+    zsk: Key,
+    dnskeys: Box<[u8]>,
+    slot: Slots,
+}
+
+/// A private key's handle and the DNSKEY that names it.
+pub struct Key {
+    /// Makes the signatures.
+    pub signer: Arc<dyn ZoneSigner>,
+    /// RFC 4034 appendix B.
+    pub tag: u16,
+    dnskey: Vec<u8>,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyRole {
+    /// Signs the DNSKEY RRset; the parent's DS names it.
+    Ksk,
+    /// Signs everything else.
+    Zsk,
+}
+
+/// Why keys cannot be used. Says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The directory cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others may read a private key.
+    #[error(
+        "{path} can be read by others (mode {mode:04o}): run chmod 600 {path}, and replace the key if anyone may have copied it"
+    )]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// Its mode bits.
+        mode: u32,
+    },
+    /// Not a PKCS#8 P-256 key, or not the one that its name says.
+    #[error("{path} is not the private key that its name says ({reason}): restore it from the backup")]
+    Garbage {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// There is no key of a role.
+    #[error(
+        "{dir} holds no {role} of {apex}: restore the keys from the backup, or make new ones with `callbook init` if this is a new zone"
+    )]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+        /// `ksk` or `zsk`.
+        role: &'static str,
+        /// The zone.
+        apex: String,
+    },
+    /// There is more than one key of a role.
+    #[error("{dir} holds more than one {role} of {apex}: move the one that is not to sign elsewhere")]
+    Several {
+        /// The directory.
+        dir: PathBuf,
+        /// `ksk` or `zsk`.
+        role: &'static str,
+        /// The zone.
+        apex: String,
+    },
+    /// New keys were asked for where there are some.
+    #[error("{dir} already holds keys of {apex}: use them, or move them away first if the zone is to get new ones")]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+        /// The zone.
+        apex: String,
+    },
+    /// No random numbers.
+    #[error("a key could not be made: {0}")]
+    Fault(#[from] SignFault),
+}
+
+impl KeyRole {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ksk => "ksk",
+            Self::Zsk => "zsk",
+        }
+    }
+
+    fn flags(self) -> u16 {
+        match self {
+            Self::Ksk => ENTRY_POINT,
+            Self::Zsk => ZONE_KEY,
+        }
+    }
+}
+
+impl Key {
+    fn new(role: KeyRole, signer: Arc<dyn ZoneSigner>) -> Self {
+        let dnskey = dnskey_rdata(role.flags(), signer.algorithm(), signer.public_key());
+        Self { signer, tag: key_tag(&dnskey), dnskey }
+    }
+}
+
+impl ZoneKeys {
+    fn new(ksk: Key, zsk: Key) -> Self {
+        let dnskeys = flatten(vec![ksk.dnskey.clone(), zsk.dnskey.clone()]);
+        Self { ksk, zsk, dnskeys, slot: Slots::empty(1) }
+    }
+
+    /// New keys that are never written anywhere (`zone serve`, tests).
+    pub fn in_memory(random: &dyn SecureRandom) -> Result<Self, KeyError> {
+        let (_, ksk) = P256Signer::generate(random)?;
+        let (_, zsk) = different(random, key_tag_of(&ksk, KeyRole::Ksk))?;
+        Ok(Self::new(Key::new(KeyRole::Ksk, Arc::new(ksk)), Key::new(KeyRole::Zsk, Arc::new(zsk))))
+    }
+
+    /// The key that signs data.
+    pub fn zsk(&self) -> &Key {
+        &self.zsk
+    }
+
+    /// The key that signs keys.
+    pub fn ksk(&self) -> &Key {
+        &self.ksk
+    }
+
+    /// DNSKEY RDATA of the entry point.
+    pub fn ksk_dnskey(&self) -> &[u8] {
+        &self.ksk.dnskey
+    }
+
+    /// Its tag.
+    pub fn ksk_tag(&self) -> u16 {
+        self.ksk.tag
+    }
+
+    /// The DNSKEY RRset in the form of [`crate::wire::Rdatas`].
+    pub fn dnskeys(&self) -> &[u8] {
+        &self.dnskeys
+    }
+
+    /// Where the signature over the DNSKEY RRset lies.
+    pub fn slot(&self) -> Option<Slot<'_>> {
+        self.slot.slot(0)
+    }
+}
+
+/// Makes a KSK and a ZSK for `apex` and writes them into `dir`, which must hold none of that zone. Durable when it returns.
+pub fn create(dir: &Path, apex: &Name, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
+    fs::create_dir_all(dir).map_err(io_at(dir))?;
+    if !list(dir, apex)?.is_empty() {
+        return Err(KeyError::Exists { dir: dir.to_owned(), apex: apex.to_text() });
+    }
+    let (ksk_document, ksk) = P256Signer::generate(random)?;
+    let (zsk_document, zsk) = different(random, key_tag_of(&ksk, KeyRole::Ksk))?;
+    let (ksk, zsk) = (Key::new(KeyRole::Ksk, Arc::new(ksk)), Key::new(KeyRole::Zsk, Arc::new(zsk)));
+    write(&dir.join(file_name(apex, ksk.tag, KeyRole::Ksk)), Zeroizing::new(ksk_document))?;
+    write(&dir.join(file_name(apex, zsk.tag, KeyRole::Zsk)), Zeroizing::new(zsk_document))?;
+    fs::File::open(dir).and_then(|d| d.sync_all()).map_err(io_at(dir))?;
+    Ok(ZoneKeys::new(ksk, zsk))
+}
+
+/// Reads the keys of `apex` from `dir`: exactly one KSK and one ZSK.
+pub fn load(dir: &Path, apex: &Name, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
+    let files = list(dir, apex)?;
+    let one = |role: KeyRole| {
+        let mut of_role = files.iter().filter(|(_, _, r)| *r == role);
+        let (dir, apex, role_name) = (dir.to_owned(), apex.to_text(), role.as_str());
+        match (of_role.next(), of_role.next()) {
+            (None, _) => Err(KeyError::Missing { dir, role: role_name, apex }),
+            (Some(_), Some(_)) => Err(KeyError::Several { dir, role: role_name, apex }),
+            (Some((path, tag, _)), None) => read(path, *tag, role, random),
+        }
+    };
+    Ok(ZoneKeys::new(one(KeyRole::Ksk)?, one(KeyRole::Zsk)?))
+}
+
+/// A ZSK whose tag differs from the KSK's: signature stamps and validators tell keys apart by it.
+fn different(random: &dyn SecureRandom, taken: u16) -> Result<(Vec<u8>, P256Signer), KeyError> {
+    for _ in 0..TAG_TRIES {
+        let (document, signer) = P256Signer::generate(random)?;
+        if key_tag_of(&signer, KeyRole::Zsk) != taken {
+            return Ok((document, signer));
+        }
+    }
+    Err(KeyError::Fault(SignFault))
+}
+
+fn key_tag_of(signer: &P256Signer, role: KeyRole) -> u16 {
+    key_tag(&dnskey_rdata(role.flags(), signer.algorithm(), signer.public_key()))
+}
+
+fn file_name(apex: &Name, tag: u16, role: KeyRole) -> String {
+    format!("K{}+013+{tag:05}.{}.p8", apex_text(apex), role.as_str())
+}
+
+fn apex_text(apex: &Name) -> String {
+    apex.to_text().trim_end_matches('.').replace('/', "\\047")
+}
+
+/// The key files of `apex`: path, tag, role. Other files are none of our business.
+fn list(dir: &Path, apex: &Name) -> Result<Vec<(PathBuf, u16, KeyRole)>, KeyError> {
+    let prefix = format!("K{}+013+", apex_text(apex));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(io_at(dir))? {
+        let path = entry.map_err(io_at(dir))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some((tag, role)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('.')) else { continue };
+        let role = match role {
+            "ksk.p8" => KeyRole::Ksk,
+            "zsk.p8" => KeyRole::Zsk,
+            _ => continue,
+        };
+        let Ok(tag) = tag.parse() else { continue };
+        found.push((path, tag, role));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn write(path: &Path, document: Zeroizing<Vec<u8>>) -> Result<(), KeyError> {
+    let body = Zeroizing::new(BASE64.encode(&document));
+    let mut pem = Zeroizing::new(format!("{PEM_BEGIN}\n"));
+    for line in body.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str(&format!("{PEM_END}\n"));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io_at(path))?;
+    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io_at(path))
+}
+
+fn read(path: &Path, tag: u16, role: KeyRole, random: &dyn SecureRandom) -> Result<Key, KeyError> {
+    let mode = fs::metadata(path).map_err(io_at(path))?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Permissions { path: path.to_owned(), mode });
+    }
+    let garbage = |reason| KeyError::Garbage { path: path.to_owned(), reason };
+    let pem = Zeroizing::new(fs::read(path).map_err(io_at(path))?);
+    let text = std::str::from_utf8(&pem).map_err(|_| garbage("not PEM text"))?;
+    let body = text.trim().strip_prefix(PEM_BEGIN).and_then(|t| t.strip_suffix(PEM_END));
+    let body: Zeroizing<String> =
+        Zeroizing::new(body.ok_or_else(|| garbage("not one PEM block"))?.split_whitespace().collect());
+    let document = Zeroizing::new(BASE64.decode(body.as_bytes()).map_err(|_| garbage("not base64"))?);
+    let signer = P256Signer::from_pkcs8(&document, random).ok_or_else(|| garbage("not a PKCS#8 P-256 key"))?;
+    let key = Key::new(role, Arc::new(signer));
+    if key.tag == tag { Ok(key) } else { Err(garbage("the key has another tag")) }
+}
+
+fn io_at(path: &Path) -> impl Fn(io::Error) -> KeyError {
+    let path = path.to_owned();
+    move |source| KeyError::Io { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::rand::SystemRandom;
+
+    fn apex() -> Name {
+        Name::from_text("e164.example.").unwrap()
+    }
+
+    fn why(result: Result<ZoneKeys, KeyError>) -> String {
+        result.err().map(|e| e.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_created_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = create(dir.path(), &apex(), &SystemRandom::new()).unwrap();
+        let loaded = load(dir.path(), &apex(), &SystemRandom::new()).unwrap();
+        assert_eq!(made.dnskeys(), loaded.dnskeys());
+        assert_eq!(made.ksk_dnskey(), loaded.ksk_dnskey());
+        for (path, ..) in list(dir.path(), &apex()).unwrap() {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(why(create(dir.path(), &apex(), &SystemRandom::new())).contains("already holds keys"));
+    }
+
+    #[test]
+    fn nothing_is_made_where_a_key_is_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(why(load(dir.path(), &apex(), &SystemRandom::new())).contains("holds no ksk of e164.example."));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(why(load(&dir.path().join("absent"), &apex(), &SystemRandom::new())).contains("absent"));
+    }
+
+    #[test]
+    fn open_wrong_and_doubled_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), &apex(), &SystemRandom::new()).unwrap();
+        let load = || why(load(dir.path(), &apex(), &SystemRandom::new()));
+        let (path, tag, _) = list(dir.path(), &apex()).unwrap().into_iter().find(|f| f.2 == KeyRole::Ksk).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(load().contains("mode 0640") && load().contains("chmod 600"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let good = fs::read(&path).unwrap();
+        let other = dir.path().join(file_name(&apex(), tag ^ 1, KeyRole::Ksk));
+        fs::write(&other, &good).unwrap();
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(load().contains("more than one ksk"));
+        fs::remove_file(&path).unwrap();
+        assert!(load().contains("another tag"));
+        fs::write(&other, b"not a key").unwrap();
+        assert!(load().contains("not one PEM block"));
+        fs::write(&other, &good[..good.len() / 2]).unwrap();
+        assert!(load().contains("restore it from the backup"));
+    }
+}

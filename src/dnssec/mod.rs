@@ -1,0 +1,16 @@
+//! DNSSEC: keys and where they lie, what is signed and for how long, denial, trust anchors, the signed export.
+
+pub mod anchor;
+pub mod denial;
+pub mod keys;
+pub mod rrsig;
+pub mod signer;
+pub mod times;
+
+pub use keys::{KeyError, ZoneKeys};
+pub use rrsig::{ToSign, dnskey_rdata, key_tag};
+pub use signer::{SignFault, ZoneSigner};
+pub use times::{Validity, Window};
+
+/// DNSSEC algorithm ECDSA P-256 with SHA-256 (RFC 6605).
+pub const ALGORITHM_13: u8 = 13;
