@@ -33,6 +33,8 @@ pub mod charter;
 #[cfg(feature = "server")]
 pub mod dnssec;
 #[cfg(feature = "server")]
+pub mod nameserver;
+#[cfg(feature = "server")]
 pub mod registry;
 #[cfg(feature = "server")]
 pub mod zone;

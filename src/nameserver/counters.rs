@@ -1,0 +1,115 @@
+//! What was asked and answered, counted by type, code and transport. Never by name.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::wire::{Rcode, RrType};
+
+/// How a query came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)] // names of protocols
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+const TRANSPORTS: [&str; 2] = ["udp", "tcp"];
+const TYPES: [(RrType, &str); 14] = [
+    (RrType::NAPTR, "NAPTR"),
+    (RrType::TLSA, "TLSA"),
+    (RrType::TXT, "TXT"),
+    (RrType::SOA, "SOA"),
+    (RrType::NS, "NS"),
+    (RrType::DNSKEY, "DNSKEY"),
+    (RrType::DS, "DS"),
+    (RrType::NSEC, "NSEC"),
+    (RrType::OPENPGPKEY, "OPENPGPKEY"),
+    (RrType::SMIMEA, "SMIMEA"),
+    (RrType::A, "A"),
+    (RrType::AAAA, "AAAA"),
+    (RrType::ANY, "ANY"),
+    (RrType(0), "other"),
+];
+const CODES: [(Rcode, &str); 7] = [
+    (Rcode::NoError, "NOERROR"),
+    (Rcode::FormErr, "FORMERR"),
+    (Rcode::ServFail, "SERVFAIL"),
+    (Rcode::NxDomain, "NXDOMAIN"),
+    (Rcode::NotImp, "NOTIMP"),
+    (Rcode::Refused, "REFUSED"),
+    (Rcode::BadVers, "BADVERS"),
+];
+const CELLS: usize = TRANSPORTS.len() * TYPES.len() * CODES.len();
+
+/// One worker's counters; a reader adds those of all workers up.
+pub struct Counters {
+    answers: [AtomicU64; CELLS],
+    dropped: [AtomicU64; TRANSPORTS.len()],
+    signatures: AtomicU64,
+}
+
+/// One counter with its labels, ready for an exporter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+    /// The query's type, `other` if it is none of the usual ones (or could not be read).
+    pub qtype: &'static str,
+    /// The answer's code.
+    pub rcode: &'static str,
+    /// How often since start.
+    pub count: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            answers: [const { AtomicU64::new(0) }; CELLS],
+            dropped: [const { AtomicU64::new(0) }; TRANSPORTS.len()],
+            signatures: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Counters {
+    pub(super) fn answered(&self, transport: Transport, qtype: RrType, rcode: Rcode) {
+        let qtype = TYPES.iter().position(|(t, _)| *t == qtype).unwrap_or(TYPES.len() - 1);
+        let rcode = CODES.iter().position(|(c, _)| *c == rcode).unwrap_or(0);
+        let cell = (transport as usize * TYPES.len() + qtype) * CODES.len() + rcode;
+        add(self.answers.get(cell));
+    }
+
+    pub(super) fn dropped(&self, transport: Transport) {
+        add(self.dropped.get(transport as usize));
+    }
+
+    pub(super) fn signed(&self) {
+        add(Some(&self.signatures));
+    }
+
+    /// Every counter of answers that is not zero.
+    pub fn answers(&self) -> impl Iterator<Item = Count> {
+        let labels = TRANSPORTS.iter().flat_map(|transport| {
+            TYPES.iter().flat_map(move |(_, qtype)| CODES.iter().map(move |(_, rcode)| (*transport, *qtype, *rcode)))
+        });
+        labels.zip(&self.answers).filter_map(|((transport, qtype, rcode), cell)| {
+            let count = cell.load(Ordering::Relaxed);
+            (count > 0).then_some(Count { transport, qtype, rcode, count })
+        })
+    }
+
+    /// Packets that got no answer (too short, or responses), by transport.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        TRANSPORTS.into_iter().zip(&self.dropped).map(|(transport, cell)| (transport, cell.load(Ordering::Relaxed)))
+    }
+
+    /// Signatures made.
+    pub fn signatures(&self) -> u64 {
+        self.signatures.load(Ordering::Relaxed)
+    }
+}
+
+fn add(cell: Option<&AtomicU64>) {
+    if let Some(cell) = cell {
+        cell.fetch_add(1, Ordering::Relaxed);
+    }
+}

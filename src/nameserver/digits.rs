@@ -1,0 +1,172 @@
+//! Answers in a zone of numbers: the digit tree and the hash trees, where every absence looks the same (DNS.md 3).
+
+use super::fixed;
+use super::respond::Stop;
+use super::signed::{Reply, Set};
+use crate::dnssec::Window;
+use crate::log::record::Prefix;
+use crate::number::DIGITS_MAX;
+use crate::wire::answer::Section;
+use crate::wire::{Name, RrType};
+use crate::zone::shard::Entry;
+use crate::zone::{Found, NumberZone};
+
+/// The key that no number has: what impossible names look up, so that they cost what possible ones cost.
+const NOBODY: u64 = 0;
+
+/// Where in the zone a name lies.
+enum Place {
+    /// The apex and whatever is neither a digit name nor below a hash label: static data.
+    Fixed,
+    /// At or below a single digit under the apex: perhaps a number (`key`), perhaps one of its labels.
+    Digits { key: u64, data: Option<Data> },
+    /// At or below `_openpgpkey` or `_smimecert`: perhaps the hash of a number.
+    Hashed { hash: Option<[u8; 28]>, prefix: Prefix },
+}
+
+/// What a name may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Data {
+    Records(Prefix),
+    Keys,
+}
+
+/// Answers any name at or below the apex of `zone`.
+pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Name, qtype: RrType) -> Result<(), Stop> {
+    let (entry, data) = match place(name, zone.apex()) {
+        Place::Fixed => return fixed::answer(reply, name, qtype),
+        Place::Digits { key, data } => {
+            if zone.fixed().has_cuts()
+                && let Found::Cut { owner, node, exact } = zone.fixed().find(name)
+            {
+                return fixed::cut(reply, &owner, node, exact, qtype);
+            }
+            (zone.published(key, reply.now_s), data)
+        }
+        Place::Hashed { hash, prefix } => {
+            let entry = zone.table().by_hash(&hash.unwrap_or_default()).filter(|e| is_live(e, reply.now_s));
+            (entry.filter(|_| hash.is_some()), Some(Data::Records(prefix)))
+        }
+    };
+    reply.answer.authoritative(true);
+    let mut rdatas = std::mem::take(&mut reply.worker.rdatas);
+    rdatas.clear();
+    let set = entry.as_ref().zip(data).and_then(|(entry, data)| gather(entry, data, &mut rdatas));
+    let done = match &set {
+        Some((rr_type, window)) => {
+            let slot = entry.as_ref().zip(data).and_then(|(entry, data)| match data {
+                Data::Records(prefix) => entry.slot(prefix),
+                Data::Keys => None,
+            });
+            let ttl_s = zone.ttls().positive_s;
+            let set = Set::new(name, *rr_type, ttl_s, &rdatas, *window, slot);
+            uniform(reply, name, qtype, Some(set))
+        }
+        None => uniform(reply, name, qtype, None),
+    };
+    reply.worker.rdatas = rdatas;
+    done
+}
+
+/// The one shape of answers below digits: the RRset that was asked for, or the NSEC that says what there is.
+fn uniform(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType, set: Option<Set<'_>>) -> Result<(), Stop> {
+    let types = set.map(|set| set.rr_type);
+    match qtype {
+        RrType::NSEC if reply.is_signed() => reply.put_nsec(Section::Answer, name, &name.successor(), types),
+        RrType::RRSIG if reply.is_signed() => reply.put_nsec_rrsig(name, &name.successor(), types),
+        _ => match set.filter(|set| set.rr_type == qtype || qtype == RrType::ANY) {
+            Some(set) => reply.put(Section::Answer, set),
+            None => {
+                reply.put_soa(Section::Authority)?;
+                match reply.signing() {
+                    Some(_) => reply.put_nsec(Section::Authority, name, &name.successor(), types),
+                    None => Ok(()),
+                }
+            }
+        },
+    }
+}
+
+fn is_live(entry: &Entry, now_s: u64) -> bool {
+    entry.packed().is_some_and(|packed| now_s < packed.not_after_s)
+}
+
+fn gather(entry: &Entry, data: Data, rdatas: &mut Vec<u8>) -> Option<(RrType, Window)> {
+    let packed = entry.packed()?;
+    let window = Window::Number { not_after_s: packed.not_after_s };
+    match data {
+        Data::Keys => {
+            packed.keys_txt(rdatas);
+            Some((RrType::TXT, window))
+        }
+        Data::Records(prefix) => packed.rdatas(prefix, rdatas).then_some((RrType(prefix.rr_type()), window)),
+    }
+}
+
+/// Reads the labels from the left in one pass: an underscore label at most, then digits up to the apex.
+fn place(name: &Name, apex: &Name) -> Place {
+    let below = name.label_count().saturating_sub(apex.label_count());
+    let (mut key, mut scale, mut digits, mut top) = (0u64, 1u64, 0usize, 0u8);
+    let (mut first, mut second, mut last): (&[u8], &[u8], &[u8]) = (&[], &[], &[]);
+    let mut shaped = true;
+    for (i, label) in name.labels().take(below.into()).enumerate() {
+        match (i, label) {
+            (_, [digit @ b'0'..=b'9']) => {
+                if digits < DIGITS_MAX {
+                    key += u64::from(digit - b'0') * scale;
+                    scale *= 10;
+                }
+                digits += 1;
+                top = *digit;
+            }
+            (0, _) => {}
+            _ => shaped = false,
+        }
+        match i {
+            0 => first = label,
+            1 => second = label,
+            _ => {}
+        }
+        last = label;
+    }
+    match last {
+        [b'0'..=b'9'] => {
+            let data = if first.len() == 1 && digits == usize::from(below) {
+                Some(Data::Records(Prefix::Naptr))
+            } else {
+                below_number(first)
+            };
+            // A number has at most 15 digits and does not start with 0.
+            let possible = shaped && digits <= DIGITS_MAX && top != b'0';
+            Place::Digits { key: if possible { key } else { NOBODY }, data }
+        }
+        b"_openpgpkey" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::OpenPgpKey },
+        b"_smimecert" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::SmimeCert },
+        _ => Place::Fixed,
+    }
+}
+
+fn below_number(label: &[u8]) -> Option<Data> {
+    match label {
+        b"_id" => Some(Data::Records(Prefix::Id)),
+        b"_e2e" => Some(Data::Records(Prefix::E2e)),
+        b"_mls" => Some(Data::Records(Prefix::Mls)),
+        b"_sip-client" => Some(Data::Records(Prefix::SipClient)),
+        b"_keys" => Some(Data::Keys),
+        _ => None,
+    }
+}
+
+/// The 28 octets that `<56 hex digits>._openpgpkey` names.
+fn hash(first: &[u8], second: &[u8], below: u8) -> Option<[u8; 28]> {
+    let mut hash = [0u8; 28];
+    if below != 2 || second.first() != Some(&b'_') || first.len() != 2 * hash.len() {
+        return None;
+    }
+    let nibble = |byte: u8| char::from(byte).to_digit(16).map(|n| n as u8);
+    for (into, pair) in hash.iter_mut().zip(first.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *into = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(hash)
+}

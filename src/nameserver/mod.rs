@@ -1,0 +1,16 @@
+//! The answer: a pure function of view, query and time. No I/O, no clock, no lock.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod counters;
+mod digits;
+mod fixed;
+pub mod respond;
+mod signed;
+pub mod view;
+pub mod worker;
+
+pub use counters::{Counters, Transport};
+pub use respond::{Outcome, Peer, respond};
+pub use view::{Served, View, ZoneData};
+pub use worker::Worker;

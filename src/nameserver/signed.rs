@@ -1,0 +1,174 @@
+//! A reply in the making: RRsets with their signatures, denials with their NSEC.
+
+use super::respond::Stop;
+use super::view::{Served, ZoneData};
+use super::worker::Worker;
+use crate::dnssec::keys::{DNSKEY_TTL_S, Key};
+use crate::dnssec::rrsig::ToSign;
+use crate::dnssec::{Window, ZoneKeys, denial};
+use crate::wire::answer::{Answer, Rr, Section};
+use crate::wire::{Name, Rdatas, RrType};
+use crate::zone::{RrSet, Slot};
+
+/// Everything that writing one answer needs.
+pub(super) struct Reply<'r, 'o, 'q> {
+    pub(super) zone: &'r Served,
+    pub(super) worker: &'r mut Worker,
+    pub(super) answer: &'r mut Answer<'o, 'q>,
+    pub(super) now_s: u64,
+}
+
+/// One RRset to be put into an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Set<'a> {
+    pub(super) owner: &'a Name,
+    pub(super) rr_type: RrType,
+    /// What is signed.
+    pub(super) ttl_s: u32,
+    /// What the records show; lower only in the SOA of a denial. A validator takes the signed one from the RRSIG.
+    pub(super) shown_ttl_s: u32,
+    pub(super) rdatas: &'a [u8],
+    pub(super) window: Window,
+    /// None: signed when asked for.
+    pub(super) slot: Option<Slot<'a>>,
+}
+
+impl<'a> Set<'a> {
+    /// A static RRset under its own name.
+    pub(super) fn fixed(owner: &'a Name, set: &'a RrSet) -> Self {
+        Self::new(owner, set.rr_type, set.ttl_s, &set.rdatas, Window::Fixed, set.slot())
+    }
+
+    /// Any RRset that shows the TTL it is signed with.
+    pub(super) fn new(
+        owner: &'a Name,
+        rr_type: RrType,
+        ttl_s: u32,
+        rdatas: &'a [u8],
+        window: Window,
+        slot: Option<Slot<'a>>,
+    ) -> Self {
+        Self { owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot }
+    }
+}
+
+impl<'r> Reply<'r, '_, '_> {
+    /// The keys, if the asker wants signatures and there are any.
+    pub(super) fn signing(&self) -> Option<&'r ZoneKeys> {
+        self.zone.keys.as_deref().filter(|_| self.answer.dnssec_ok())
+    }
+
+    /// Whether denials have an NSEC to show (signed zone).
+    pub(super) fn is_signed(&self) -> bool {
+        self.zone.keys.is_some()
+    }
+
+    /// Adds an RRset, and its RRSIG where that is wanted.
+    pub(super) fn put(&mut self, section: Section, set: Set<'_>) -> Result<(), Stop> {
+        self.put_unsigned(section, set)?;
+        match self.signing() {
+            Some(keys) => self.put_rrsig(section, set, keys),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds an RRset alone.
+    pub(super) fn put_unsigned(&mut self, section: Section, set: Set<'_>) -> Result<(), Stop> {
+        let rr = Rr { owner: set.owner, rr_type: set.rr_type, ttl_s: set.shown_ttl_s };
+        Rdatas(set.rdatas).try_for_each(|rdata| self.answer.record(section, rr, &[rdata]))?;
+        Ok(())
+    }
+
+    /// Adds the RRSIG over a set.
+    pub(super) fn put_rrsig(&mut self, section: Section, set: Set<'_>, keys: &ZoneKeys) -> Result<(), Stop> {
+        let zone = self.zone;
+        let key: &Key = if set.rr_type == RrType::DNSKEY { keys.ksk() } else { keys.zsk() };
+        let validity = set.window.at(self.now_s, set.owner.as_wire());
+        let to_sign = ToSign {
+            owner: set.owner,
+            rr_type: set.rr_type,
+            ttl_s: set.ttl_s,
+            rdatas: Rdatas(set.rdatas),
+            validity,
+            signer: zone.apex(),
+            algorithm: key.signer.algorithm(),
+            key_tag: key.tag,
+        };
+        let stamp = validity.stamp(key.tag);
+        let signature = match set.slot {
+            None => self.worker.sign_or_recall(key, &to_sign)?,
+            Some(slot) => match slot.read(stamp) {
+                Some(signature) => signature,
+                None => {
+                    let signature = self.worker.sign(key, &to_sign)?;
+                    slot.write(stamp, &signature);
+                    signature
+                }
+            },
+        };
+        let rr = Rr { owner: set.owner, rr_type: RrType::RRSIG, ttl_s: set.shown_ttl_s };
+        self.answer.record(section, rr, &[&to_sign.head(), zone.apex().as_wire(), &signature])?;
+        Ok(())
+    }
+
+    /// The DNSKEY RRset, signed by the KSK.
+    pub(super) fn put_dnskeys(&mut self) -> Result<(), Stop> {
+        let Some(keys) = self.zone.keys.as_deref() else { return Ok(()) };
+        let set = Set::new(self.zone.apex(), RrType::DNSKEY, DNSKEY_TTL_S, keys.dnskeys(), Window::Dnskey, keys.slot());
+        self.put(Section::Answer, set)
+    }
+
+    /// The SOA: in answers with its own TTL, in denials with theirs (RFC 2308 3).
+    pub(super) fn put_soa(&mut self, section: Section) -> Result<(), Stop> {
+        let zone = self.zone;
+        let Some(fixed) = zone.fixed_data().soa() else { return Ok(()) };
+        let mut set = Set::fixed(zone.apex(), fixed);
+        let current;
+        if let ZoneData::Numbers(numbers) = &zone.data {
+            current = numbers.soa();
+            (set.rdatas, set.slot) = (&current.rdatas, current.slot());
+        }
+        if section == Section::Authority {
+            set.shown_ttl_s = zone.fixed_data().negative_ttl_s();
+        }
+        self.put(section, set)
+    }
+
+    /// The NSEC of a name that has exactly these types, in the section where the asker expects it.
+    pub(super) fn put_nsec(
+        &mut self,
+        section: Section,
+        owner: &Name,
+        next: &Name,
+        types: impl IntoIterator<Item = RrType>,
+    ) -> Result<(), Stop> {
+        self.with_nsec(owner, next, types, |reply, set| reply.put(section, set))
+    }
+
+    /// Only the RRSIG of that NSEC: the answer to QTYPE RRSIG (DNS.md 3).
+    pub(super) fn put_nsec_rrsig(
+        &mut self,
+        owner: &Name,
+        next: &Name,
+        types: impl IntoIterator<Item = RrType>,
+    ) -> Result<(), Stop> {
+        let Some(keys) = self.zone.keys.as_deref() else { return Ok(()) };
+        self.with_nsec(owner, next, types, |reply, set| reply.put_rrsig(Section::Answer, set, keys))
+    }
+
+    fn with_nsec(
+        &mut self,
+        owner: &Name,
+        next: &Name,
+        types: impl IntoIterator<Item = RrType>,
+        put: impl FnOnce(&mut Self, Set<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut rdatas = std::mem::take(&mut self.worker.nsec);
+        rdatas.clear();
+        denial::nsec(next, types, &mut rdatas);
+        let ttl_s = self.zone.fixed_data().negative_ttl_s();
+        let done = put(self, Set::new(owner, RrType::NSEC, ttl_s, &rdatas, Window::Denial, None));
+        self.worker.nsec = rdatas;
+        done
+    }
+}

@@ -1,0 +1,85 @@
+//! What varies from thread to thread: random numbers, scratch space, recent signatures, counters.
+
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::counters::Counters;
+use crate::dnssec::keys::Key;
+use crate::dnssec::{SignFault, ToSign};
+use crate::log::{Hash, sha256};
+use crate::zone::slot::SignatureBytes;
+
+/// Recent online signatures that a worker keeps: 100 octets each, so 400 KB a worker.
+const RECENT: usize = 4_096;
+/// Scratch for one RRset and for its octets to be signed: a number has at most 16 KiB of records (REGISTRY.md 7).
+const SCRATCH_OCTETS: usize = 32 * 1_024;
+/// Scratch for one NSEC: a name and a bitmap.
+const NSEC_OCTETS: usize = 512;
+
+/// One thread's part of answering. Not shared; make one a thread.
+pub struct Worker {
+    random: Box<dyn SecureRandom + Send>,
+    message: Vec<u8>,
+    recent: Box<[Option<Recent>]>,
+    /// RDATAs put together for the answer at hand.
+    pub(super) rdatas: Vec<u8>,
+    /// The NSEC of the answer at hand.
+    pub(super) nsec: Vec<u8>,
+    /// Shared with whoever reports metrics.
+    pub(super) counters: Arc<Counters>,
+}
+
+struct Recent {
+    message: Hash,
+    signature: SignatureBytes,
+}
+
+impl Default for Worker {
+    /// A worker with the system's random numbers.
+    fn default() -> Self {
+        Self::new(Box::new(SystemRandom::new()))
+    }
+}
+
+impl Worker {
+    /// A worker with these random numbers.
+    pub fn new(random: Box<dyn SecureRandom + Send>) -> Self {
+        Self {
+            random,
+            message: Vec::with_capacity(SCRATCH_OCTETS),
+            recent: (0..RECENT).map(|_| None).collect(),
+            rdatas: Vec::with_capacity(SCRATCH_OCTETS),
+            nsec: Vec::with_capacity(NSEC_OCTETS),
+            counters: Arc::default(),
+        }
+    }
+
+    /// This worker's counters, to be read by others.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.counters.clone()
+    }
+
+    /// A signature that has a slot beside its RRset.
+    pub(super) fn sign(&mut self, key: &Key, set: &ToSign<'_>) -> Result<SignatureBytes, SignFault> {
+        set.message(&mut self.message);
+        self.counters.signed();
+        key.signer.sign(&*self.random, &self.message)
+    }
+
+    /// A signature that has none: the same message by the same key gets the one from before, if it is still there.
+    pub(super) fn sign_or_recall(&mut self, key: &Key, set: &ToSign<'_>) -> Result<SignatureBytes, SignFault> {
+        set.message(&mut self.message);
+        // The whole message is the key of the cache, so no collision can give one name another's signature.
+        let message = sha256(&[key.signer.public_key(), &self.message]);
+        let [a, b, ..] = message;
+        let place = self.recent.get_mut(usize::from(u16::from_be_bytes([a, b])) % RECENT).ok_or(SignFault)?;
+        if let Some(recent) = place.as_ref().filter(|recent| recent.message == message) {
+            return Ok(recent.signature);
+        }
+        self.counters.signed();
+        let signature = key.signer.sign(&*self.random, &self.message)?;
+        *place = Some(Recent { message, signature });
+        Ok(signature)
+    }
+}
