@@ -43,3 +43,5 @@ pub mod api;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
+pub mod net;
