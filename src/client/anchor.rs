@@ -42,10 +42,8 @@ impl Anchor {
         if text.len() > TEXT_MAX {
             return Err(AnchorError::TooLong);
         }
-        let entries = match text.contains('{') {
-            true => bind_entries(text),
-            false => master_entries(text),
-        };
+        let is_bind = text.lines().filter_map(|line| line.split(';').next()).any(|line| line.contains('{'));
+        let entries = if is_bind { bind_entries(text) } else { master_entries(text) };
         let mut anchor: Option<Self> = None;
         for entry in entries {
             let (zone, rdata) = read_entry(&entry).ok_or_else(|| AnchorError::Entry(shortened(&entry)))?;
@@ -187,7 +185,7 @@ mod tests {
         for text in [
             format!("e164.example. 3600 IN DNSKEY 257 3 13 {KEY}"),
             format!("; the anchor\n$TTL 300\nE164.Example IN 3600 DNSKEY 257 3 13 {}\n\n", KEY.replace('X', "X ")),
-            format!("e164.example. DNSKEY ( 257 3 13 ; key\n {KEY} ) ; tail"),
+            format!("e164.example. DNSKEY ( 257 3 13 ; key\n {KEY} ) ;{{id = 59360 (ksk), size = 256b}}"),
             format!("e164.example.\tIN\tDS\t20326 8 2 {DIGEST}"),
             format!("e164.example. 60 DS 20326 8 2 {} {}", &DIGEST[..32].to_lowercase(), &DIGEST[32..]),
         ] {

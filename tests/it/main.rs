@@ -6,6 +6,7 @@
 mod dns;
 mod house;
 mod layers;
+mod lookup;
 mod numbers;
 mod peers;
 mod rules;
