@@ -1,5 +1,5 @@
 //! The DNS side against judges that are not ours: delv, unbound, ldns, dig, dnspython.
 
-mod house;
+pub(crate) mod house;
 mod slots;
 mod validate;

@@ -1,6 +1,7 @@
 //! The validating look-up against servers and signers that are not ours, honest and hostile.
 
 mod answers;
+mod ours;
 mod packet;
 mod proxy;
 mod tampered;

@@ -52,13 +52,20 @@ fn honest(server: SocketAddr, name: &str, rr_type: u16) -> Packet {
 
 /// Flips one bit in every `stride`th octet of one answer in turn: of the answer section, or if it is empty of all of it.
 /// Nothing but the honest data may come out as secure. Returns how many look-ups were bogus and how many unharmed.
-fn flip_through(world: &World, number: &str, name: &'static str, rr_type: u16, stride: usize) -> (usize, usize) {
-    let honest_data = data(&look_up(&world.directory(), number, now_s()).unwrap());
+pub(crate) fn flip_through(
+    server: SocketAddr,
+    directory_at: impl Fn(SocketAddr) -> Directory,
+    number: &str,
+    name: &str,
+    rr_type: u16,
+    stride: usize,
+) -> (usize, usize) {
+    let honest_data = data(&look_up(&directory_at(server), number, now_s()).unwrap());
     let (flip, length) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let proxy = Proxy::start(world.address, {
-        let (flip, length) = (Arc::clone(&flip), Arc::clone(&length));
+    let proxy = Proxy::start(server, {
+        let (flip, length, name) = (Arc::clone(&flip), Arc::clone(&length), packet::wire(name));
         Arc::new(move |question: &[u8], mut answer: Vec<u8>| {
-            if asked_type(question) == rr_type && asked_name(question) == packet::wire(name) {
+            if asked_type(question) == rr_type && asked_name(question) == name {
                 let (start, end) = (packet::question_end(&answer), packet::answer_end(&answer));
                 let end = if end == start { answer.len() } else { end };
                 length.store(end - start, Ordering::SeqCst);
@@ -70,7 +77,7 @@ fn flip_through(world: &World, number: &str, name: &'static str, rr_type: u16, s
             Some(answer)
         })
     });
-    let directory = world.directory_at(proxy.address).with_limits(500, 10_000);
+    let directory = directory_at(proxy.address);
     let (mut bogus, mut unharmed) = (0, 0);
     for at in (0..FLIPS_MAX).step_by(stride) {
         flip.store(at, Ordering::SeqCst);
@@ -93,13 +100,14 @@ fn flip_through(world: &World, number: &str, name: &'static str, rr_type: u16, s
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
     let Some(world) = World::start(Children::Same) else { return };
+    let at = |server| world.directory_at(server).with_limits(500, 10_000);
     let id = "_id.1.0.1.0.5.5.5.9.9.9.e164.example.";
     for (name, rr_type, stride) in [(NAME, NAPTR, 1), (id, TLSA, 3), ("e164.example.", DNSKEY, 5)] {
-        let (bogus, unharmed) = flip_through(&world, NUMBER, name, rr_type, stride);
+        let (bogus, unharmed) = flip_through(world.address, at, NUMBER, name, rr_type, stride);
         assert!(bogus > 4 * unharmed, "type {rr_type}: {bogus} bogus, {unharmed} unharmed");
     }
     let absent = "9.0.1.0.5.5.5.9.9.9.e164.example.";
-    let (bogus, _) = flip_through(&world, "+9995550109", absent, NAPTR, 4);
+    let (bogus, _) = flip_through(world.address, at, "+9995550109", absent, NAPTR, 4);
     assert!(bogus > 30, "{bogus} bogus: the proof of absence is two signed records");
 }
 
