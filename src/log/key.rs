@@ -301,7 +301,7 @@ pub(crate) fn is_canonical_y(bytes: &[u8; 32]) -> bool {
 
 /// A point of P-256 from SEC1 bytes, compressed or not; never the point at infinity, nor the compact form (tag 5).
 fn p256_point(sec1: &[u8]) -> Option<Point> {
-    matches!(sec1, [2 | 3 | 4, ..]).then_some(())?;
+    matches!(sec1, [2..=4, ..]).then_some(())?;
     let key = p256::PublicKey::from_sec1_bytes(sec1).ok()?;
     Some(Point::Es256 {
         uncompressed: key.to_sec1_point(false).as_bytes().try_into().ok()?,

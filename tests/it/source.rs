@@ -123,9 +123,8 @@ pub(crate) fn paths(source: &str, module: &[String]) -> Vec<Named> {
             }
             "{" => braces.push(false),
             "}" => {
-                if braces.pop() == Some(true) {
-                    here.pop();
-                }
+                let closes_module = braces.pop() == Some(true);
+                here.truncate(here.len() - usize::from(closes_module));
             }
             // `use<'a>` in a return type is no import.
             "use" if text(i + 1) != "<" => {
