@@ -16,6 +16,7 @@ mod keys;
 pub mod lookup;
 mod message;
 mod nsec3;
+pub mod provider;
 mod signature;
 
 pub use anchor::{Anchor, AnchorError};

@@ -9,6 +9,7 @@ mod layers;
 mod lookup;
 mod numbers;
 mod peers;
+mod provider;
 mod rules;
 mod source;
 mod vectors;
