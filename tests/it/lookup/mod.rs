@@ -4,5 +4,6 @@ mod answers;
 mod ours;
 mod packet;
 mod proxy;
+mod resolver;
 mod tampered;
 mod world;

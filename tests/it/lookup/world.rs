@@ -223,7 +223,7 @@ fn nsd(folder: &Path, address: SocketAddr, apexes: &[String]) -> Child {
 }
 
 /// A port that is free for UDP and TCP right now, on both addresses.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = socket.local_addr().expect("bound").port();
