@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod dns;
+mod holder;
 mod house;
 mod layers;
 mod lookup;
