@@ -7,6 +7,7 @@ mod dns;
 mod holder;
 mod house;
 mod layers;
+mod ledger;
 mod lookup;
 mod numbers;
 mod peers;
