@@ -15,3 +15,4 @@ mod provider;
 mod rules;
 mod source;
 mod vectors;
+mod token;
