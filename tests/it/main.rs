@@ -14,5 +14,5 @@ mod peers;
 mod provider;
 mod rules;
 mod source;
-mod vectors;
 mod token;
+mod vectors;
