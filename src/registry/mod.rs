@@ -9,7 +9,6 @@ mod json;
 pub mod keys;
 mod known;
 pub mod lapse;
-pub mod mint;
 pub mod naptr;
 pub mod nonce;
 pub mod possession;

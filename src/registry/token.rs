@@ -258,7 +258,7 @@ impl Reading<'_> {
         self.binding(member(claims, "cnf"));
         let methods = self.methods(member(claims, "mth"));
         let jti = text("jti")
-            .filter(|jti| (8..=JTI_LEN_MAX).contains(&jti.len()) && jti.bytes().all(|b| b.is_ascii_graphic()));
+            .filter(|jti| (1..=JTI_LEN_MAX).contains(&jti.len()) && jti.bytes().all(|b| b.is_ascii_graphic()));
         let evd = text("evd").and_then(from_base64url).filter(|evd| evd.len() == 32);
         let nonce = match member(claims, "nonce") {
             None => Some(None),

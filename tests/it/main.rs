@@ -6,13 +6,12 @@
 mod dns;
 mod holder;
 mod house;
+mod law;
 mod layers;
 mod ledger;
 mod lookup;
 mod numbers;
 mod peers;
 mod provider;
-mod rules;
 mod source;
-mod token;
 mod vectors;
