@@ -12,14 +12,12 @@ mod denial;
 mod endpoint;
 mod exchange;
 mod explain;
-pub mod holder;
 mod keys;
 pub mod lookup;
 mod message;
 mod nsec3;
 pub mod provider;
 mod signature;
-pub mod ve;
 
 pub use anchor::{Anchor, AnchorError};
 pub use endpoint::Endpoint;

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod denial;
+pub mod export;
 pub mod keys;
 pub mod rrsig;
 pub mod signer;

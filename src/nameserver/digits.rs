@@ -9,7 +9,7 @@ use crate::number::DIGITS_MAX;
 use crate::wire::answer::Section;
 use crate::wire::{Name, RrType};
 use crate::zone::shard::Entry;
-use crate::zone::{Found, NumberZone};
+use crate::zone::{Found, NumberZone, Owned};
 
 /// The key that no number has: what impossible names look up, so that they cost what possible ones cost.
 const NOBODY: u64 = 0;
@@ -19,16 +19,9 @@ enum Place {
     /// The apex and whatever is neither a digit name nor below a hash label: static data.
     Fixed,
     /// At or below a single digit under the apex: perhaps a number (`key`), perhaps one of its labels.
-    Digits { key: u64, data: Option<Data> },
+    Digits { key: u64, data: Option<Owned> },
     /// At or below `_openpgpkey` or `_smimecert`: perhaps the hash of a number.
     Hashed { hash: Option<[u8; 28]>, prefix: Prefix },
-}
-
-/// What a name may hold.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Data {
-    Records(Prefix),
-    Keys,
 }
 
 /// Answers any name at or below the apex of `zone`.
@@ -45,7 +38,7 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Na
         }
         Place::Hashed { hash, prefix } => {
             let entry = zone.table().by_hash(&hash.unwrap_or_default()).filter(|e| is_live(e, reply.now_s));
-            (entry.filter(|_| hash.is_some()), Some(Data::Records(prefix)))
+            (entry.filter(|_| hash.is_some()), Some(Owned::Records(prefix)))
         }
     };
     reply.answer.authoritative(true);
@@ -55,8 +48,8 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Na
     let done = match &set {
         Some((rr_type, window)) => {
             let slot = entry.as_ref().zip(data).and_then(|(entry, data)| match data {
-                Data::Records(prefix) => entry.slot(prefix),
-                Data::Keys => None,
+                Owned::Records(prefix) => entry.slot(prefix),
+                Owned::Keys => None,
             });
             let ttl_s = zone.ttls().positive_s;
             let set = Set::new(name, *rr_type, ttl_s, &rdatas, *window, slot);
@@ -91,16 +84,10 @@ fn is_live(entry: &Entry, now_s: u64) -> bool {
     entry.packed().is_some_and(|packed| now_s < packed.not_after_s)
 }
 
-fn gather(entry: &Entry, data: Data, rdatas: &mut Vec<u8>) -> Option<(RrType, Window)> {
+fn gather(entry: &Entry, owned: Owned, rdatas: &mut Vec<u8>) -> Option<(RrType, Window)> {
     let packed = entry.packed()?;
     let window = Window::Number { not_after_s: packed.not_after_s };
-    match data {
-        Data::Keys => {
-            packed.keys_txt(rdatas);
-            Some((RrType::TXT, window))
-        }
-        Data::Records(prefix) => packed.rdatas(prefix, rdatas).then_some((RrType(prefix.rr_type()), window)),
-    }
+    owned.rdatas(&packed, rdatas).then_some((owned.rr_type(), window))
 }
 
 /// Reads the labels from the left in one pass: an underscore label at most, then digits up to the apex.
@@ -132,9 +119,9 @@ fn place(name: &Name, apex: &Name) -> Place {
     match last {
         [b'0'..=b'9'] => {
             let data = if first.len() == 1 && digits == usize::from(below) {
-                Some(Data::Records(Prefix::Naptr))
+                Some(Owned::Records(Prefix::Naptr))
             } else {
-                below_number(first)
+                Owned::of_label(first)
             };
             // A number has at most 15 digits and does not start with 0.
             let possible = shaped && digits <= DIGITS_MAX && top != b'0';
@@ -143,17 +130,6 @@ fn place(name: &Name, apex: &Name) -> Place {
         b"_openpgpkey" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::OpenPgpKey },
         b"_smimecert" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::SmimeCert },
         _ => Place::Fixed,
-    }
-}
-
-fn below_number(label: &[u8]) -> Option<Data> {
-    match label {
-        b"_id" => Some(Data::Records(Prefix::Id)),
-        b"_e2e" => Some(Data::Records(Prefix::E2e)),
-        b"_mls" => Some(Data::Records(Prefix::Mls)),
-        b"_sip-client" => Some(Data::Records(Prefix::SipClient)),
-        b"_keys" => Some(Data::Keys),
-        _ => None,
     }
 }
 

@@ -190,6 +190,23 @@ impl Name {
         mine.iter().rev().cmp(theirs.iter().rev())
     }
 
+    /// Octets whose plain order is the canonical order of names: for sorting many without taking them apart each time.
+    pub fn canonical_key(&self) -> Box<[u8]> {
+        let labels: Vec<&[u8]> = self.labels().collect();
+        let mut key = Vec::with_capacity(self.as_wire().len() + 2);
+        for label in labels.iter().rev() {
+            for &byte in *label {
+                // A label ends with 0, so 0 and 1 in it are written as 1 1 and 1 2.
+                match byte {
+                    0 | 1 => key.extend_from_slice(&[1, byte + 1]),
+                    other => key.push(other),
+                }
+            }
+            key.push(0);
+        }
+        key.into_boxed_slice()
+    }
+
     /// Presentation form with a final dot, odd octets as `\DDD`.
     pub fn to_text(&self) -> String {
         if self.is_root() {
@@ -332,6 +349,13 @@ mod tests {
                 prop_assert_eq!(name.as_wire(), wire[..used].to_ascii_lowercase());
                 prop_assert_eq!(Name::from_text(&name.to_text()), Ok(name));
             }
+        }
+
+        #[test]
+        fn the_key_sorts_like_the_name(a in proptest::collection::vec(0u8..4, 0..4), b in proptest::collection::vec(0u8..4, 0..4)) {
+            let name = |labels: &[u8]| labels.iter().try_fold(Name::root(), |n, l| n.prepend(&vec![*l; 1 + usize::from(*l % 2)])).unwrap();
+            let (a, b) = (name(&a), name(&b));
+            prop_assert_eq!(a.canonical_key().cmp(&b.canonical_key()), a.canonical_cmp(&b));
         }
 
         #[test]

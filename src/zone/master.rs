@@ -85,17 +85,17 @@ fn scan(text: &str, origin: &Name) -> Result<Vec<Record>, MasterError> {
     }
 }
 
-/// The reader says `line:column: reason`.
+/// The reader says `line:column: reason`; a column of 1 means that it had just finished the line before.
 fn syntax(text: &str) -> MasterError {
     let mut parts = text.splitn(3, ':');
-    let line = parts.next().and_then(|l| l.trim().parse().ok()).unwrap_or(0);
-    let column = parts.next().unwrap_or("?").trim().to_owned();
+    let mut number = || parts.next().and_then(|n| n.trim().parse::<usize>().ok()).unwrap_or(0);
+    let (line, column) = (number(), number());
     let reason = parts.next().unwrap_or(text).trim();
-    MasterError {
-        line,
-        reason: format!("column {column}: {reason}"),
-        remedy: "see RFC 1035 section 5 for the syntax of a master file",
-    }
+    let (line, reason) = match column {
+        0 | 1 => (line.saturating_sub(1).max(1), format!("at its end: {reason}")),
+        _ => (line, format!("column {column}: {reason}")),
+    };
+    MasterError { line, reason, remedy: "see RFC 1035 section 5 for the syntax of a master file" }
 }
 
 /// The line of the last octet before `offset` that is not a line end.
@@ -160,7 +160,7 @@ fn of_number_zone(record: &Record, origin: &Name, all: &[Record], ttls: Ttls) ->
     match record.owner.labels().nth(below)? {
         [b'0'..=b'9'] => match record.rr_type {
             RrType::NS | RrType::DS => None,
-            RrType::A | RrType::AAAA if cut_above(record, all).is_some() => None,
+            RrType::A | RrType::AAAA if is_glue(record, all, origin) => None,
             other => refuse(
                 record,
                 format!("{other} at or below a digit name"),
@@ -174,8 +174,10 @@ fn of_number_zone(record: &Record, origin: &Name, all: &[Record], ttls: Ttls) ->
     }
 }
 
-fn cut_above<'a>(record: &Record, all: &'a [Record]) -> Option<&'a Record> {
-    all.iter().find(|cut| cut.rr_type == RrType::NS && record.owner.offset_of(&cut.owner).is_some())
+/// At or below a delegation; the apex's own NS make none.
+fn is_glue(record: &Record, all: &[Record], origin: &Name) -> bool {
+    let cut = |ns: &&Record| ns.rr_type == RrType::NS && ns.owner != *origin;
+    all.iter().filter(cut).any(|cut| record.owner.offset_of(&cut.owner).is_some())
 }
 
 /// What may not stand together: CNAME with other data, DS without NS, authoritative data below a cut.

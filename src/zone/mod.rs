@@ -6,6 +6,7 @@ pub mod fixed;
 pub mod hashes;
 pub mod master;
 pub mod numbers;
+pub mod owners;
 pub mod pack;
 pub mod shard;
 pub mod slot;
@@ -14,6 +15,7 @@ pub mod text;
 pub use fixed::{Found, Node, RrSet, StaticZone};
 pub use master::MasterError;
 pub use numbers::{ApplyError, Loader, NumberZone, Ttls};
+pub use owners::Owned;
 pub use slot::{Slot, Stamp};
 
 use crate::log::record::{Revoked, Rr};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::fixed::StaticZone;
+use super::owners::number_name;
 use super::pack;
 use super::shard::{Entry, Table, shard_of};
 use super::slot::{Slot, Slots};
@@ -159,9 +160,7 @@ impl NumberZone {
 }
 
 fn cut_over(fixed: &StaticZone, number: Number) -> Option<Name> {
-    let apex = fixed.apex();
-    let name = number.digits().bytes().try_fold(*apex, |name, digit| name.prepend(&[digit]))?;
-    fixed.cut_at_or_above(&name)
+    fixed.cut_at_or_above(&number_name(number, fixed.apex())?)
 }
 
 /// Takes a whole directory at start: numbers one by one, packed at once, so that a million need no second copy.
