@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
 use callbook::dnssec::{ZoneKeys, anchor};
 use callbook::log::record::{Prefix, Revoked, Rr};
-use callbook::nameserver::{Served, View};
+use callbook::nameserver::{Counters, Served, View};
 use callbook::net::{DnsService, RunningDns};
 use callbook::number::Number;
 use callbook::wire::Name;
@@ -46,17 +46,21 @@ pub(crate) struct House {
     pub(crate) keys: Arc<ZoneKeys>,
     pub(crate) address: SocketAddr,
     pub(crate) dir: TempDir,
-    #[expect(dead_code, reason = "serves until it is dropped")]
+    /// Serves until it is dropped.
     running: RunningDns,
 }
 
 impl House {
-    pub(crate) fn open() -> Self {
-        let apex = Name::from_text(APEX).unwrap();
-        let fixed = StaticZone::read_number_zone(ZONE, &apex, Ttls::default()).unwrap();
+    /// The zone with [`NUMBERS`] and serial 7.
+    pub(crate) fn numbers() -> Arc<NumberZone> {
+        let fixed = StaticZone::read_number_zone(ZONE, &Name::from_text(APEX).unwrap(), Ttls::default()).unwrap();
         let mut loader = Loader::default();
         NUMBERS.iter().for_each(|number| loader.push(&data(number)));
-        let zone = Arc::new(loader.finish(fixed, Ttls::default(), 7).unwrap());
+        Arc::new(loader.finish(fixed, Ttls::default(), 7).unwrap())
+    }
+
+    pub(crate) fn open() -> Self {
+        let (apex, zone) = (Name::from_text(APEX).unwrap(), Self::numbers());
         let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap());
         let view = View::new(vec![Served::numbers(zone.clone(), Some(keys.clone()))]);
         let listen = ["127.0.0.1:0".parse().unwrap()];
@@ -69,6 +73,10 @@ impl House {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    pub(crate) fn counters(&self) -> &[Arc<Counters>] {
+        self.running.counters()
     }
 
     /// `delv` with our anchor, asking `server`.

@@ -1,5 +1,14 @@
 //! The DNS side against judges that are not ours: delv, unbound, ldns, dig, dnspython.
 
+mod ask;
+mod denial;
+mod edns;
+mod export;
+mod fixed;
 pub(crate) mod house;
+mod numbers;
 mod slots;
+mod tamper;
+mod unbound;
 mod validate;
+mod walk;
