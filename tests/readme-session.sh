@@ -3,7 +3,8 @@
 #
 # Blocks fenced as ```sh session are taken in order and run line by line in one shell, in a temporary folder:
 #   command                runs; must exit 0
-#   command &              runs in the background until the end of the session, then gets SIGINT and must exit 0
+#   command &              runs in the background until the end of the session, then gets SIGINT and must exit 0;
+#                          so does every command of a block fenced as ```sh session background (a reader's first terminal)
 #   #=> words              the output of the command above must contain these words (… stands for anything);
 #                          for a background command: waits until they appear
 #   #=> exit N             the command above must exit with N
@@ -105,7 +106,9 @@ ln -s "$target" target
 export PATH=$target/release:$PATH
 
 session=$scratch/lines
-awk '/^```sh session *$/ { on = 1; next } /^```/ { on = 0 } on { print NR "\t" $0 }' "$readme" >"$session"
+awk '/^```sh session( background)? *$/ { on = 1; tail = /background/ ? " &" : ""; next }
+    /^```/ { on = 0 }
+    on { print NR "\t" $0 ($0 ~ /^#|^ *$|\\$/ ? "" : tail) }' "$readme" >"$session"
 if [ ! -s "$session" ]; then
     echo "$readme shows no \`\`\`sh session block" >&2
     exit 1

@@ -190,6 +190,20 @@ fn standards_name_files_and_tests_that_exist() {
 }
 
 #[test]
+fn every_room_stands_in_the_plan() {
+    let plan = source::read(&source::root().join("docs/ARCHITECTURE.md"));
+    let planned: BTreeSet<String> =
+        table_rows(&plan).flat_map(|row| backticked(row.split('|').nth(1).unwrap_or_default())).collect();
+    let src = source::root().join("src");
+    let rooms: BTreeSet<String> = source::files(&src, "rs")
+        .iter()
+        .filter_map(|path| source::module(path.strip_prefix(&src).expect("below src")).into_iter().next())
+        .collect();
+    let missing: Vec<String> = rooms.difference(&planned).cloned().collect();
+    assert_none(&missing, "docs/ARCHITECTURE.md has no row for");
+}
+
+#[test]
 fn links_between_papers_lead_somewhere() {
     let root = source::root();
     let mut papers = source::files(&root.join("docs"), "md");
