@@ -249,7 +249,7 @@ impl Directory {
         self.lookup_at(number, SystemClock.now_s()).await
     }
 
-    /// Looks `number` up on a runtime of its own, for callers without one.
+    /// Looks `number` up on a runtime of its own, for callers without one; inside one it would panic.
     pub fn lookup_blocking(&self, number: Number) -> Result<Lookup, LookupError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| LookupError::Runtime(error.to_string()))?.block_on(self.lookup(number))

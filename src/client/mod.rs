@@ -5,6 +5,9 @@
 //!    │         └─────> signature, denial, nsec3, anchor
 //!    └─> endpoint, keys                                   explain: each step in words
 //! ```
+//!
+//! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
+//! `register` is all of it in one call.
 
 mod anchor;
 mod chain;
@@ -17,6 +20,7 @@ pub mod lookup;
 mod message;
 mod nsec3;
 pub mod provider;
+pub mod register;
 mod signature;
 
 pub use anchor::{Anchor, AnchorError};

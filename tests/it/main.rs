@@ -10,6 +10,7 @@ mod lookup;
 mod numbers;
 mod peers;
 mod provider;
+mod register;
 mod rules;
 mod source;
 mod vectors;

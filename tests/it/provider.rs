@@ -12,20 +12,20 @@ use callbook::client::provider::{Api, ApiError};
 use callbook::number::Number;
 
 /// What arrived: request line, headers in lower case, body.
-struct Seen {
-    line: String,
+pub(crate) struct Seen {
+    pub(crate) line: String,
     headers: Vec<String>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|line| line.strip_prefix(&format!("{name}: ")))
     }
 }
 
 /// Answers one connection after the other with the next part of the script; an empty part hangs up.
-fn server(script: Vec<String>) -> (SocketAddr, Receiver<Seen>) {
+pub(crate) fn server(script: Vec<String>) -> (SocketAddr, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (send, seen) = channel();
@@ -53,7 +53,7 @@ fn server(script: Vec<String>) -> (SocketAddr, Receiver<Seen>) {
     (address, seen)
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
 }
@@ -70,7 +70,7 @@ fn receipt(visibility: Visibility) -> Receipt {
     }
 }
 
-fn receipt_answer(visibility: Visibility) -> String {
+pub(crate) fn receipt_answer(visibility: Visibility) -> String {
     answer("202 Accepted", "", &serde_json::to_string(&receipt(visibility)).unwrap())
 }
 
@@ -96,7 +96,7 @@ fn number() -> Number {
     Number::parse("+99900123456").unwrap()
 }
 
-fn api(address: SocketAddr) -> Api {
+pub(crate) fn api(address: SocketAddr) -> Api {
     Api::at(&format!("http://{address}"), "cb_test_token").unwrap()
 }
 

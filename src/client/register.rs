@@ -1,0 +1,215 @@
+//! A registration from beginning to end, as a provider that validates its own numbers makes it.
+//!
+//! ```text
+//! prepare ──> the label is proved by the pinned VRF key ──> token minted (nonce inside) ──> event signed by the device,
+//! possession proved ──> signed by the provider ──> PUT ──> published: DNS answers
+//! ```
+
+use crate::api::numbers::{NumberView, Prepared, Receipt};
+use crate::client::holder::{Change, Device, Directory, HolderError, RecordDraft, Signed, opening};
+use crate::client::provider::{Api, ApiError};
+use crate::client::ve::{ValidationToken, token_id};
+use crate::log::Hash;
+use crate::log::bytes::Malformed;
+use crate::log::event::Role;
+use crate::log::key::{SigningKey, Thumbprint};
+use crate::log::label::Label;
+use crate::log::random::{NoRandomness, Random};
+use crate::log::state::{State, Status};
+use crate::number::Number;
+
+/// How long a signed event may wait for its epoch: far more than an epoch, far less than the 24 h that the format allows.
+const EVENT_LIFE_S: u64 = 3_600;
+
+/// A provider at a directory, with the keys that it signs with and the directory's keys as it pinned them.
+pub struct Registrar<'a> {
+    /// The directory's API, with the provider's token.
+    pub api: &'a Api,
+    /// The directory's map log as pinned: origin and VRF key. What `prepare` says must agree.
+    pub directory: &'a Directory,
+    /// The provider's id.
+    pub provider: &'a str,
+    /// Signs its submissions.
+    pub statement_key: &'a SigningKey,
+    /// The validation entity's id and the key that signs its tokens.
+    pub validation: Validation<'a>,
+    /// For openings and token ids.
+    pub random: &'a dyn Random,
+}
+
+/// Who validated, and with which key the tokens are signed.
+#[derive(Clone, Copy)]
+pub struct Validation<'a> {
+    /// The validation entity's id.
+    pub issuer: &'a str,
+    /// Signs its tokens.
+    pub key: &'a SigningKey,
+}
+
+/// What was found out about a holder before a token is minted.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The methods' ids, such as `sms`.
+    pub methods: Vec<String>,
+    /// When the holder was validated, Unix seconds.
+    pub validated_s: u64,
+    /// Until when that is good: the registration's `not_after`, Unix seconds.
+    pub not_after_s: u64,
+    /// SHA-256 commitment to the evidence that the entity keeps.
+    pub evidence: Hash,
+}
+
+/// A change that is in the directory.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The directory's promise, and once published the epoch.
+    pub receipt: Receipt,
+    /// The State that was signed, both epochs 0.
+    pub state: State,
+    /// The opening of the commitment to the record, if there is a new record: keep it, it proves what was committed to.
+    pub opening: Option<[u8; 32]>,
+}
+
+/// Why a registration was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The directory says no, or cannot be reached.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// What the directory sent does not fit what was pinned, or what was to be signed is not complete.
+    #[error("not signed: {0}")]
+    Holder(#[from] HolderError),
+    /// What the directory sent is not of its format.
+    #[error("the directory sent something that is not of its format: {0}")]
+    Malformed(#[from] Malformed),
+    /// No random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The directory speaks for another map log than the pinned one.
+    #[error("the directory speaks for the log {found}, but {pinned} was pinned: is this the right directory?")]
+    OtherLog {
+        /// What `prepare` said.
+        found: String,
+        /// What was expected.
+        pinned: String,
+    },
+    /// There is nothing to change: the number is not registered by this provider.
+    #[error("the number is not registered by this provider")]
+    NotSponsored,
+}
+
+impl Registrar<'_> {
+    /// Registers a number with the record and the keys of its holder's device, or, when this provider has it already and
+    /// the device holds its control key, changes the record. Waits `wait_ms` for publication; 0: does not wait.
+    pub fn register(
+        &self,
+        number: Number,
+        draft: RecordDraft,
+        device: &Device,
+        finding: &Finding,
+        wait_ms: u64,
+    ) -> Result<Registered, RegisterError> {
+        let (prepared, label) = self.prepare(number)?;
+        let (record, opening) = (draft.build()?, opening(self.random)?);
+        let before = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
+        let control = device.control.public();
+        let (change, role, tokens) = match &before {
+            Some(before) if before.status != Status::Released => {
+                (Change::update(label, before, &record, opening), Role::Control, vec![])
+            }
+            released => {
+                let token = self.token(number, control.thumbprint(), finding, &prepared)?;
+                let change = Change::create(label, &record, opening, control, finding.not_after_s);
+                let change = change.evidence(&[&token])?;
+                let change = match released {
+                    Some(released) => change.after_release(released),
+                    None => change,
+                };
+                (change, Role::NewControl, vec![token])
+            }
+        };
+        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
+        let mut signed = change.sign(self.directory, &[(role, &device.control)])?;
+        let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
+        let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
+        signed.prove(self.directory, &device.keys, &ephemeral)?;
+        signed.cosign(self.directory, self.statement_key);
+        let receipt = self.api.put(number, &signed.submission(tokens), prepared.version)?;
+        self.done(receipt, &signed, Some(opening), wait_ms)
+    }
+
+    /// Extends a registration by a fresh validation of the same holder.
+    pub fn renew(&self, number: Number, finding: &Finding, wait_ms: u64) -> Result<Registered, RegisterError> {
+        let (prepared, label) = self.prepare(number)?;
+        let before = State::parse(&prepared.state.as_ref().ok_or(RegisterError::NotSponsored)?.0)?;
+        let token = self.token(number, before.control, finding, &prepared)?;
+        let change = Change::renew(label, &before, self.provider, finding.not_after_s).evidence(&[&token])?;
+        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
+        let mut signed = change.sign(self.directory, &[])?;
+        signed.cosign(self.directory, self.statement_key);
+        let receipt = self.api.renew(number, &signed.renewal(vec![token]))?;
+        self.done(receipt, &signed, None, wait_ms)
+    }
+
+    /// Gives notice that the provider will release the number, or releases it when the notice is already given and over.
+    pub fn release(&self, number: Number, wait_ms: u64) -> Result<Registered, RegisterError> {
+        let (prepared, label) = self.prepare(number)?;
+        let before = State::parse(&prepared.state.as_ref().ok_or(RegisterError::NotSponsored)?.0)?;
+        let noticed = self.api.number(number)?.is_some_and(|view: NumberView| view.release_possible_from.is_some());
+        let change = match noticed {
+            true => Change::release_after_notice(label, &before, self.provider),
+            false => Change::release_notice(label, &before, self.provider),
+        };
+        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
+        let mut signed = change.sign(self.directory, &[])?;
+        signed.cosign(self.directory, self.statement_key);
+        let receipt = self.api.release(number, &signed.provider_release())?;
+        self.done(receipt, &signed, None, wait_ms)
+    }
+
+    /// What the directory knows, and the number's label, proved by the pinned key.
+    fn prepare(&self, number: Number) -> Result<(Prepared, Label), RegisterError> {
+        let prepared = self.api.prepare(number)?;
+        if prepared.origin != self.directory.origin() {
+            let pinned = self.directory.origin().to_owned();
+            return Err(RegisterError::OtherLog { found: prepared.origin, pinned });
+        }
+        let label = self.directory.label(number, &prepared.vrf_proof.0)?;
+        Ok((prepared, label))
+    }
+
+    fn token(
+        &self,
+        number: Number,
+        control: Thumbprint,
+        finding: &Finding,
+        prepared: &Prepared,
+    ) -> Result<String, RegisterError> {
+        let token = ValidationToken {
+            issuer: self.validation.issuer.to_owned(),
+            audience: prepared.apex.clone(),
+            id: token_id(self.random)?,
+            issued_s: prepared.now_s,
+            number,
+            provider: self.provider.to_owned(),
+            methods: finding.methods.clone(),
+            validated_s: finding.validated_s,
+            expires_s: finding.not_after_s,
+            control,
+            evidence: finding.evidence,
+            nonce: Some(prepared.nonce.clone()),
+        };
+        Ok(token.mint(self.validation.key))
+    }
+
+    fn done(
+        &self,
+        receipt: Receipt,
+        signed: &Signed,
+        opening: Option<[u8; 32]>,
+        wait_ms: u64,
+    ) -> Result<Registered, RegisterError> {
+        let receipt = if wait_ms == 0 { receipt } else { self.api.published(receipt, wait_ms)? };
+        Ok(Registered { receipt, state: signed.event.state.clone(), opening })
+    }
+}
