@@ -51,7 +51,7 @@ struct Export<'a, W> {
 
 /// A name of the zone, to be sorted by its canonical key and looked up again when its turn comes.
 enum Source<'a> {
-    Fixed(Name, &'a Node, Standing),
+    Fixed(Box<Name>, &'a Node, Standing),
     Number(Number, Owned),
 }
 
@@ -164,7 +164,7 @@ fn sources(zone: &NumberZone, now_s: u64) -> Vec<(Box<[u8]>, Source<'_>)> {
             Found::Cut { .. } => Standing::Below,
             _ => Standing::Inside,
         };
-        all.push((name.canonical_key(), Source::Fixed(name, node, standing)));
+        all.push((name.canonical_key(), Source::Fixed(Box::new(name), node, standing)));
     }
     let apex = zone.apex();
     zone.table().for_each(|packed| {
@@ -187,7 +187,7 @@ impl Source<'_> {
 
     fn owner(&self, apex: &Name) -> Option<Name> {
         match self {
-            Self::Fixed(name, ..) => Some(*name),
+            Self::Fixed(name, ..) => Some(**name),
             Self::Number(number, owned) => owned.owner(*number, apex),
         }
     }

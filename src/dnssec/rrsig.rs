@@ -39,7 +39,9 @@ impl ToSign<'_> {
         let [e3, e2, e1, e0] = self.validity.expiration_s.to_be_bytes();
         let [i3, i2, i1, i0] = self.validity.inception_s.to_be_bytes();
         let [k1, k0] = self.key_tag.to_be_bytes();
-        let labels = self.owner.labels().filter(|label| *label != b"*").count() as u8; // RFC 4034 3.1.3; `*` only in exports
+        // A `*` in front does not count (RFC 4034 3.1.3).
+        let wildcard = self.owner.labels().next() == Some(b"*");
+        let labels = self.owner.label_count() - u8::from(wildcard);
         [t1, t0, self.algorithm, labels, l3, l2, l1, l0, e3, e2, e1, e0, i3, i2, i1, i0, k1, k0]
     }
 

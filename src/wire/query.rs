@@ -9,6 +9,7 @@ pub const HEADER_OCTETS: usize = 12;
 const ADDITIONAL_MAX: u16 = 8;
 
 /// What a packet turned out to be. No `Debug`: see the room's rule.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for one answer; a box would be an allocation")]
 pub enum Scan<'a> {
     /// Not to be answered at all: too short, or itself a response (answering those can loop for ever).
     Drop,

@@ -83,8 +83,7 @@ impl StaticZone {
             set.1.push(record.rdata);
         }
         let nodes: HashMap<_, _> = sets.into_iter().map(|(owner, sets)| (owner, Node::build(sets))).collect();
-        let cut = |(owner, node): (&Box<[u8]>, &Node)| **owner != *apex.as_wire() && node.get(RrType::NS).is_some();
-        let has_cuts = nodes.iter().any(cut);
+        let has_cuts = nodes.iter().any(|(owner, node)| **owner != *apex.as_wire() && node.get(RrType::NS).is_some());
         Self { apex, nodes, has_cuts }
     }
 

@@ -82,7 +82,8 @@ impl NumberZone {
         Self { fixed: Arc::new(fixed), table: Arc::new(Table::empty()), ttls, soa }
     }
 
-    /// The same numbers and signatures beside other static data.
+    /// The same numbers and signatures beside other static data. From then on changes go to the new zone: the table is
+    /// shared, the serial is not.
     pub fn with_fixed(&self, fixed: StaticZone) -> Result<Self, ApplyError> {
         let mut under_cut = None;
         if fixed.has_cuts() {

@@ -119,3 +119,33 @@ fn many_numbers_take_little_memory() {
     }
     assert!(zone.published(synthetic(0).number.as_u64() + 1, 0).is_none());
 }
+
+/// Resident memory of this process in octets.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+#[test]
+#[ignore = "a million numbers; run by hand and alone: it reports time and memory"]
+fn a_million_numbers() {
+    let (before, begun) = (resident(), std::time::Instant::now());
+    let mut loader = Loader::default();
+    (0..1_000_000).for_each(|i| loader.push(&synthetic(i)));
+    let packed = begun.elapsed();
+    let zone = Arc::new(loader.finish(fixed(), Ttls::default(), 1).unwrap());
+    let (loaded, each) = (begun.elapsed(), (resident() - before) / 1_000_000);
+    println!("packed in {packed:?}, served after {loaded:?}, {each} octets of RSS a number");
+    println!("{} octets a number by account", zone.table().heap_octets() / 1_000_000);
+    let mut desk = Desk::numbers(zone.clone(), callbook::clock::Clock::now_s(&callbook::clock::SystemClock));
+    let begun = std::time::Instant::now();
+    for i in 0..20_000 {
+        desk.ask(&enum_name(&synthetic(i * 50).number.to_string()), RecordType::NAPTR, Dnssec::Ok);
+    }
+    println!("{:?} an answer signed for the first time, hickory's part included", begun.elapsed() / 20_000);
+    let begun = std::time::Instant::now();
+    let changes: Vec<Change> = (0..10_000).map(|i| Change::Put(synthetic(i * 99))).collect();
+    zone.apply(&changes, 2).unwrap();
+    println!("{:?} a change", begun.elapsed() / 10_000);
+    assert!(each <= 400, "{each} octets of RSS a number");
+}

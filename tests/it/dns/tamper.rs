@@ -48,6 +48,7 @@ impl Drop for Proxy {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "the type of every change")]
 /// Flips a bit of the data in answers about numbers; leaves keys alone.
 pub(crate) fn flip_a_bit(answer: &mut Vec<u8>) {
     if let Some(at) = answer.windows(4).position(|w| w == b"acme") {

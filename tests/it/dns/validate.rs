@@ -30,6 +30,7 @@ fn delv_fully_validates_answers_and_denials() {
         vec![(number.clone(), "TLSA"), (id.clone(), "TXT"), (absent, "NAPTR"), (APEX.to_owned(), "NAPTR")];
     denials.extend(prefixes.flat_map(|name| [(name.clone(), "NAPTR"), (name.clone(), "DS"), (name.clone(), "A")]));
     denials.extend([("er.e164.example.".to_owned(), "A"), ("nothing.e164.example.".to_owned(), "A")]);
+    denials.extend(["*.5.5", "a.*.5", "*.*"].map(|name| (format!("{name}.{APEX}"), "A")));
     for (name, qtype) in denials {
         let said = house.delv(house.address, &[&name, qtype]);
         assert!(said.contains("; negative response, fully validated"), "{name} {qtype}\n{said}");
