@@ -15,6 +15,7 @@ mod denial;
 mod endpoint;
 mod exchange;
 mod explain;
+pub mod holder;
 mod keys;
 pub mod lookup;
 mod message;
@@ -22,6 +23,7 @@ mod nsec3;
 pub mod provider;
 pub mod register;
 mod signature;
+pub mod ve;
 
 pub use anchor::{Anchor, AnchorError};
 pub use endpoint::Endpoint;

@@ -1,5 +1,20 @@
 //! The law: who may change what, and how. Pure functions; time, randomness and stored facts are handed in.
+//!
+//! A submission takes two steps: [`examine`] looks at it by the charter and the register alone and reports every mistake;
+//! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
+pub mod decide;
+pub mod examine;
+mod json;
+pub mod keys;
+mod known;
+pub mod lapse;
+pub mod naptr;
+pub mod nonce;
+pub mod possession;
+pub mod records;
+pub mod refusal;
 pub mod register;
 pub mod rules;
 pub mod terms;
+pub mod token;

@@ -84,6 +84,11 @@ impl Register {
         self.entities.get(id)
     }
 
+    /// Every validation entity, by id.
+    pub fn entities(&self) -> impl Iterator<Item = &ValidationEntity> {
+        self.entities.values()
+    }
+
     /// Whether this is a statement key of that provider.
     pub fn is_statement_key(&self, provider: &str, key: &PublicKey) -> bool {
         self.provider(provider).is_some_and(|provider| provider.statement_keys.contains(key))

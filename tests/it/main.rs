@@ -4,13 +4,15 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod dns;
+mod holder;
 mod house;
+mod law;
 mod layers;
+mod ledger;
 mod lookup;
 mod numbers;
 mod peers;
 mod provider;
 mod register;
-mod rules;
 mod source;
 mod vectors;

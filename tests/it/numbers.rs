@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use callbook::number::Number;
+use callbook::log::random::{Random, Seeded};
+use callbook::number::{DIGITS_MAX, DIGITS_MIN, Number};
 
 use crate::peers;
 
@@ -18,6 +19,22 @@ for line in sys.stdin:
     print(name.to_text(), dns.e164.to_e164(name, apex))
 ";
 
+/// How many random numbers are compared, in one run of the oracle.
+const RANDOM_NUMBERS: usize = 400;
+
+/// Numbers of every length, the same ones each time.
+fn random_numbers() -> impl Iterator<Item = Number> {
+    let source = Seeded::new([164; 32]);
+    (0..RANDOM_NUMBERS).map(move |i| {
+        let mut digits = [0; DIGITS_MAX];
+        source.fill(&mut digits).expect("a seeded source always gives");
+        let digits = digits.map(|b| b'0' + b % 10);
+        let length = DIGITS_MIN + i % (DIGITS_MAX - DIGITS_MIN + 1);
+        let first = b'1' + (digits[0] - b'0') % 9;
+        Number::from_digits(&[&[first], &digits[1..length]].concat()).expect("a number")
+    })
+}
+
 #[test]
 fn enum_names_agree_with_dnspython() {
     let Some(python) = peers::python_with("dns.e164") else { return };
@@ -25,6 +42,7 @@ fn enum_names_agree_with_dnspython() {
         ["+4477009", "+1 202 555 0123", "+34 600.111-222", "+999 (0012) 3450000", "+123456789012345"]
             .iter()
             .map(|text| Number::parse(text).expect("a number"))
+            .chain(random_numbers())
             .collect();
     let asked: String = numbers.iter().map(|number| format!("{number}\n")).collect();
 

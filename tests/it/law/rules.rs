@@ -24,7 +24,7 @@ struct Reference {
 
 impl Reference {
     fn read() -> Self {
-        let text = include_str!("../vectors/vectors.json");
+        let text = include_str!("../../vectors/vectors.json");
         let vectors: Value = serde_json::from_str(text).unwrap();
         let law = &vectors["law"];
         let key_of = |thumbprint: &Value| {

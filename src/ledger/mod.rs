@@ -1,0 +1,131 @@
+//! The ledger: what is true, durably. One SQLite file, one thread that writes, several connections that read.
+//!
+//! All SQL of the program stands in this room; the rest sees typed rows. [`Ledger::read`] lends a [`Snapshot`] (one
+//! moment of the ledger), [`Ledger::write`] a [`Transaction`]: what a job did lands as a whole or not at all, shares its
+//! fsync with other jobs, and is answered once it is durable. Facts (events, gov leaves, epochs) are only ever added.
+
+mod error;
+mod migrate;
+mod open;
+mod readers;
+mod request;
+mod snapshot;
+mod transaction;
+mod writer;
+
+mod epochs;
+mod events;
+mod idempotency;
+mod numbers;
+mod tokens;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub use crate::ledger::epochs::{EpochPosition, EpochRow};
+pub use crate::ledger::error::{LedgerError, OpenError};
+pub use crate::ledger::events::{Accepted, EventRow};
+pub use crate::ledger::idempotency::FirstAnswer;
+pub use crate::ledger::numbers::{Disclosed, Personal, Served, Standing};
+pub use crate::ledger::snapshot::Snapshot;
+pub use crate::ledger::tokens::TokenRow;
+pub use crate::ledger::transaction::Transaction;
+pub use crate::ledger::writer::Reply;
+
+use crate::ledger::readers::Readers;
+use crate::ledger::writer::Writer;
+
+/// An open ledger. It belongs to this process until it is dropped.
+pub struct Ledger {
+    writer: Writer,
+    readers: Readers,
+    dir: PathBuf,
+    _lock: File, // released last
+}
+
+impl Ledger {
+    /// Makes an empty ledger in the folder `dir`, which must exist and hold none, and opens it.
+    pub fn create(dir: &Path) -> Result<Self, OpenError> {
+        let lock = open::lock(dir)?;
+        open::create(dir)?;
+        Self::start(dir, lock)
+    }
+
+    /// Opens the ledger in the folder `dir`: checks it, brings it to the newest format, and locks out other processes.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        if !dir.is_dir() {
+            return Err(OpenError::Missing { path: dir.join(open::FILE_NAME) });
+        }
+        Self::start(dir, open::lock(dir)?)
+    }
+
+    fn start(dir: &Path, lock: File) -> Result<Self, OpenError> {
+        let conn = open::writer(dir)?;
+        let readers = Readers::open(dir)?;
+        let writer = Writer::start(conn).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
+        Ok(Self { writer, readers, dir: dir.to_owned(), _lock: lock })
+    }
+
+    /// The folder it lies in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Queues a change; refuses with [`LedgerError::Busy`] when too many wait. The reply comes once it is durable.
+    pub fn write<T, E, F>(&self, job: F) -> Reply<T, E>
+    where
+        T: Send + 'static,
+        E: From<LedgerError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.writer.submit(1, false, job)
+    }
+
+    /// Like [`Ledger::write`] for bulk work that counts as `weight` jobs: blocks the calling thread while the queue is full.
+    pub fn write_bulk<T, E, F>(&self, weight: usize, job: F) -> Reply<T, E>
+    where
+        T: Send + 'static,
+        E: From<LedgerError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.writer.submit(weight, true, job)
+    }
+
+    /// Reads one moment of the ledger. Blocks for the disk: in async code, call it from a blocking thread.
+    pub fn read<T, E: From<LedgerError>>(&self, reading: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.readers.with(|conn| {
+            let moment = conn.unchecked_transaction().map_err(LedgerError::from)?;
+            let read = reading(&Snapshot::new(&moment));
+            moment.finish().map_err(LedgerError::from)?;
+            read
+        })
+    }
+
+    /// Reads one moment of the ledger in `dir`, also while another process has it open.
+    pub fn peek<T, E>(dir: &Path, reading: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<OpenError> + From<LedgerError>,
+    {
+        let conn = open::peek(dir)?;
+        let moment = conn.unchecked_transaction().map_err(LedgerError::from)?;
+        reading(&Snapshot::new(&moment))
+    }
+
+    /// Empties the write-ahead log into the file, so that no erased bytes stay in it. False: someone is reading or
+    /// writing just now; try again later.
+    pub fn truncate_wal(&self) -> Result<bool, LedgerError> {
+        open::truncate_wal(&self.dir)
+    }
+
+    /// For tests: lets the file grow to `pages` pages of 4096 bytes only, as a full disk would.
+    #[doc(hidden)]
+    pub fn limit_pages(&self, pages: u32) -> Reply<(), LedgerError> {
+        self.write(move |tx| tx.limit_pages(pages))
+    }
+}
+
+/// Ends the process after a broken promise of disk or code: whoever limps on makes it worse, a restart checks everything.
+pub(crate) fn die(what: &str, why: &dyn std::fmt::Display) -> ! {
+    tracing::error!(%why, "{what}: stopping here, so that nothing false is served; the next start checks and repairs");
+    std::process::abort()
+}

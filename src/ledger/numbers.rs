@@ -1,0 +1,258 @@
+//! Numbers: the personal data in its one table, and the States that the map commits to.
+
+use rusqlite::Row;
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::snapshot::{Snapshot, int, uint};
+use crate::ledger::transaction::Transaction;
+use crate::log::label::Label;
+use crate::log::map::Leaf;
+use crate::log::state::{State, Status};
+use crate::number::Number;
+use crate::registry::rules::Entry;
+
+/// What opens a commitment: the record R and the random opening that its commitment was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosed {
+    /// 32 random bytes, made by the holder's device.
+    pub opening: [u8; 32],
+    /// R, as it was submitted (TRUST.md 2).
+    pub record: Vec<u8>,
+}
+
+/// The personal data of a number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Personal {
+    /// The number.
+    pub number: Number,
+    /// The VRF proof that its label is its own.
+    pub proof: [u8; 80],
+    /// What its State commits to; for a number whose CREATE is not sealed yet, what that will commit to.
+    pub disclosed: Disclosed,
+    /// What an accepted event that is not sealed yet will commit to.
+    pub next: Option<Disclosed>,
+}
+
+/// The State of a label and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The State, its sponsor, the time of its epoch, and the open request.
+    pub entry: Entry,
+    /// Sequence number of the newest sealed event.
+    pub event_seq: u64,
+    /// Sequence number of the newest sealed event that fixed control key and commitment.
+    pub keys_seq: u64,
+}
+
+/// What a name server needs of a number.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The number.
+    pub number: Number,
+    /// Its sealed State.
+    pub state: State,
+    /// R.
+    pub record: Vec<u8>,
+}
+
+impl Snapshot<'_> {
+    /// The label of a number that is registered or about to be.
+    pub fn label_of(&self, number: Number) -> Result<Option<Label>, LedgerError> {
+        self.first("SELECT label FROM personal WHERE number = ?1", [int(number.as_u64())], |row| row.get(0).map(Label))
+    }
+
+    /// The personal data behind a label.
+    pub fn personal(&self, label: &Label) -> Result<Option<Personal>, LedgerError> {
+        let row = self.first(
+            "SELECT number, proof, opening, record, next_opening, next_record FROM personal WHERE label = ?1",
+            [&label.0],
+            |row| {
+                let next = match (row.get(4)?, row.get(5)?) {
+                    (Some(opening), Some(record)) => Some(Disclosed { opening, record }),
+                    _ => None,
+                };
+                let disclosed = Disclosed { opening: row.get(2)?, record: row.get(3)? };
+                Ok((uint(row, 0)?, row.get(1)?, disclosed, next))
+            },
+        )?;
+        row.map(|(number, proof, disclosed, next)| Ok(Personal { number: packed(number)?, proof, disclosed, next }))
+            .transpose()
+    }
+
+    /// The State of a label and what goes with it.
+    pub fn standing(&self, label: &Label) -> Result<Option<Standing>, LedgerError> {
+        let found = self.first(
+            "SELECT state, sponsor, time_ms, request, event_seq, keys_seq FROM states WHERE label = ?1",
+            [&label.0],
+            |row| Ok((stored_state(row, 0), stored_entry(row)?, uint(row, 4)?, uint(row, 5)?)),
+        )?;
+        found
+            .map(|(state, (provider, time_ms, request), event_seq, keys_seq)| {
+                let request = request.map(|raw| super::request::read(&raw)).transpose()?;
+                Ok(Standing { entry: Entry { state: state?, provider, time_ms, request }, event_seq, keys_seq })
+            })
+            .transpose()
+    }
+
+    /// The map's leaves from the label `first` to `last`, in order: a bucket of the map.
+    pub fn leaves(&self, first: &Label, last: &Label) -> Result<Vec<Leaf>, LedgerError> {
+        let sql = "SELECT label, state FROM states WHERE label BETWEEN ?1 AND ?2 ORDER BY label";
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query((&first.0, &last.0))?;
+        let mut leaves = Vec::new();
+        while let Some(row) = rows.next()? {
+            leaves.push((Label(row.get(0)?), stored_state(row, 1)?.hash()));
+        }
+        Ok(leaves)
+    }
+
+    /// How many labels the map has.
+    pub fn count_labels(&self) -> Result<u64, LedgerError> {
+        Ok(self.first("SELECT count(*) FROM states", [], |row| uint(row, 0))?.unwrap_or(0))
+    }
+
+    /// The whole map and all that is served, in the order of labels: what a start needs. Labels of released numbers have
+    /// a State and nothing to serve; numbers whose CREATE is not sealed yet have neither here.
+    pub fn each_number(
+        &self,
+        mut each: impl FnMut(Leaf, Option<Served>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        // Two ordered scans side by side read each page once; a join would look a million labels up one by one.
+        let mut states = self.prepare("SELECT label, state FROM states ORDER BY label")?;
+        let mut people = self.prepare("SELECT label, number, record FROM personal ORDER BY label")?;
+        let (mut states, mut people) = (states.query([])?, people.query([])?);
+        let mut person = people.next()?;
+        while let Some(row) = states.next()? {
+            let (label, state) = (Label(row.get(0)?), stored_state(row, 1)?);
+            let leaf = (label, state.hash());
+            let mut served = None;
+            while let Some(found) = person {
+                let theirs: [u8; 32] = found.get(0)?;
+                if theirs > label.0 {
+                    break;
+                }
+                if theirs == label.0 && state.status != Status::Released {
+                    served =
+                        Some(Served { number: packed(uint(found, 1)?)?, state: state.clone(), record: found.get(2)? });
+                }
+                person = people.next()?;
+            }
+            each(leaf, served)?;
+        }
+        Ok(())
+    }
+
+    /// Labels whose `not_after` passed before `before_s`, oldest first, at most `limit`: their grace is over.
+    pub fn lapsed(&self, before_s: u64, limit: usize) -> Result<Vec<Label>, LedgerError> {
+        self.all(
+            "SELECT label FROM states WHERE due_s IS NOT NULL AND due_s <= ?1 AND label NOT IN (SELECT label FROM open_events)
+             ORDER BY due_s LIMIT ?2",
+            (int(before_s), limit as i64),
+            |row| row.get(0).map(Label),
+        )
+    }
+
+    /// How many numbers are registered or about to be.
+    pub fn count_numbers(&self) -> Result<u64, LedgerError> {
+        Ok(self.first("SELECT count(*) FROM personal", [], |row| uint(row, 0))?.unwrap_or(0))
+    }
+
+    /// The label that publishes this key (SHA-256 of it), other than `label` itself.
+    pub fn key_published_elsewhere(&self, key: &[u8; 32], label: &Label) -> Result<Option<Label>, LedgerError> {
+        self.first("SELECT label FROM published_keys WHERE key = ?1 AND label <> ?2 LIMIT 1", (key, &label.0), |row| {
+            row.get(0).map(Label)
+        })
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes the personal data of a number that is being created.
+    pub fn add_personal(
+        &self,
+        label: &Label,
+        number: Number,
+        proof: &[u8; 80],
+        disclosed: &Disclosed,
+    ) -> Result<(), LedgerError> {
+        self.change(
+            "INSERT INTO personal (label, number, proof, opening, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (&label.0, int(number.as_u64()), proof, &disclosed.opening, &disclosed.record),
+        )?;
+        Ok(())
+    }
+
+    /// Keeps what an accepted event will disclose once it is sealed.
+    pub fn set_next(&self, label: &Label, next: &Disclosed) -> Result<(), LedgerError> {
+        self.change(
+            "UPDATE personal SET next_opening = ?2, next_record = ?3 WHERE label = ?1",
+            (&label.0, &next.opening, &next.record),
+        )?;
+        Ok(())
+    }
+
+    /// Puts what was accepted in the place of what it replaces.
+    pub fn settle_next(&self, label: &Label) -> Result<(), LedgerError> {
+        self.change(
+            "UPDATE personal SET opening = next_opening, record = next_record, next_opening = NULL, next_record = NULL
+             WHERE label = ?1 AND next_record IS NOT NULL",
+            [&label.0],
+        )?;
+        Ok(())
+    }
+
+    /// Deletes the personal data of a released number; the pages are overwritten (`secure_delete`).
+    pub fn erase_personal(&self, label: &Label) -> Result<(), LedgerError> {
+        self.change("DELETE FROM personal WHERE label = ?1", [&label.0])?;
+        Ok(())
+    }
+
+    /// Sets the State of a label.
+    pub fn set_standing(&self, label: &Label, standing: &Standing) -> Result<(), LedgerError> {
+        let entry = &standing.entry;
+        let due_s = (entry.state.status != Status::Released).then(|| int(entry.state.not_after));
+        self.change(
+            "INSERT INTO states (label, state, sponsor, time_ms, request, event_seq, keys_seq, due_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (label) DO UPDATE SET state = ?2, sponsor = ?3, time_ms = ?4, request = ?5, event_seq = ?6,
+             keys_seq = ?7, due_s = ?8",
+            (
+                &label.0,
+                &entry.state.write(),
+                &entry.provider,
+                int(entry.time_ms),
+                entry.request.as_ref().map(super::request::write),
+                int(standing.event_seq),
+                int(standing.keys_seq),
+                due_s,
+            ),
+        )?;
+        Ok(())
+    }
+
+    /// Notes that a label publishes a key.
+    pub fn add_published_key(&self, key: &[u8; 32], label: &Label) -> Result<(), LedgerError> {
+        self.change("INSERT OR IGNORE INTO published_keys (key, label) VALUES (?1, ?2)", (key, &label.0))?;
+        Ok(())
+    }
+
+    /// Notes that a label no longer publishes a key.
+    pub fn remove_published_key(&self, key: &[u8; 32], label: &Label) -> Result<(), LedgerError> {
+        self.change("DELETE FROM published_keys WHERE key = ?1 AND label = ?2", (key, &label.0))?;
+        Ok(())
+    }
+}
+
+type StoredEntry = (String, u64, Option<Vec<u8>>);
+
+fn stored_entry(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
+    Ok((row.get(1)?, uint(row, 2)?, row.get(3)?))
+}
+
+fn stored_state(row: &Row<'_>, at: usize) -> Result<State, LedgerError> {
+    let raw = row.get_ref(at)?.as_blob().map_err(|_| LedgerError::Damaged("a State is not bytes"))?;
+    State::parse(raw).map_err(|_| LedgerError::Damaged("a State that breaks its own form"))
+}
+
+fn packed(number: u64) -> Result<Number, LedgerError> {
+    Number::from_u64(number).map_err(|_| LedgerError::Damaged("a number that is none"))
+}

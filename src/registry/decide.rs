@@ -1,0 +1,400 @@
+//! Stage 2 of the law: an examined submission against what is stored. One refusal at most, in a fixed order.
+//!
+//! The order: is the submitter a party (else `not_found`, and nothing more is told, clause 1.4); were the tokens used; is a change
+//! pending; does the event follow the present state; does the state allow it; two methods; the record against the one before;
+//! keys published elsewhere; quotas; and last the rules of events, which auditors replay.
+
+use crate::charter::Policy;
+use crate::log::event::{Event, Kind, Role};
+use crate::log::key::Thumbprint;
+use crate::log::record::{Prefix, Record, Rr};
+use crate::log::state::{State, Status};
+use crate::log::{Hash, ZERO, sha256};
+use crate::number::Number;
+use crate::registry::examine::{Entrance, Examined, ExaminedRecord};
+use crate::registry::refusal::{self, Reason, Refusal};
+use crate::registry::rules::{self, Broken, Entry, Law};
+use crate::registry::terms::{DAY_MS, DAY_S};
+use crate::registry::token::{UsedToken, Validation};
+
+/// What is stored that matters to one submission, read in the transaction that will store the decision.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The label's entry after the last sealed event.
+    pub entry: Option<Entry>,
+    /// The record that the entry's state commits to, while there is one.
+    pub record: Option<Record>,
+    /// The accepted event of this label that is not sealed yet.
+    pub waiting: Option<Waiting>,
+    /// Is any of the submission's tokens ([`UsedToken::hash`]) used already?
+    pub token_used: bool,
+    /// Those of the submission's keys ([`ExaminedRecord::keys`], `spki_hash`) that a label under another control key publishes.
+    pub published_elsewhere: Vec<Hash>,
+    /// What the provider has done today and has in all.
+    pub counters: Counters,
+}
+
+/// An accepted event that is not sealed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The provider of the registration after it.
+    pub provider: String,
+    /// The control key after it.
+    pub control: Thumbprint,
+}
+
+/// A provider's counters; the ledger keeps them by UTC day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Registrations accepted today.
+    pub creates_today: u64,
+    /// Preparations answered today.
+    pub prepares_today: u64,
+    /// Numbers that it is the provider of.
+    pub numbers: u64,
+}
+
+/// Everything that is stored, in one transaction, for an accepted submission.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The number.
+    pub number: Number,
+    /// The event as submitted, epochs 0; the sequencer seals it with [`rules::seal`].
+    pub event: Event,
+    /// [`Event::hash`]: the name of the receipt.
+    pub event_hash: Hash,
+    /// The provider of the registration after this event; of a release the last one.
+    pub provider: String,
+    /// What becomes of the personal data.
+    pub record: RecordChange,
+    /// The tokens to mark as used.
+    pub consumed: Vec<UsedToken>,
+}
+
+/// What becomes of a number's record, opening and index of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordChange {
+    /// They stay.
+    Keep,
+    /// They are replaced.
+    Set {
+        /// R, the bytes that are committed to.
+        bytes: Vec<u8>,
+        /// The opening of the commitment.
+        opening: [u8; 32],
+        /// Every key that R publishes, by SHA-256 of its SubjectPublicKeyInfo.
+        key_hashes: Vec<Hash>,
+    },
+    /// They are erased at once (clause 8.2).
+    Erase,
+}
+
+/// Decides on an examined submission.
+pub fn decide(
+    facts: &Facts,
+    examined: &Examined,
+    policy: &Policy,
+    law: &Law<'_>,
+    now_ms: u64,
+) -> Result<Decision, Refusal> {
+    let bench = Bench { facts, examined, event: &examined.event, policy, law, now_ms };
+    bench.party()?;
+    bench.waits_for_nothing()?;
+    bench.chain()?;
+    match bench.event.kind {
+        Kind::Create => bench.create()?,
+        Kind::Update => bench.update()?,
+        Kind::Renew => bench.renew()?,
+        Kind::Request => bench.request()?,
+        Kind::Release => bench.release()?,
+        _ => {}
+    }
+    bench.keys()?;
+    bench.rules()?;
+    Ok(bench.decision())
+}
+
+/// Whether a provider may prepare once more today (clause 7.4).
+pub fn prepare(counters: &Counters, policy: &Policy) -> Result<(), Refusal> {
+    let full = counters.prepares_today >= policy.prepares_per_day_max;
+    if full { Err(refusal::QUOTA_PREPARES.at("", "the day's preparations are used up")) } else { Ok(()) }
+}
+
+struct Bench<'a> {
+    facts: &'a Facts,
+    examined: &'a Examined,
+    event: &'a Event,
+    policy: &'a Policy,
+    law: &'a Law<'a>,
+    now_ms: u64,
+}
+
+fn refuse(reason: &'static Reason, pointer: &str, detail: &str) -> Result<(), Refusal> {
+    Err(reason.at(pointer, detail))
+}
+
+impl Bench<'_> {
+    fn old(&self) -> Option<&State> {
+        self.facts.entry.as_ref().map(|entry| &entry.state)
+    }
+
+    fn lapsed(&self) -> bool {
+        self.old().is_some_and(|old| self.now_ms >= old.not_after.saturating_mul(1000))
+    }
+
+    /// Who registers anew proves with a fresh token that he may know; everybody else must be the provider or hold the control key.
+    fn party(&self) -> Result<(), Refusal> {
+        let create = self.event.kind == Kind::Create;
+        let used = || refuse(&refusal::TOKEN_REPLAYED, "/validation", "a token was used before");
+        if create {
+            return if self.facts.token_used { used() } else { Ok(()) };
+        }
+        let party = match &self.examined.entrance {
+            Entrance::Provider(id) => {
+                let now = self.facts.entry.as_ref().map(|entry| &entry.provider);
+                let soon = self.facts.waiting.as_ref().map(|waiting| &waiting.provider);
+                now == Some(id) || now.is_none() && soon == Some(id)
+            }
+            Entrance::Holder => {
+                let signer = self.event.signature(Role::Control).map(|signature| signature.key.thumbprint());
+                let now = self.old().map(|old| old.control);
+                let soon = self.facts.waiting.as_ref().map(|waiting| waiting.control);
+                signer.is_some() && (now == signer || now.is_none() && soon == signer)
+            }
+        };
+        match party {
+            false => refuse(&refusal::NOT_FOUND, "", "there is no such registration of yours"),
+            true if self.facts.token_used => used(),
+            true => Ok(()),
+        }
+    }
+
+    /// One unpublished event a label at most (clause 2.4).
+    fn waits_for_nothing(&self) -> Result<(), Refusal> {
+        let live = self.old().is_some_and(|old| old.status != Status::Released);
+        if self.event.kind == Kind::Create && live {
+            return refuse(&refusal::EXISTS, "", "the number is registered");
+        }
+        match self.facts.waiting {
+            Some(_) => refuse(&refusal::EVENT_PENDING, "", "another change of this number is not published yet"),
+            None => Ok(()),
+        }
+    }
+
+    /// The present status, and that the event follows the present state.
+    fn chain(&self) -> Result<(), Refusal> {
+        if self.event.kind != Kind::Create && self.old().is_some_and(|old| old.status == Status::Released) {
+            return refuse(&refusal::RELEASED, "", "the number was released");
+        }
+        if self.event.kind == Kind::Create {
+            self.quarantine()?;
+        }
+        let (version, prev) = self.old().map_or((1, ZERO), |old| (old.version.saturating_add(1), old.hash()));
+        if self.event.state.version != version || self.event.prev != prev || self.event.state.prev != prev {
+            let detail = format!("the event follows another state; the next version is {version}");
+            return refuse(&refusal::STATE_STALE, "/event", &detail);
+        }
+        Ok(())
+    }
+
+    /// Clause 5.4.
+    fn quarantine(&self) -> Result<(), Refusal> {
+        let over_ms = self.facts.entry.as_ref().map(|entry| entry.time_ms.saturating_add(self.law.terms.quarantine_ms));
+        match over_ms.filter(|over_ms| self.now_ms < *over_ms) {
+            Some(over_ms) => {
+                let detail = format!("the number rests until {} (Unix seconds)", over_ms.div_ceil(1000));
+                refuse(&refusal::QUARANTINE, "", &detail)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Two methods for a number that was registered lately (clause 3.4), and the provider's quotas (clause 7.4).
+    fn create(&self) -> Result<(), Refusal> {
+        let lookback_ms = self.policy.recycle_lookback_d * DAY_MS;
+        let recent = |entry: &Entry| self.now_ms < entry.time_ms.saturating_add(lookback_ms);
+        let two = self.examined.validation.as_ref().is_some_and(|validation| validation.two_methods);
+        if self.facts.entry.as_ref().is_some_and(recent) && !two {
+            return refuse(&refusal::TWO_METHODS, "/validation", "the number was registered lately");
+        }
+        let counters = &self.facts.counters;
+        if counters.creates_today >= self.policy.creates_per_day_max {
+            return refuse(&refusal::QUOTA_CREATES, "", "the day's registrations are used up");
+        }
+        if counters.numbers >= self.policy.numbers_max {
+            return refuse(&refusal::QUOTA_NUMBERS, "", "the provider has as many numbers as it may have");
+        }
+        Ok(())
+    }
+
+    fn update(&self) -> Result<(), Refusal> {
+        let Some(entry) = &self.facts.entry else { return Ok(()) };
+        if entry.state.status == Status::Suspended {
+            return refuse(&refusal::SUSPENDED, "", "the number is suspended");
+        }
+        // The holder alone may remove a key whenever he likes (clause 2.5); a provider renews first.
+        if self.lapsed() && self.examined.entrance != Entrance::Holder {
+            return refuse(&refusal::LAPSED, "", "the registration has lapsed");
+        }
+        match &self.examined.record {
+            None if self.event.state.commitment != entry.state.commitment => {
+                refuse(&refusal::RECORD_MISSING, "/record", "the event commits to a record that was not sent")
+            }
+            None => Ok(()),
+            Some(examined) => self.follows(examined, &entry.provider),
+        }
+    }
+
+    /// The new record against the present one: provider, keys without proof, revoked keys (clauses 4.3, 4.6, 4.7).
+    fn follows(&self, examined: &ExaminedRecord, provider: &str) -> Result<(), Refusal> {
+        if examined.record.provider != provider {
+            return refuse(&refusal::RECORD_PROVIDER, "/record", "the record names another provider");
+        }
+        let before = self.facts.record.as_ref();
+        let published = |name: &(Prefix, Hash)| {
+            before.is_some_and(|record| {
+                record.rr.iter().any(|rr| spki_hash(rr).is_some_and(|hash| (rr.prefix, hash) == *name))
+            })
+        };
+        if let Some((prefix, _)) = examined.unproved.iter().find(|name| !published(name)) {
+            let detail = format!("{}: a new key without a proof", prefix.as_str());
+            return refuse(&refusal::POSSESSION_MISSING, "/possession", &detail);
+        }
+        let keep_s = self.policy.revoked_keep_d * DAY_S;
+        let kept = |at_s: u64| at_s.saturating_add(keep_s) > self.now_ms / 1000;
+        let due = before.map_or(&[][..], |record| &record.revoked).iter().filter(|revoked| kept(revoked.at_s));
+        if due.into_iter().any(|revoked| !examined.record.revoked.contains(revoked)) {
+            return refuse(&refusal::REVOKED, "/record", "a key that was revoked lately is no longer listed");
+        }
+        Ok(())
+    }
+
+    /// Clauses 5.2 and 5.3.
+    fn renew(&self) -> Result<(), Refusal> {
+        let (Some(old), Some(validation)) = (self.old(), &self.examined.validation) else { return Ok(()) };
+        let grace_over_ms = old.not_after.saturating_mul(1000).saturating_add(self.law.terms.grace_ms);
+        if self.now_ms >= grace_over_ms {
+            return refuse(&refusal::GRACE_OVER, "", "the time for renewal is over");
+        }
+        if self.event.state.not_after <= old.not_after {
+            return refuse(&refusal::NOT_RAISED, "/event", "not_after does not rise");
+        }
+        let latest_s = renewal_end_s(old.not_after, validation, self.policy, self.now_ms / 1000);
+        if self.event.state.not_after > latest_s {
+            let detail = format!("not_after is at most {latest_s} (Unix seconds) with this validation");
+            return refuse(&refusal::NOT_AFTER, "/event", &detail);
+        }
+        Ok(())
+    }
+
+    /// The notice of a provider's release (clause 5.5).
+    fn request(&self) -> Result<(), Refusal> {
+        let Some(entry) = &self.facts.entry else { return Ok(()) };
+        if entry.state.status == Status::Suspended {
+            return refuse(&refusal::SUSPENDED, "", "the number is suspended");
+        }
+        match entry.request {
+            Some(_) => refuse(&refusal::REQUEST_PENDING, "", "a request is pending"),
+            None => Ok(()),
+        }
+    }
+
+    fn release(&self) -> Result<(), Refusal> {
+        let entry = self.facts.entry.as_ref().filter(|_| self.examined.entrance != Entrance::Holder);
+        let Some(entry) = entry else { return Ok(()) };
+        let Some(request) = entry.request.as_ref().filter(|request| request.door == self.event.door) else {
+            return refuse(&refusal::NOTICE_MISSING, "", "no notice of release is pending");
+        };
+        let over_ms = request.time_ms.saturating_add(self.law.terms.notice_ms);
+        if self.now_ms < over_ms {
+            let detail = format!("the notice ends at {} (Unix seconds)", over_ms.div_ceil(1000));
+            return refuse(&refusal::NOTICE_RUNNING, "", &detail);
+        }
+        Ok(())
+    }
+
+    /// Clause 4.4. Possession was proved before: nobody learns where a key of another is published.
+    fn keys(&self) -> Result<(), Refusal> {
+        let keys = self.examined.record.as_ref().map_or(&[][..], |record| &record.keys);
+        match keys.iter().find(|key| self.facts.published_elsewhere.contains(&key.spki_hash)) {
+            Some(key) => {
+                refuse(&refusal::DUPLICATE_KEY, "/record", &format!("{}: another holder's key", key.prefix.as_str()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The rules that auditors replay, as if the next epoch were sealed now.
+    fn rules(&self) -> Result<(), Refusal> {
+        let epoch = self.old().map_or(1, |old| old.since_epoch.saturating_add(1));
+        let sealed = rules::seal(self.event, epoch, self.now_ms, self.facts.entry.as_ref(), self.law);
+        sealed.map(|_| ()).map_err(|broken| reason(broken).at("/event", broken.to_string()))
+    }
+
+    fn decision(&self) -> Decision {
+        let record = match (&self.examined.record, self.event.kind) {
+            (_, Kind::Release) => RecordChange::Erase,
+            (Some(record), _) => RecordChange::Set {
+                bytes: record.bytes.clone(),
+                opening: record.opening,
+                key_hashes: record.keys.iter().map(|key| key.spki_hash).collect(),
+            },
+            (None, _) => RecordChange::Keep,
+        };
+        let sponsor = self.facts.entry.as_ref().filter(|_| self.event.kind != Kind::Create);
+        Decision {
+            number: self.examined.number,
+            event: self.event.clone(),
+            event_hash: self.event.hash(),
+            provider: sponsor.map_or(&self.event.provider, |entry| &entry.provider).clone(),
+            record,
+            consumed: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.used.clone()),
+        }
+    }
+}
+
+/// The latest end of a renewal, Unix seconds: what the validation reaches, or inside the window its whole period from the old end.
+pub fn renewal_end_s(not_after: u64, validation: &Validation, policy: &Policy, now_s: u64) -> u64 {
+    let window_s = policy.renew_window_d * DAY_S;
+    let inside = now_s < not_after && now_s.saturating_add(window_s) >= not_after;
+    if inside { not_after.saturating_add(validation.period_s) } else { validation.until_s }
+}
+
+/// The name of a published key in the index: of TLSA 3 1 0 the hash of the key, of 3 1 1 the hash itself.
+fn spki_hash(rr: &Rr) -> Option<Hash> {
+    match (rr.prefix, rr.rdata.get(3..)?) {
+        (Prefix::SipClient, hash) => hash.try_into().ok(),
+        (Prefix::Id | Prefix::E2e | Prefix::Mls, spki) => Some(sha256(&[spki])),
+        _ => None,
+    }
+}
+
+/// The reason behind a broken rule, where the checks before did not find a better one.
+const fn reason(broken: Broken) -> &'static Reason {
+    match broken {
+        Broken::BadSignature => &refusal::SIGNATURE,
+        Broken::NotProviderKey => &refusal::PROVIDER_KEY,
+        Broken::NotNewControlKey => &refusal::NEW_CONTROL_KEY,
+        Broken::Signers
+        | Broken::NotControlKey
+        | Broken::NotRecoveryKey
+        | Broken::NotOperator
+        | Broken::NotSequencer => &refusal::EVENT_SIGNERS,
+        Broken::Version | Broken::Prev => &refusal::STATE_STALE,
+        Broken::ValidUntil => &refusal::VALID_UNTIL,
+        Broken::NotAfterOver => &refusal::NOT_AFTER,
+        Broken::NotAfterFalls => &refusal::NOT_RAISED,
+        Broken::Evidence => &refusal::EVIDENCE,
+        Broken::Flags => &refusal::FLAGS,
+        Broken::Quarantine => &refusal::QUARANTINE,
+        Broken::RequestPending => &refusal::REQUEST_PENDING,
+        Broken::NothingToVeto => &refusal::NOTHING_PENDING,
+        Broken::ProviderHeld => &refusal::PROVIDER_HELD,
+        Broken::StatusBefore | Broken::WhoSuspended => &refusal::NOT_SUSPENDED,
+        Broken::PendingDoesNotOpen => &refusal::NOTICE_MISSING,
+        Broken::CoolDown => &refusal::NOTICE_RUNNING,
+        Broken::ProviderMayNot => &refusal::EVENT_PROVIDER,
+        _ => &refusal::STATE_RULE,
+    }
+}

@@ -1,0 +1,242 @@
+//! Refusals: every "no" of the law, with a stable code, the clause it rests on, and what would be accepted.
+//!
+//! [`ALL`] is the one table of codes. A code is for ever: programs decide by it.
+
+/// One reason to refuse.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The stable code, `snake_case`.
+    pub code: &'static str,
+    /// The clause of the charter.
+    pub clause: &'static str,
+    /// The parameter of the policy that sets the limit, if one does.
+    pub parameter: Option<&'static str>,
+    /// What sort of refusal it is.
+    pub class: Class,
+    /// The EPP result code that says the same (RFC 5730 3; REGISTRY.md 8).
+    pub epp: Option<u16>,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+/// What sort of refusal it is; the transport picks its status by this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It cannot be read.
+    Malformed,
+    /// It can be read and is against the law by itself.
+    Unlawful,
+    /// The submitter may not do this.
+    Forbidden,
+    /// There is no such registration, or it is none of the submitter's business (clause 1.4).
+    NotFound,
+    /// It does not fit the present state.
+    Conflict,
+    /// It follows another state than the present one.
+    Stale,
+    /// Too much.
+    Quota,
+}
+
+/// A refusal of one submission: a reason, where it applies and to what.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: &'static str,
+    /// The clause of the charter.
+    pub clause: &'static str,
+    /// The parameter of the policy that sets the limit, if one does.
+    pub parameter: Option<&'static str>,
+    /// What sort of refusal it is.
+    pub class: Class,
+    /// JSON pointer (RFC 6901) into the submission; empty for the whole.
+    pub pointer: String,
+    /// What is wrong here, for people. Never holds a number, a key or a token.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// The EPP result code that says the same.
+    pub epp: Option<u16>,
+}
+
+impl Reason {
+    /// Refuses for this reason at `pointer`.
+    pub fn at(&'static self, pointer: impl Into<String>, detail: impl Into<String>) -> Refusal {
+        Refusal {
+            code: self.code,
+            clause: self.clause,
+            parameter: self.parameter,
+            class: self.class,
+            pointer: pointer.into(),
+            detail: detail.into(),
+            remedy: self.remedy.to_owned(),
+            epp: self.epp,
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether this is that reason.
+    pub fn is(&self, reason: &Reason) -> bool {
+        self.code == reason.code
+    }
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {:?} (charter {}): {}", self.code, self.pointer, self.clause, self.detail)
+    }
+}
+
+macro_rules! reasons {
+    ($($name:ident = $code:literal $clause:literal $parameter:expr, $class:ident, $epp:expr, $remedy:literal;)*) => {
+        $(
+            #[doc = concat!("`", $code, "`, clause ", $clause, ". ", $remedy)]
+            pub static $name: Reason =
+                Reason { code: $code, clause: $clause, parameter: $parameter, class: Class::$class, epp: $epp, remedy: $remedy };
+        )*
+        /// Every reason there is.
+        pub static ALL: &[&Reason] = &[$(&$name,)*];
+    };
+}
+
+reasons! {
+    // ---- the number ----
+    NUMBER_NOT_SERVED = "number_not_served" "1.2" None, Unlawful, Some(2306), "Register numbers of the served ranges; GET /v1/charter lists them.";
+    NUMBER_EXCLUDED = "number_excluded" "1.3" None, Unlawful, Some(2306), "This range is never served.";
+    NUMBER_LENGTH = "number_length" "1.2" None, Unlawful, Some(2005), "Write the whole number with its country code, with as many digits as the range has.";
+    NOT_FOUND = "not_found" "1.4" None, NotFound, Some(2303), "Check the number. Only the provider and the holder of a registration can change or see it.";
+
+    // ---- the submission ----
+    EVENT_MALFORMED = "event_malformed" "2.7" None, Malformed, Some(2005), "Send the event as the format describes it, with both epochs 0.";
+    RECORD_MALFORMED = "record_malformed" "2.7" None, Malformed, Some(2005), "Send the record R as the format describes it, lines sorted.";
+    RECORD_MISSING = "record_missing" "4.7" None, Malformed, Some(2003), "Send the record and its opening with every event that commits to a record.";
+    RECORD_UNEXPECTED = "record_unexpected" "2.7" None, Malformed, Some(2002), "Leave out the record, the opening and the possession proofs: this event changes no record.";
+    RECORD_NUMBER = "record_number" "4.7" None, Unlawful, Some(2306), "The record names the number that is addressed.";
+    RECORD_PROVIDER = "record_provider" "4.7" None, Unlawful, Some(2306), "The record names the provider of the registration.";
+    COMMITMENT = "commitment" "4.7" None, Unlawful, Some(2306), "Compute the commitment from exactly this opening and this record, then sign again.";
+    LABEL = "label" "2.1" None, Unlawful, Some(2306), "Take the label from prepare for this number and check its proof.";
+    NOT_OFFERED = "not_offered" "6.6" None, Unlawful, Some(2101), "This command is not offered yet. Offered are: create, update, renew, release with its notice, and suspend, resume, release, veto and update by the holder.";
+    EVENT_DOOR = "event_door" "2.1" None, Unlawful, Some(2306), "Send events signed by provider and holder to the number, and events signed by the holder alone (door 9) to the holder's entrance.";
+    EVENT_SIGNERS = "event_signers" "2.1" None, Unlawful, Some(2201), "Sign as the table of event kinds demands: create 2+3, update 1+2 (and 3 for a new control key), renew 2, door 9 alone.";
+    SIGNATURE = "signature" "2.1" None, Unlawful, Some(2201), "Sign the bytes of this event for this directory's map log origin.";
+    EVENT_PROVIDER = "event_provider" "2.3" None, Forbidden, Some(2201), "Submit events in which you are the provider, with your own access token.";
+    PROVIDER_UNKNOWN = "provider_unknown" "7.1" None, Forbidden, Some(2201), "Ask the operator for an accreditation.";
+    PROVIDER_SUSPENDED = "provider_suspended" "7.2" None, Forbidden, Some(2201), "Settle the suspension with the operator. Your holders can act by themselves (clause 2.5), and their records stay published.";
+    PROVIDER_KEY = "provider_key" "7.3" None, Unlawful, Some(2201), "Sign with a statement key of your entry in the register.";
+    NEW_CONTROL_KEY = "new_control_key" "2.1" None, Unlawful, Some(2201), "The key that signs as the new control key is the one that the state names.";
+    CONTROL_KEY_SHARED = "control_key_shared" "4.4" None, Unlawful, Some(2306), "Make a control key for this number alone: never a provider's statement key, and never a published key.";
+    VALID_UNTIL = "valid_until" "5.9" None, Unlawful, Some(2004), "Set valid_until between 2 minutes and 24 hours ahead and sign again.";
+    NOT_AFTER = "not_after" "3.3" None, Unlawful, Some(2004), "Set not_after in the future and no later than the validation reaches (vex of the token).";
+    FLAGS = "flags" "2.1" None, Unlawful, Some(2306), "Set only the flags that this kind of event may set.";
+    PROVIDER_HELD = "provider_held" "2.6" Some("provider_held_allowed"), Unlawful, Some(2306), "Let the holder keep the control key on a device.";
+    PROVIDER_HELD_KEYS = "provider_held_keys" "2.6" None, Unlawful, Some(2306), "Publish no user keys for a provider-held number; the holder takes over with a key of his own first.";
+    STATE_RULE = "state_rule" "2.1" None, Unlawful, Some(2306), "Change only what this kind of event may change.";
+
+    // ---- addresses (safe NAPTR profile) ----
+    NAPTR_RDATA = "naptr_rdata" "4.1" None, Malformed, Some(2005), "Send NAPTR RDATA in wire form: order, preference, three character-strings, the root name.";
+    NAPTR_COUNT = "naptr_count" "4.1" Some("naptr_records_max"), Unlawful, Some(2306), "Publish fewer addresses.";
+    NAPTR_ORDER = "naptr_order" "4.1" None, Unlawful, Some(2306), "Use order 100 for every address.";
+    NAPTR_PREFERENCE = "naptr_preference" "4.1" None, Unlawful, Some(2306), "Use the preferences 10, 20, 30 and so on, each once.";
+    NAPTR_FLAGS = "naptr_flags" "4.1" None, Unlawful, Some(2306), "Use the flags \"u\" in lower case: a terminal rule that gives a URI.";
+    NAPTR_SERVICE = "naptr_service" "4.1" Some("enumservices"), Unlawful, Some(2306), "Use one Enumservice of the charter's list, written E2U+type or E2U+type:subtype with an upper-case E2U.";
+    NAPTR_REGEXP = "naptr_regexp" "4.1" None, Unlawful, Some(2306), "Write the expression as !^.*$!URI! with no more than 255 octets: no groups, no flags, no other delimiter.";
+    NAPTR_URI = "naptr_uri" "4.1" None, Unlawful, Some(2306), "Use a URI of printable ASCII without spaces, exclamation marks and backslashes, with at most 248 octets.";
+    NAPTR_SCHEME = "naptr_scheme" "4.1" None, Unlawful, Some(2306), "Use a URI scheme of the Enumservice's registration, such as sip: for E2U+sip.";
+    NAPTR_REPLACEMENT = "naptr_replacement" "4.1" None, Unlawful, Some(2306), "Use the root name \".\" as replacement.";
+    NAPTR_SIZE = "naptr_size" "4.1" Some("naptr_answer_bytes_max"), Unlawful, Some(2306), "Publish fewer or shorter addresses: the answer must fit resolvers without EDNS.";
+
+    // ---- keys ----
+    KEY_RDATA = "key_rdata" "4.2" None, Malformed, Some(2005), "Send TLSA RDATA 3 1 0 with a DER SubjectPublicKeyInfo, or 3 1 1 with its SHA-256 under _sip-client.";
+    KEY_ALGORITHM = "key_algorithm" "4.2" None, Unlawful, Some(2306), "Publish Ed25519 or P-256 keys under _id, X25519 under _e2e, Ed25519 under _mls, Ed25519 or P-256 under _sip-client.";
+    KEY_WEAK = "key_weak" "4.2" None, Unlawful, Some(2306), "Generate a new key: this one is no sound point of its curve.";
+    KEY_KNOWN = "key_known" "4.2" None, Unlawful, Some(2306), "Generate a new key: the private half of this one is printed in a public document.";
+    KEY_COUNT = "key_count" "4.5" Some("devices_max"), Unlawful, Some(2306), "Publish fewer keys under this label.";
+    KEY_KIND = "key_kind" "4.8" None, Unlawful, Some(2306), "OPENPGPKEY and SMIMEA records are not accepted yet: leave them out.";
+    RRSET_SIZE = "rrset_size" "4.5" Some("rrset_bytes_max"), Unlawful, Some(2306), "Publish less under this label.";
+    RECORD_SIZE = "record_size" "4.5" Some("number_bytes_max"), Unlawful, Some(2306), "Publish less for this number.";
+    REVOKED = "revoked" "4.6" Some("revoked_keep_d"), Unlawful, Some(2306), "List as revoked only keys that are not published, with the time of their revocation, for as long as the charter says.";
+    POSSESSION_MISSING = "possession_missing" "4.3" None, Unlawful, Some(2003), "Send one proof of possession for every key that is newly published.";
+    POSSESSION_INVALID = "possession_invalid" "4.3" None, Unlawful, Some(2201), "Prove possession with this key, for this event and this label.";
+    POSSESSION_UNEXPECTED = "possession_unexpected" "4.3" None, Unlawful, Some(2002), "Send proofs only for keys of this record, one each.";
+    POSSESSION_NONCE = "possession_nonce" "4.3" None, Unlawful, Some(2003), "A new X25519 key is proved with the ephemeral key of prepare: send the nonce it came with, in a token or beside it.";
+    DUPLICATE_KEY = "duplicate_key" "4.4" None, Conflict, Some(2306), "Generate keys of your own: another holder publishes this one.";
+
+    // ---- validation ----
+    VALIDATION_MISSING = "validation_missing" "3.1" None, Unlawful, Some(2003), "Send a fresh validation token.";
+    VALIDATION_UNEXPECTED = "validation_unexpected" "3.1" None, Unlawful, Some(2002), "Leave out the validation tokens: this event needs none.";
+    EVIDENCE = "evidence" "3.1" None, Unlawful, Some(2306), "Compute the evidence of the event from exactly these tokens in this order, then sign again.";
+    TOKEN_COUNT = "token_count" "3.1" None, Malformed, Some(2306), "Send at most 4 validation tokens, none twice.";
+    TOKEN_SIZE = "token_size" "3.7" None, Malformed, Some(2202), "Send compact tokens of at most 4096 characters.";
+    TOKEN_FORM = "token_form" "3.7" None, Malformed, Some(2202), "Send a compact JWS: three parts in base64url without padding, the first two JSON objects without repeated members.";
+    TOKEN_HEADER = "token_header" "3.7" None, Unlawful, Some(2202), "The header has exactly typ (enum-validation+jwt), alg and kid.";
+    TOKEN_ALGORITHM = "token_algorithm" "3.7" None, Unlawful, Some(2202), "Sign tokens with EdDSA or ES256, whichever fits the key.";
+    TOKEN_CRITICAL = "token_critical" "3.7" None, Unlawful, Some(2202), "Leave out crit: no extension is known here.";
+    TOKEN_ENTITY = "token_entity" "3.6" None, Unlawful, Some(2202), "Use a validation entity that is accredited here.";
+    TOKEN_ENTITY_SUSPENDED = "token_entity_suspended" "3.6" None, Unlawful, Some(2202), "Validate again through an entity in good standing.";
+    TOKEN_KEY = "token_key" "3.7" None, Unlawful, Some(2202), "Sign with a registered key of the issuing entity and name it by its RFC 7638 thumbprint in kid.";
+    TOKEN_SIGNATURE = "token_signature" "3.7" None, Unlawful, Some(2202), "Send the token just as the entity signed it.";
+    TOKEN_CLAIMS = "token_claims" "3.7" None, Unlawful, Some(2202), "The claims are exactly iss, aud, jti, iat, sub, prv, mth, vat, vex, cnf, evd and, in the newest token, nonce.";
+    TOKEN_AUDIENCE = "token_audience" "3.7" None, Unlawful, Some(2202), "The aud of a token is the apex of this directory, as one string.";
+    TOKEN_SUBJECT = "token_subject" "3.1" None, Unlawful, Some(2202), "The sub of a token is tel:+ and the digits of this number.";
+    TOKEN_PROVIDER = "token_provider" "3.1" None, Unlawful, Some(2202), "Use a token that was made for you: prv is the submitting provider.";
+    TOKEN_METHOD = "token_method" "3.3" None, Unlawful, Some(2202), "Use validation methods of the charter's list, each once.";
+    TOKEN_TIME = "token_time" "3.2" Some("clock_skew_max_s"), Unlawful, Some(2202), "Check the clock of the entity: iat and vat must not lie in the future, nor vat after iat.";
+    TOKEN_STALE = "token_stale" "3.2" Some("token_age_max_h"), Unlawful, Some(2202), "Validate again: the validation is too old.";
+    TOKEN_EXPIRED = "token_expired" "3.3" None, Unlawful, Some(2202), "Validate again: vex is over.";
+    TOKEN_VALIDITY = "token_validity" "3.3" None, Unlawful, Some(2202), "Set vex no later than vat plus the maximum of the weakest method.";
+    TOKEN_BINDING = "token_binding" "3.1" None, Unlawful, Some(2202), "The cnf.jkt of a token is the thumbprint of the control key of this event.";
+    TOKEN_NONCE = "token_nonce" "3.2" Some("nonce_ttl_min"), Unlawful, Some(2202), "Prepare again and mint the token with the new nonce, last of all.";
+    TOKEN_REPLAYED = "token_replayed" "3.5" None, Conflict, Some(2202), "Get a new token: this one was used.";
+    TWO_METHODS = "two_methods" "3.4" Some("recycle_lookback_d"), Unlawful, Some(2306), "Validate with one method of each class, at the distance that the charter sets, and send both tokens.";
+
+    // ---- the present state ----
+    EXISTS = "exists" "2.3" None, Conflict, Some(2302), "The number is registered. Its holder changes the provider with the control key; otherwise see article 6.";
+    EVENT_PENDING = "event_pending" "2.4" None, Conflict, Some(2304), "Wait until the change before this one is published, then build on its state.";
+    STATE_STALE = "state_stale" "2.4" None, Stale, Some(2304), "Fetch the present version and state, build the event on them and sign again.";
+    SUSPENDED = "suspended" "5.6" None, Conflict, Some(2304), "Resume first: only who suspended can.";
+    NOT_SUSPENDED = "not_suspended" "5.6" None, Conflict, Some(2304), "There is no suspension of yours to end, or it is in force already.";
+    RELEASED = "released" "5.4" None, Conflict, Some(2304), "The number was released: register it anew.";
+    LAPSED = "lapsed" "5.3" None, Conflict, Some(2304), "Renew the registration first.";
+    GRACE_OVER = "grace_over" "5.3" Some("lapse_grace_d"), Conflict, Some(2304), "The time for renewal is over: wait for the release and register anew after the quarantine.";
+    QUARANTINE = "quarantine" "5.4" Some("quarantine_d"), Conflict, Some(2304), "Wait until the quarantine is over.";
+    NOTICE_MISSING = "notice_missing" "5.5" Some("provider_release_notice_d"), Conflict, Some(2304), "Give notice of the release first, or let the holder release.";
+    NOTICE_RUNNING = "notice_running" "5.5" Some("provider_release_notice_d"), Conflict, Some(2304), "Wait until the notice is over.";
+    REQUEST_PENDING = "request_pending" "6.4" None, Conflict, Some(2304), "A request is pending already: wait for its end or for a veto.";
+    NOTHING_PENDING = "nothing_pending" "6.4" None, Conflict, Some(2304), "There is nothing that this event could stop.";
+    NOT_RAISED = "not_raised" "5.2" None, Unlawful, Some(2306), "A renewal sets a later not_after.";
+
+    // ---- quotas ----
+    QUOTA_CREATES = "quota_creates" "7.4" Some("creates_per_day_max"), Quota, Some(2308), "Wait until tomorrow, or ask the operator.";
+    QUOTA_PREPARES = "quota_prepares" "7.4" Some("prepares_per_day_max"), Quota, Some(2308), "Wait until tomorrow, and prepare only what you submit.";
+    QUOTA_NUMBERS = "quota_numbers" "7.4" Some("numbers_max"), Quota, Some(2308), "Ask the operator for a larger quota.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charter::{PARAMETERS, clause};
+
+    #[test]
+    fn every_code_is_its_own_and_rests_on_the_charter() {
+        let mut codes: Vec<_> = ALL.iter().map(|reason| reason.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ALL.len());
+        for reason in ALL {
+            assert!(reason.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", reason.code);
+            let text = clause(reason.clause).unwrap_or_else(|| panic!("{}: no clause {}", reason.code, reason.clause));
+            assert!(reason.remedy.len() > 15 && reason.remedy.ends_with('.'), "{}", reason.code);
+            if let Some(name) = reason.parameter {
+                assert!(
+                    text.contains(&format!("`{name}`")),
+                    "{}: clause {} does not name {name}",
+                    reason.code,
+                    reason.clause
+                );
+                let known = PARAMETERS.iter().any(|parameter| parameter.name == name);
+                assert!(known || ["enumservices", "provider_held_allowed"].contains(&name), "{name}");
+            }
+        }
+    }
+}
