@@ -1,5 +1,8 @@
-//! The law: event rules against the reference, tokens, whole lives of numbers, and random sequences of commands.
+//! The law: event rules against the reference, tokens, lives of numbers, and random sequences of commands.
 
+mod directory;
+mod life;
 mod mint;
+mod property;
 mod rules;
 mod token;
