@@ -13,6 +13,7 @@ mod lookup;
 mod numbers;
 mod peers;
 mod provider;
+mod reference;
 mod register;
 mod source;
 mod vectors;
