@@ -8,6 +8,16 @@ use crate::log::key::{PublicKey, SPKI_X25519, SigningKey, Thumbprint};
 use crate::log::record::Prefix;
 use crate::log::{Hash, hmac_sha256, sha256};
 
+/// The canonical u of every point of low order on Curve25519 and its twist (RFC 7748 7): 0 (order 2), 1 and p - 1 (order 4),
+/// and two of order 8. Comparing costs nothing; finding out by multiplication would cost as much as the proof itself.
+const LOW_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    *b"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+    *b"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    *b"\xe0\xeb\x7a\x7c\x3b\x41\xb8\xae\x16\x56\xe3\xfa\xf1\x9f\xc4\x6a\xda\x09\x8d\xeb\x9c\x32\xb1\xfd\x86\x62\x05\x16\x5f\x49\xb8\x00",
+    *b"\x5f\x9c\x95\xbc\xa3\x50\x8c\x24\xb1\xd0\xb1\x55\x9c\x83\xef\x5b\x04\x44\x5c\xc4\x58\x1c\x8e\x86\xd8\x22\x4e\xdd\xd0\x9f\x11\x57",
+];
+
 /// A key that a TLSA 3 1 0 record publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
@@ -26,8 +36,7 @@ impl PublishedKey {
         let bad = Malformed::new("key", "not a proper X25519 public key");
         let key: [u8; 32] = key.try_into().map_err(|_| bad)?;
         let canonical = key[31] & 0x80 == 0 && crate::log::key::is_canonical_y(&key);
-        // Multiplying by any clamped scalar (a multiple of 8) takes exactly the points of low order to zero.
-        let low_order = shared_secret(&[0; 32], &key).is_none();
+        let low_order = LOW_ORDER.contains(&key);
         if canonical && !low_order { Ok(Self::X25519(key)) } else { Err(bad) }
     }
 
@@ -98,4 +107,22 @@ pub fn shared_secret(secret: &[u8; 32], public: &[u8; 32]) -> Option<Zeroizing<[
 /// The X25519 public key of a secret (RFC 7748 6.1).
 pub fn x25519_public(secret: &[u8; 32]) -> [u8; 32] {
     MontgomeryPoint::mul_base_clamped(*secret).to_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_order_points_share_no_secret() {
+        for key in LOW_ORDER {
+            assert!(shared_secret(&[0x42; 32], &key).is_none(), "{key:02x?}");
+            assert!(PublishedKey::from_spki(&PublishedKey::X25519(key).to_spki()).is_err());
+        }
+        for u in 2..=255 {
+            let mut key = [0; 32];
+            key[0] = u;
+            assert!(shared_secret(&[0x42; 32], &key).is_some(), "u = {u}");
+        }
+    }
 }

@@ -29,6 +29,7 @@ impl Device {
 
 /// The private half of a published key.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a device has a handful of them
 pub enum DeviceKey {
     /// Signs: `_id`, `_mls`, `_sip-client`.
     Signing(SigningKey),
