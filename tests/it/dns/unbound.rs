@@ -107,6 +107,27 @@ fn unbound_calls_answers_and_denials_authentic() {
 }
 
 #[test]
+fn unbound_host_says_secure() {
+    if !have(&["unbound-host"]) {
+        return;
+    }
+    let house = House::open();
+    let file = house.path("host.conf");
+    let config = format!(
+        "server:\n  do-not-query-localhost: no\n  trust-anchor-file: \"{}\"\nstub-zone:\n  name: \"{APEX}\"\n  stub-addr: {}@{}\n",
+        house.path("anchor.key").display(),
+        house.address.ip(),
+        house.address.port(),
+    );
+    std::fs::write(&file, config).unwrap();
+    let number = enum_name(NUMBERS[0]);
+    for (name, qtype) in [(number.as_str(), "NAPTR"), (&number, "TLSA"), (&number[2..], "NAPTR"), (APEX, "SOA")] {
+        let said = text(&run(Command::new("unbound-host").arg("-C").arg(&file).args(["-v", "-t", qtype, name])));
+        assert!(said.contains("(secure)"), "{name} {qtype}\n{said}");
+    }
+}
+
+#[test]
 fn unbound_refuses_what_a_proxy_changed() {
     if !have(&["unbound", "dig"]) {
         return;
