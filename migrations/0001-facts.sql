@@ -78,6 +78,21 @@ CREATE TABLE published_keys (
     PRIMARY KEY (key, label)
 ) STRICT, WITHOUT ROWID;
 
+-- What a provider did on a day (days since 1970, UTC), for its quotas.
+CREATE TABLE counters (
+    provider TEXT NOT NULL,
+    day      INTEGER NOT NULL,
+    creates  INTEGER NOT NULL,
+    prepares INTEGER NOT NULL,
+    PRIMARY KEY (provider, day)
+) STRICT, WITHOUT ROWID;
+
+-- How many numbers a provider has.
+CREATE TABLE holdings (
+    provider TEXT PRIMARY KEY,
+    numbers  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- First answers to requests with an Idempotency-Key: which event they led to.
 CREATE TABLE idempotency (
     owner   TEXT NOT NULL,

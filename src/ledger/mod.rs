@@ -13,6 +13,7 @@ mod snapshot;
 mod transaction;
 mod writer;
 
+mod counters;
 mod epochs;
 mod events;
 mod idempotency;

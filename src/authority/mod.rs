@@ -1,0 +1,174 @@
+//! The authority: the only door to change. It takes what is submitted, keeps it durably, and publishes it in epochs.
+//!
+//! ```text
+//! submit: examine (many threads) -> facts and decide (in the writer) -> durable, receipt
+//! sequencer: SEALED -> SIGNED -> PUBLISHED (the view is switched)      upkeep: what lapses, what is forgotten
+//! open: checks that ledger, log, keys and clock agree, and goes on from wherever the last process stopped
+//! ```
+
+mod access;
+mod error;
+mod gov;
+mod keys;
+mod labels;
+mod open;
+mod prepare;
+mod providers;
+mod publish;
+mod receipt;
+mod run;
+mod sequencer;
+mod submit;
+mod tickets;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use tokio::sync::{Semaphore, watch};
+
+pub use crate::authority::access::{
+    Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
+};
+pub use crate::authority::error::{OpenError, Rejection};
+pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
+pub use crate::authority::keys::KeyError;
+pub use crate::authority::open::{init, load_published, newest_epoch};
+pub use crate::authority::prepare::{Prepared, Sponsored};
+pub use crate::authority::providers::{NewToken, TokenInfo};
+pub use crate::authority::publish::View;
+pub use crate::authority::receipt::{NumberView, Receipt, Visibility};
+pub use crate::authority::run::{Running, Step, Turned};
+pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
+pub use crate::authority::submit::Submission;
+pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
+
+use crate::authority::access::Tokens;
+use crate::authority::gov::InForce;
+use crate::authority::keys::Keys;
+use crate::authority::labels::Labels;
+use crate::authority::prepare::Prepares;
+use crate::authority::run::{Line, Wake};
+use crate::authority::tickets::Tickets;
+use crate::charter::Policy;
+use crate::clock::Clock;
+use crate::ledger::Ledger;
+use crate::log::note::NoteSigner;
+use crate::registry::nonce::NonceKey;
+
+/// What an authority must be told; the rest it finds in its folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The apex of the number zone, absolute and in lower case: `e164.example.`
+    pub apex: String,
+    /// The host name that the origins of the logs begin with.
+    pub host: String,
+    /// Milliseconds between epochs while there are events; 0 makes one with each commit.
+    pub epoch_ms: u64,
+    /// Seconds after which an epoch is made even without events.
+    pub heartbeat_s: u64,
+    /// The folder of the private keys.
+    pub keys: PathBuf,
+    /// The folder of the ledger.
+    pub data: PathBuf,
+}
+
+impl Settings {
+    /// The origin of the map log of the first era.
+    pub fn map_origin(&self) -> String {
+        format!("{}/map/0", self.host)
+    }
+
+    /// The origin of the gov log.
+    pub fn gov_origin(&self) -> String {
+        format!("{}/gov", self.host)
+    }
+}
+
+/// An open authority. Clones share it.
+#[derive(Clone)]
+pub struct Authority {
+    core: Arc<Core>,
+}
+
+/// What all parts of an authority share.
+struct Core {
+    settings: Settings,
+    origin: String,
+    policy: Arc<Policy>,
+    clock: Arc<dyn Clock>,
+    random: ring::rand::SystemRandom,
+    ledger: Ledger,
+    keys: Keys,
+    nonces: NonceKey,
+    prepares: Prepares,
+    map_signer: NoteSigner,
+    gov_signer: NoteSigner,
+    labels: Labels,
+    tokens: Tokens,
+    tickets: Tickets,
+    /// The gov log at every size that a waiting event was judged under, and at the size that is being decided.
+    laws: RwLock<Vec<Arc<InForce>>>,
+    /// The size that is in force.
+    gov_size: AtomicU64,
+    /// One decision about the directory at a time.
+    deciding: Mutex<()>,
+    line: Mutex<Line>,
+    published: watch::Sender<u64>,
+    view: OnceLock<Arc<dyn View>>,
+    wake: Wake,
+    /// Threads that check signatures for HTTP at the same time; the rest waits its turn without holding one.
+    examiners: Semaphore,
+    /// For tests: called at every step of an epoch; an error there fails the step.
+    interrupt: OnceLock<run::Interrupt>,
+}
+
+impl Core {
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// The gov log as it is in force now.
+    fn law(&self) -> Arc<InForce> {
+        self.law_at(self.gov_size.load(Ordering::Acquire)).expect("the size in force is always held")
+    }
+
+    /// The gov log at one size; None if that is too long ago.
+    fn law_at(&self, size: u64) -> Option<Arc<InForce>> {
+        let laws = self.laws.read().unwrap_or_else(PoisonError::into_inner);
+        laws.iter().find(|law| law.size() == size).cloned()
+    }
+}
+
+impl Authority {
+    /// The directory's public facts.
+    pub fn settings(&self) -> &Settings {
+        &self.core.settings
+    }
+
+    /// The charter's parameters in force.
+    pub fn policy(&self) -> &Policy {
+        &self.core.policy
+    }
+
+    /// The origin of the number map, part of everything that is signed.
+    pub fn origin(&self) -> &str {
+        &self.core.origin
+    }
+
+    /// The VRF public key that places numbers.
+    pub fn vrf_key(&self) -> [u8; 32] {
+        *self.core.keys.vrf.public().as_bytes()
+    }
+
+    /// Who shows this bearer token; None for whatever is not a token in force.
+    pub fn authenticate(&self, bearer: &str) -> Option<Actor> {
+        self.core.tokens.actor(bearer, self.core.now_ms())
+    }
+
+    /// How many numbers are registered or about to be.
+    pub fn count_numbers(&self) -> Result<u64, Rejection> {
+        Ok(self.core.ledger.read::<_, crate::ledger::LedgerError>(|now| now.count_numbers())?)
+    }
+}

@@ -1,0 +1,352 @@
+//! Making an installation, and opening one: every part that must agree is compared, or the start is refused.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use ring::rand::SystemRandom;
+use serde_json::json;
+use tokio::sync::{Semaphore, watch};
+
+use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
+use crate::authority::error::OpenError;
+use crate::authority::gov::{self, InForce};
+use crate::authority::keys::Keys;
+use crate::authority::labels::Labels;
+use crate::authority::prepare::Prepares;
+use crate::authority::run::{Line, Wake};
+use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, note, write_frontier};
+use crate::authority::tickets::Tickets;
+use crate::authority::{Authority, Core, Settings, publish};
+use crate::charter::Policy;
+use crate::clock::Clock;
+use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot};
+use crate::log::bytes::to_base64;
+use crate::log::checkpoint::Checkpoint;
+use crate::log::epoch::{ConfigLeaf, EpochLeaf};
+use crate::log::gov::GovLeaf;
+use crate::log::key::SigningKey;
+use crate::log::map::MapTop;
+use crate::log::merkle::{self, Frontier};
+use crate::log::note::{LineType, Note, NoteSigner};
+use crate::log::random::Random;
+use crate::registry::nonce::NonceKey;
+use crate::zone::NumberData;
+
+/// The name under which the apex is kept in the ledger.
+const APEX: &str = "apex";
+/// How far the newest epoch may lie in the future before the clock is taken to be wrong (as for callers, TRUST.md 3).
+const CLOCK_AHEAD_MS_MAX: u64 = 60_000;
+/// Logs up to this many leaves are added up anew at each start (0.2 s); of longer ones the newest note and the stored
+/// tree are compared.
+const LEAVES_CHECKED_MAX: u64 = 100_000;
+/// Leaves read at a time while they are added up.
+const LEAVES_PAGE: usize = 1000;
+/// Signature checks for HTTP at the same time, for each processor: one works while another waits for memory or the lock.
+const EXAMINERS_PER_CPU: usize = 2;
+
+/// Makes an installation: its keys, its ledger, and the first leaf of both logs. Gives an operator's token; it is not
+/// shown again. Refuses if any part is there already, and never overwrites one.
+pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<String, OpenError> {
+    for dir in [&settings.keys, &settings.data] {
+        std::fs::create_dir_all(dir).map_err(|source| OpenError::Io { what: dir.display().to_string(), source })?;
+    }
+    Keys::create(&settings.keys, random)?;
+    let keys = Keys::open(&settings.keys)?;
+    let ledger = Ledger::create(&settings.data)?;
+    let (map_signer, gov_signer) = signers(settings, &keys)?;
+    let gov_leaf = era_open(settings, &keys, &map_signer, now_ms).sign(&[&gov_signer]);
+    let gov_leaf = gov_leaf.ok_or(LedgerError::Damaged("the first leaf of the gov log has no form"))?;
+    let config = ConfigLeaf {
+        origin: settings.map_origin(),
+        vrf: *keys.vrf.public().as_bytes(),
+        prev_era: None,
+        gov: settings.gov_origin(),
+    };
+    let leaf = config.write().into_bytes();
+    let mut log = Frontier::new();
+    log.append(merkle::leaf_hash(&leaf));
+    let signed = note(&settings.map_origin(), &log, &map_signer);
+    let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
+    let (issued, token) = access::issue(random, None, false, scopes, now_ms, TOKEN_LIFE_D)?;
+    let apex = settings.apex.clone();
+    let stored = ledger.write(move |tx| {
+        tx.set_meta(APEX, apex.as_bytes())?;
+        tx.set_meta(LOG_FRONTIER, &write_frontier(&log))?;
+        tx.set_meta(GENERATION, &1u64.to_be_bytes())?;
+        tx.add_gov_leaf(0, gov_leaf.as_bytes())?;
+        tx.seal(&EpochRow { n: 0, time_ms: now_ms, leaf, last_seq: 0, gov_size: 1, note: None })?;
+        tx.sign(0, &signed)?;
+        tx.add_token(&token)
+    });
+    stored.wait_blocking().map_err(|e: LedgerError| e)?;
+    Ok(issued.token)
+}
+
+/// Leaf 0 of the gov log: the keys that everything else is checked with.
+fn era_open(settings: &Settings, keys: &Keys, map_signer: &NoteSigner, now_ms: u64) -> GovLeaf {
+    let body = json!({
+        "apex": settings.apex,
+        "map": settings.map_origin(),
+        "log_key": map_signer.verifier(LineType::Signature).to_string(),
+        "vrf_key": to_base64(keys.vrf.public().as_bytes()),
+        "sequencer_key": gov::key_body(keys.sequencer.public()),
+    });
+    GovLeaf { kind: gov::ERA_OPEN.to_owned(), time_ms: now_ms, seq: 0, body }
+}
+
+fn signers(settings: &Settings, keys: &Keys) -> Result<(NoteSigner, NoteSigner), OpenError> {
+    let signer = |origin: String, key: &SigningKey| {
+        let own = SigningKey::from_bytes(key.public().algorithm(), &key.to_bytes()).ok();
+        own.and_then(|own| NoteSigner::new(&origin, own)).ok_or(OpenError::Disagree {
+            what: format!("{origin:?} cannot name a log"),
+            remedy: "Set `host` to a host name",
+        })
+    };
+    Ok((signer(settings.map_origin(), &keys.log)?, signer(settings.gov_origin(), &keys.gov)?))
+}
+
+impl Authority {
+    /// Opens an installation. Everything is compared: folder and settings, keys and logs, log and map, time and clock.
+    /// What was sealed is signed. Everything that is to be served goes to `served`, in no particular order.
+    pub fn open(
+        settings: Settings,
+        policy: Policy,
+        clock: Arc<dyn Clock>,
+        mut served: impl FnMut(NumberData),
+    ) -> Result<Self, OpenError> {
+        let policy = Arc::new(policy);
+        let ledger = Ledger::open(&settings.data)?;
+        let keys = Keys::open(&settings.keys)?;
+        let (map_signer, gov_signer) = signers(&settings, &keys)?;
+        let mut found = ledger.read(|now| Found::read(now, &settings, &policy, &keys, &gov_signer, &mut served))?;
+        check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
+        check_note(&ledger, &found.head, &settings, &map_signer)?;
+        settle(&ledger, &mut found.head, &settings, &map_signer)?;
+        let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let (published, _) = watch::channel(found.head.epoch.n);
+        let origin = settings.map_origin();
+        let line = Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0 };
+        let core = Core {
+            origin,
+            policy,
+            clock,
+            random: SystemRandom::new(),
+            ledger,
+            map_signer,
+            gov_signer,
+            nonces: NonceKey::new(&keys.nonce),
+            prepares: Prepares::default(),
+            labels: Labels::default(),
+            keys,
+            tokens,
+            tickets: Tickets::default(),
+            gov_size: AtomicU64::new(found.laws.last().map_or(0, |law| law.size())),
+            laws: RwLock::new(found.laws),
+            deciding: Mutex::new(()),
+            line: Mutex::new(line),
+            published,
+            view: OnceLock::new(),
+            wake: Wake::default(),
+            examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
+            interrupt: OnceLock::new(),
+            settings,
+        };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// The SOA serial of what [`Authority::open`] handed out.
+    pub fn serial(&self) -> u32 {
+        self.core.line().head.as_ref().map_or(1, |head| publish::serial(head.generation))
+    }
+}
+
+/// What the ledger tells, compared with settings and keys.
+struct Found {
+    head: Head,
+    laws: Vec<Arc<InForce>>,
+}
+
+impl Found {
+    fn read(
+        now: &Snapshot<'_>,
+        settings: &Settings,
+        policy: &Arc<Policy>,
+        keys: &Keys,
+        gov_signer: &NoteSigner,
+        served: &mut impl FnMut(NumberData),
+    ) -> Result<Self, OpenError> {
+        let apex = now.meta(APEX)?.unwrap_or_default();
+        agree(apex == settings.apex.as_bytes(), || {
+            let theirs = String::from_utf8_lossy(&apex).into_owned();
+            (format!("this ledger is for the apex {theirs:?}, the configuration says {:?}", settings.apex), SET_BACK)
+        })?;
+        let config = now.epoch(0)?.ok_or(LedgerError::Damaged("the map log has no leaf 0"))?;
+        let config = std::str::from_utf8(&config.leaf).ok().and_then(|text| ConfigLeaf::parse(text).ok());
+        let config = config.ok_or(LedgerError::Damaged("leaf 0 of the map log"))?;
+        agree(config.origin == settings.map_origin(), || {
+            let what = format!("this ledger's log is {:?}, by the configuration it would be {:?}", config.origin, settings.map_origin());
+            (what, SET_BACK)
+        })?;
+        agree(config.vrf == *keys.vrf.public().as_bytes(), || {
+            ("vrf.key is not the key that placed this ledger's numbers".to_owned(), RESTORE_KEY)
+        })?;
+        let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+        check_tree(now, &head)?;
+        let laws = laws(now, policy, keys, gov_signer, head.epoch.gov_size)?;
+        load_map(now, &mut head, served)?;
+        Ok(Self { head, laws })
+    }
+
+    fn newest_law_ms(&self) -> u64 {
+        self.laws.last().map_or(0, |law| law.time_ms())
+    }
+}
+
+const SET_BACK: &str = "Set apex and host back to what they were, or open the directory that belongs to this configuration";
+const RESTORE_KEY: &str = "Restore the right key file from the backup";
+const RESTORE_LEDGER: &str = "Keep the file for inspection and restore the ledger from a backup";
+
+fn agree(agrees: bool, how: impl FnOnce() -> (String, &'static str)) -> Result<(), OpenError> {
+    if agrees {
+        return Ok(());
+    }
+    let (what, remedy) = how();
+    Err(OpenError::Disagree { what, remedy })
+}
+
+/// The stored tree over the log is the tree over its leaves.
+fn check_tree(now: &Snapshot<'_>, head: &Head) -> Result<(), OpenError> {
+    let size = head.epoch.n + 1;
+    let mut same = head.log.size() == size;
+    if same && size <= LEAVES_CHECKED_MAX {
+        let mut log = Frontier::new();
+        while log.size() < size {
+            let page = now.epochs_from(log.size(), LEAVES_PAGE)?;
+            if page.is_empty() {
+                break;
+            }
+            page.iter().for_each(|epoch| log.append(merkle::leaf_hash(&epoch.leaf)));
+        }
+        same = log == head.log;
+    }
+    agree(same, || ("the leaves of the map log are not those that were sealed".to_owned(), RESTORE_LEDGER))
+}
+
+/// The gov log at each size from `from` on; the last is in force.
+fn laws(
+    now: &Snapshot<'_>,
+    policy: &Arc<Policy>,
+    keys: &Keys,
+    signer: &NoteSigner,
+    from: u64,
+) -> Result<Vec<Arc<InForce>>, OpenError> {
+    let leaves = now.gov_leaves(now.gov_size()?)?;
+    let texts = leaves.iter().map(|leaf| std::str::from_utf8(leaf)).collect::<Result<Vec<_>, _>>();
+    let texts = texts.map_err(|_| LedgerError::Damaged("a leaf of the gov log is not text"))?;
+    let split = usize::try_from(from).unwrap_or(usize::MAX).min(texts.len());
+    let (old, new) = texts.split_at(split);
+    let key = signer.verifier(LineType::Signature);
+    let unsigned = |_| OpenError::Disagree {
+        what: "the gov log is not signed by gov.key".to_owned(),
+        remedy: RESTORE_KEY,
+    };
+    let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
+    law.append(old.iter().copied(), &key).map_err(unsigned)?;
+    let mut laws = vec![Arc::new(law)];
+    for leaf in new {
+        let mut next = InForce::clone(laws.last().expect("one at least"));
+        next.append([*leaf], &key).map_err(unsigned)?;
+        laws.push(Arc::new(next));
+    }
+    Ok(laws)
+}
+
+/// Reads all numbers once, for the map and for whoever serves them, and compares the map with the newest epoch.
+fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<(), OpenError> {
+    let mut leaves = Vec::with_capacity(usize::try_from(head.labels).unwrap_or(0));
+    now.each_number(|leaf, number| {
+        leaves.push(leaf);
+        if let Some(number) = number
+            && let Some(data) = publish::served(number.number, &number.state, &number.record)?
+        {
+            served(data);
+        }
+        Ok(())
+    })?;
+    head.map = MapTop::build(head.map.bits(), leaves.into_iter().map(Ok::<_, LedgerError>))?;
+    let sealed = match head.epoch.n {
+        0 => EMPTY_MAP,
+        _ => {
+            let leaf = std::str::from_utf8(&head.epoch.leaf).ok().and_then(|text| EpochLeaf::parse(text).ok());
+            leaf.ok_or(LedgerError::Damaged("the newest leaf of the map log"))?.map
+        }
+    };
+    agree(head.map.root() == sealed, || {
+        ("the States in the ledger are not those of the newest epoch".to_owned(), RESTORE_LEDGER)
+    })
+}
+
+/// The newest note is over this log and by this key.
+fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, signer: &NoteSigner) -> Result<(), OpenError> {
+    let (epoch, whole) = match &head.epoch.note {
+        Some(_) => (Some(head.epoch.clone()), true),
+        None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),
+    };
+    let text = epoch.and_then(|epoch| epoch.note).ok_or(LedgerError::Damaged("an epoch before the newest is not signed"))?;
+    let opened = Note::open(&text, &[signer.verifier(LineType::Signature)]).ok().filter(|note| !note.signed.is_empty());
+    agree(opened.is_some(), || ("the map log is not signed by log.key".to_owned(), RESTORE_KEY))?;
+    let said = opened.and_then(|note| Checkpoint::parse(&note.text).ok());
+    let is = Checkpoint { origin: settings.map_origin(), size: head.log.size(), root: head.log.root() };
+    agree(!whole || said == Some(is), || {
+        ("the newest checkpoint is not that of the log in the ledger".to_owned(), RESTORE_LEDGER)
+    })
+}
+
+fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
+    agree(newest_ms <= now_ms.saturating_add(CLOCK_AHEAD_MS_MAX), || {
+        let behind_s = (newest_ms - now_ms) / 1000;
+        (format!("the clock of this machine is {behind_s} s behind the newest epoch"), "Set the clock (NTP), then start again")
+    })
+}
+
+/// Signs what was sealed, and moves the generation on: what is served now may differ from before in its static part.
+fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &NoteSigner) -> Result<(), OpenError> {
+    head.generation += 1;
+    let (n, generation) = (head.epoch.n, head.generation);
+    let signed = head.epoch.note.is_none().then(|| head.note(&settings.map_origin(), signer));
+    head.epoch.note = head.epoch.note.take().or_else(|| signed.clone());
+    let stored = ledger.write(move |tx| {
+        if let Some(note) = &signed {
+            tx.sign(n, note)?;
+        }
+        tx.set_meta(GENERATION, &generation.to_be_bytes())
+    });
+    Ok(stored.wait_blocking().map_err(|e: LedgerError| e)?)
+}
+
+/// Reads what a directory serves, also while another process works in it: for exports and checks. Gives the newest
+/// signed epoch and its time in milliseconds.
+pub fn load_published(dir: &Path, mut each: impl FnMut(NumberData)) -> Result<(u64, u64), OpenError> {
+    Ledger::peek(dir, |now| {
+        let epoch = now.newest_epoch()?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+        now.each_number(|_, number| {
+            if let Some(number) = number
+                && let Some(data) = publish::served(number.number, &number.state, &number.record)?
+            {
+                each(data);
+            }
+            Ok(())
+        })?;
+        Ok((epoch.n, epoch.time_ms))
+    })
+}
+
+/// The newest epoch of a directory and its time in milliseconds, also while another process works in it.
+pub fn newest_epoch(dir: &Path) -> Result<(u64, u64), OpenError> {
+    Ledger::peek(dir, |now| {
+        let epoch = now.newest_epoch()?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+        Ok((epoch.n, epoch.time_ms))
+    })
+}

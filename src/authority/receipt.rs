@@ -1,0 +1,191 @@
+//! What can be read back: the receipt of a change, and a number by those whom it concerns.
+
+use std::time::Duration;
+
+use crate::authority::access::{Actor, Party, Verb};
+use crate::authority::error::Rejection;
+use crate::authority::{Authority, Core};
+use crate::ledger::{EventRow, LedgerError, Snapshot};
+use crate::log::Hash;
+use crate::log::event::Kind;
+use crate::log::label::Label;
+use crate::log::state::State;
+use crate::number::Number;
+
+/// The promise that a change is durable and will be published, and then the word that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The event's hash as submitted, which names the receipt.
+    pub event_hash: Hash,
+    /// When it was accepted, in milliseconds.
+    pub accepted_ms: u64,
+    /// The latest epoch that will hold it.
+    pub epoch_latest: u64,
+    /// The version that it gives the number.
+    pub version: u64,
+    /// How far it has come.
+    pub visibility: Visibility,
+}
+
+/// How far a change has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// It is durable, and waits for its epoch.
+    Pending,
+    /// DNS and log show it.
+    Published {
+        /// The epoch that holds it.
+        epoch: u64,
+        /// The hash of the State that it made; None for an event too old to look that up.
+        state_hash: Option<Hash>,
+    },
+}
+
+/// A number, in full, for its provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberView {
+    /// The number.
+    pub number: Number,
+    /// Its label.
+    pub label: Label,
+    /// Its sealed State; None while its first event waits for an epoch.
+    pub state: Option<State>,
+    /// The record R that goes with the State, or with the waiting CREATE.
+    pub record: Vec<u8>,
+    /// The receipt of its newest event.
+    pub newest: Receipt,
+}
+
+/// How far back the State of an old event is looked for.
+const HISTORY_STEPS_MAX: usize = 1000;
+
+impl Authority {
+    /// The receipt of an event, for the provider that submitted it, the number's provider, and the operator.
+    pub fn receipt(&self, actor: &Actor, event_hash: &Hash) -> Result<Option<Receipt>, Rejection> {
+        let receipt = self.core.ledger.read::<_, LedgerError>(|now| {
+            let Some(row) = now.event_by_hash(event_hash)? else { return Ok(None) };
+            if !may_see(actor, &row, now)? {
+                return Ok(None);
+            }
+            self.core.receipt_of(now, &row).map(Some)
+        })?;
+        Ok(receipt)
+    }
+
+    /// Waits until the event is published, `wait_ms` at most; then gives the receipt as it is.
+    pub async fn wait_published(
+        &self,
+        actor: &Actor,
+        event_hash: &Hash,
+        wait_ms: u64,
+    ) -> Result<Option<Receipt>, Rejection> {
+        let mut published = self.core.published.subscribe();
+        let waiting = async {
+            loop {
+                published.mark_unchanged();
+                let receipt = self.receipt(actor, event_hash)?;
+                let pending = receipt.as_ref().is_some_and(|receipt| receipt.visibility == Visibility::Pending);
+                if !pending || published.changed().await.is_err() {
+                    return Ok(receipt);
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_millis(wait_ms), waiting).await {
+            Ok(found) => found,
+            Err(_) => self.receipt(actor, event_hash),
+        }
+    }
+
+    /// The newest epoch that is published.
+    pub fn published_epoch(&self) -> u64 {
+        *self.core.published.borrow()
+    }
+
+    /// A channel that shows the newest published epoch.
+    pub fn watch_published(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.core.published.subscribe()
+    }
+
+    /// A number in full, for its provider; None for everybody else, whether it is registered or not.
+    pub fn read(&self, actor: &Actor, number: Number) -> Result<Option<NumberView>, Rejection> {
+        if !actor.may(Verb::Read, Some(number)) {
+            return Err(Rejection::Forbidden("this token does not allow reading this number".to_owned()));
+        }
+        let Party::Provider(provider) = &actor.party else { return Ok(None) };
+        let view = self.core.ledger.read::<_, LedgerError>(|now| self.core.number_view(now, provider, number))?;
+        Ok(view)
+    }
+}
+
+/// Whether the actor may see an event's receipt: its submitter, the number's provider, the operator.
+fn may_see(actor: &Actor, row: &EventRow, now: &Snapshot<'_>) -> Result<bool, LedgerError> {
+    let Party::Provider(provider) = &actor.party else { return Ok(true) };
+    let sponsors = || Ok::<_, LedgerError>(now.standing(&row.event.label)?.is_some_and(|s| s.entry.provider == *provider));
+    Ok(row.event.provider == *provider || sponsors()?)
+}
+
+impl Core {
+    /// The receipt of an accepted event as things are now.
+    pub(super) fn receipt_of(&self, now: &Snapshot<'_>, row: &EventRow) -> Result<Receipt, LedgerError> {
+        let published = *self.published.borrow();
+        let epoch = now.epoch_of(row.seq)?.map(|epoch| epoch.n).filter(|n| *n <= published);
+        let visibility = match epoch {
+            None => Visibility::Pending,
+            Some(epoch) => Visibility::Published { epoch, state_hash: state_hash(now, row)? },
+        };
+        Ok(Receipt {
+            event_hash: row.hash,
+            accepted_ms: row.received_ms,
+            epoch_latest: row.promised,
+            version: row.event.state.version,
+            visibility,
+        })
+    }
+
+    fn number_view(
+        &self,
+        now: &Snapshot<'_>,
+        provider: &str,
+        number: Number,
+    ) -> Result<Option<NumberView>, LedgerError> {
+        let Some(label) = now.label_of(number)? else { return Ok(None) };
+        let Some(personal) = now.personal(&label)? else { return Ok(None) };
+        let standing = now.standing(&label)?;
+        let open = now.open_event(&label)?.map(|seq| now.event_by_seq(seq)).transpose()?.flatten();
+        let sealed = match &standing {
+            Some(standing) => now.event_by_seq(standing.event_seq)?,
+            None => None,
+        };
+        let created_by = open.as_ref().filter(|row| row.event.kind == Kind::Create);
+        let sponsor = match (created_by, &standing) {
+            (Some(row), _) => row.event.provider.as_str(),
+            (None, Some(standing)) => standing.entry.provider.as_str(),
+            (None, None) => return Ok(None),
+        };
+        if sponsor != provider {
+            return Ok(None);
+        }
+        let Some(newest) = open.as_ref().or(sealed.as_ref()) else { return Ok(None) };
+        let newest = self.receipt_of(now, newest)?;
+        let state = standing.filter(|_| created_by.is_none()).map(|standing| standing.entry.state);
+        Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest }))
+    }
+}
+
+/// The hash of the State that a sealed event made: the label's present one, or the `prev` of the event that followed.
+fn state_hash(now: &Snapshot<'_>, row: &EventRow) -> Result<Option<Hash>, LedgerError> {
+    let lost = || LedgerError::Damaged("a sealed event whose State is not to be found");
+    let standing = now.standing(&row.event.label)?.ok_or_else(lost)?;
+    if standing.event_seq == row.seq {
+        return Ok(Some(standing.entry.state.hash()));
+    }
+    let mut seq = standing.event_seq;
+    for _ in 0..HISTORY_STEPS_MAX {
+        let later = now.event_by_seq(seq)?.ok_or_else(lost)?;
+        match later.before_seq.ok_or_else(lost)? {
+            before if before == row.seq => return Ok(Some(later.event.prev)),
+            before => seq = before,
+        }
+    }
+    Ok(None)
+}

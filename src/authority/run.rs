@@ -1,0 +1,265 @@
+//! The line of work behind a submission: one turn makes one epoch, and a thread makes the turns.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::authority::publish::{self, View};
+use crate::authority::sequencer::{Head, PlanError};
+use crate::authority::{Authority, Core};
+use crate::ledger::{LedgerError, die};
+use crate::zone::Change;
+
+/// How long a failed turn (a full disk) waits before the next try.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often the thread looks around when epochs follow commits, so that heartbeats and upkeep come in time.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The steps of an epoch: where a test may stop the process, or make the step fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The epoch is computed and nothing is stored.
+    BeforeSeal,
+    /// It is sealed and durable.
+    AfterSeal,
+    /// The note is signed and not stored.
+    BeforeSign,
+    /// The note is durable.
+    AfterSign,
+    /// The view shows it.
+    AfterPublish,
+}
+
+/// A test's hand in the works: see [`Step`].
+pub(super) type Interrupt = Box<dyn Fn(Step) -> Result<(), LedgerError> + Send + Sync>;
+
+/// What a turn did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// There was nothing to do.
+    Idle,
+    /// This epoch was published.
+    Published(u64),
+}
+
+/// Where the work stands. One turn at a time holds it.
+pub(super) struct Line {
+    /// None after a failure half-way: read it anew from the ledger.
+    pub(super) head: Option<Head>,
+    /// Changes of the newest epoch that wait for its signature, and then for the view.
+    pub(super) unpublished: Option<Vec<Change>>,
+    /// Personal data was erased, and its bytes may still lie in the write-ahead log.
+    pub(super) erased: bool,
+    /// When upkeep was last done.
+    pub(super) upkeep_ms: u64,
+}
+
+/// How a commit wakes the thread.
+#[derive(Default)]
+pub(super) struct Wake {
+    state: Mutex<WakeState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct WakeState {
+    pending: bool,
+    stop: bool,
+}
+
+impl Wake {
+    fn state(&self) -> MutexGuard<'_, WakeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is an event to seal.
+    pub(super) fn pending(&self) {
+        self.state().pending = true;
+        self.changed.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state().stop = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits `pause` long, or, when `early`, only until there is an event. True: stop.
+    fn wait(&self, pause: Duration, early: bool) -> bool {
+        let quiet = |state: &mut WakeState| !state.stop && !(early && state.pending);
+        let waited = self.changed.wait_timeout_while(self.state(), pause, quiet);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.pending = false;
+        state.stop
+    }
+}
+
+/// The running sequencer and upkeep. Dropping it ends them after the turn at hand.
+pub struct Running {
+    core: Arc<Core>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Ends the thread after the turn at hand.
+    pub fn stop(self) {}
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.core.wake.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sequencer had panicked");
+        }
+    }
+}
+
+impl Authority {
+    /// Starts making epochs, which become visible in `view`: whatever was acknowledged before is sealed at once.
+    pub fn start(&self, view: Arc<dyn View>) -> std::io::Result<Running> {
+        self.show_in(view);
+        let core = self.core.clone();
+        let thread = std::thread::Builder::new().name("sequencer".into()).spawn(move || sequence(&core))?;
+        Ok(Running { core: self.core.clone(), thread: Some(thread) })
+    }
+
+    /// Makes changes visible in `view` from now on. The first view stays.
+    pub fn show_in(&self, view: Arc<dyn View>) {
+        let _first_stays = self.core.view.set(view);
+    }
+
+    /// Makes one epoch by hand, if one is due: what the thread of [`Authority::start`] does again and again.
+    pub fn turn(&self) -> Result<Turned, LedgerError> {
+        self.core.turn()
+    }
+
+    /// For tests: calls `hand` at every step of an epoch.
+    #[doc(hidden)]
+    pub fn interrupt(&self, hand: impl Fn(Step) -> Result<(), LedgerError> + Send + Sync + 'static) {
+        let _first_stays = self.core.interrupt.set(Box::new(hand));
+    }
+}
+
+fn sequence(core: &Core) {
+    let epoch_ms = core.settings.epoch_ms;
+    let (pause, early) = if epoch_ms == 0 { (LOOK, true) } else { (Duration::from_millis(epoch_ms), false) };
+    loop {
+        // A turn that made an epoch may have left events for the next one: no pause then.
+        match core.turn() {
+            Ok(Turned::Published(_)) if core.has_backlog() => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "an epoch could not be made; trying again");
+                if core.wake.wait(RETRY, false) {
+                    return;
+                }
+            }
+        }
+        if let Err(error) = core.upkeep_when_due() {
+            tracing::error!(%error, "upkeep failed; trying again later");
+        }
+        if core.wake.wait(pause, early) {
+            return;
+        }
+    }
+}
+
+impl Core {
+    fn step(&self, step: Step) -> Result<(), LedgerError> {
+        self.interrupt.get().map_or(Ok(()), |hand| hand(step))
+    }
+
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_backlog(&self) -> bool {
+        let line = self.line();
+        let Some(head) = &line.head else { return false };
+        self.ledger.read::<_, LedgerError>(|now| now.has_events_after(head.epoch.last_seq)).unwrap_or(false)
+    }
+
+    fn turn(&self) -> Result<Turned, LedgerError> {
+        let mut line = self.line();
+        if line.head.is_none() {
+            line.head = Some(self.ledger.read(|now| load(now))?);
+        }
+        self.publish(&mut line)?;
+        let Some(head) = &mut line.head else { return Ok(Turned::Idle) };
+        let now_ms = self.now_ms();
+        let heartbeat = now_ms >= head.epoch.time_ms.saturating_add(self.settings.heartbeat_s * 1000);
+        if !heartbeat && !self.ledger.read::<_, LedgerError>(|now| now.has_events_after(head.epoch.last_seq))? {
+            return Ok(Turned::Idle);
+        }
+        let n = match self.seal(&mut line, now_ms) {
+            Ok(n) => n,
+            Err(error) => {
+                line.head = None; // its map may hold what was not stored
+                return Err(error);
+            }
+        };
+        self.step(Step::AfterSeal)?;
+        self.publish(&mut line)?;
+        Ok(Turned::Published(n))
+    }
+
+    /// Computes and stores the next epoch.
+    fn seal(&self, line: &mut Line, now_ms: u64) -> Result<u64, LedgerError> {
+        let Line { head: Some(head), unpublished, erased, .. } = line else { return Err(LedgerError::Closed) };
+        let laws = self.laws.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let plan = self.ledger.read(|now| {
+            if head.has_outgrown_its_map() {
+                head.rebuild_map(now)?;
+            }
+            head.plan(now, &laws, now_ms)
+        });
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(PlanError::Ledger(error)) => return Err(error),
+            Err(PlanError::Broken(rule)) => die("an accepted event cannot be sealed", &rule),
+        };
+        let (n, changes, erases) = (plan.n(), plan.changes()?, plan.erases());
+        self.step(Step::BeforeSeal)?;
+        let stored = plan.store(&self.ledger)?;
+        head.advance(&stored);
+        *unpublished = Some(changes);
+        *erased |= erases;
+        let gov_size = head.epoch.gov_size;
+        self.laws.write().unwrap_or_else(PoisonError::into_inner).retain(|law| law.size() >= gov_size);
+        Ok(n)
+    }
+
+    /// Signs what is sealed and shows what is signed, as far as that is not done yet.
+    fn publish(&self, line: &mut Line) -> Result<(), LedgerError> {
+        let Some(head) = &mut line.head else { return Ok(()) };
+        let n = head.epoch.n;
+        if head.epoch.note.is_none() {
+            let note = head.note(&self.origin, &self.map_signer);
+            self.step(Step::BeforeSign)?;
+            let stored = note.clone();
+            self.ledger.write(move |tx| tx.sign(n, &stored)).wait_blocking().map_err(|e: LedgerError| e)?;
+            head.epoch.note = Some(note);
+            self.step(Step::AfterSign)?;
+        }
+        if let Some(changes) = line.unpublished.take() {
+            if let Some(view) = self.view.get()
+                && !changes.is_empty()
+                && let Err(error) = view.apply(&changes, publish::serial(head.generation))
+            {
+                // Refused before acceptance; only a zone file that changed under way can bring it here.
+                tracing::error!(%error, "the zone does not take an epoch's changes");
+            }
+            self.published.send_replace(n);
+            self.step(Step::AfterPublish)?;
+        }
+        Ok(())
+    }
+}
+
+/// The head with its map, from the ledger.
+fn load(now: &crate::ledger::Snapshot<'_>) -> Result<Head, LedgerError> {
+    let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+    head.rebuild_map(now)?;
+    Ok(head)
+}

@@ -1,0 +1,387 @@
+//! The way of a submission: examined beside the writer, decided inside it, durable, receipt.
+//!
+//! ```text
+//! seen before? --yes--> its first receipt
+//!      | no
+//! examine (parallel, no stored facts) -> facts -> decide -> event + personal data + used tokens, in one transaction
+//! ```
+
+use crate::authority::access::{Actor, Verb};
+use crate::authority::error::Rejection;
+use crate::authority::receipt::Receipt;
+use crate::authority::tickets::{Begun, Idempotency, Ticket};
+use crate::authority::upkeep::accept;
+use crate::authority::{Authority, Core, Visibility};
+use crate::clock::unix_s;
+use crate::ledger::{Disclosed, LedgerError, Reply, Transaction};
+use crate::log::event::Kind;
+use crate::log::label::Label;
+use crate::log::record::Record;
+use crate::log::vrf::Proof;
+use crate::log::{Hash, sha256};
+use crate::number::Number;
+use crate::registry::decide::{self, Counters, Decision, Facts, RecordChange, Waiting};
+use crate::registry::examine::{self, Context, Entrance, Examined, examine};
+use crate::registry::possession;
+use crate::registry::refusal;
+use crate::registry::terms::DAY_S;
+
+/// Submissions in one commit of [`Authority::submit_many`]: the writer works on as many for some tens of milliseconds.
+const CHUNK: usize = 256;
+
+/// A change of a number, decoded from its transport and not yet believed.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The number.
+    pub number: Number,
+    /// The event's bytes, both epochs 0.
+    pub event: Vec<u8>,
+    /// Record R, where the event commits to a new one.
+    pub record: Option<Vec<u8>>,
+    /// The opening of that commitment.
+    pub opening: Option<[u8; 32]>,
+    /// Proofs of possession of published keys.
+    pub possession: Vec<possession::Proof>,
+    /// Validation tokens, compact JWS.
+    pub validation: Vec<String>,
+    /// The nonce of `prepare`, where no token carries it.
+    pub nonce: Option<String>,
+}
+
+/// A submission after stage 1.
+enum Passed {
+    /// It was accepted before.
+    Seen(Receipt),
+    /// It is good by itself.
+    Good(Box<Good>),
+}
+
+struct Good {
+    examined: Examined,
+    label: Label,
+    proof: Proof,
+    hash: Hash,
+}
+
+impl Authority {
+    /// Submits a change as the actor's provider: CREATE, UPDATE, RENEW, notice of release, RELEASE.
+    pub async fn submit(
+        &self,
+        actor: &Actor,
+        submission: Submission,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Receipt, Rejection> {
+        let (authority, entrance, owner) = (self.clone(), entrance(actor, &submission)?, actor.owner().to_owned());
+        let first = move || authority.first_stage(entrance, &submission, &owner, idempotency.as_ref());
+        match self.core.examining(first).await? {
+            (Passed::Seen(receipt), _) => Ok(receipt),
+            (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait().await),
+        }
+    }
+
+    /// The same on an ordinary thread.
+    pub fn submit_blocking(
+        &self,
+        actor: &Actor,
+        submission: &Submission,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Receipt, Rejection> {
+        let entrance = entrance(actor, submission)?;
+        match self.first_stage(entrance, submission, actor.owner(), idempotency)? {
+            (Passed::Seen(receipt), _) => Ok(receipt),
+            (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait_blocking()),
+        }
+    }
+
+    /// Submits what the holder alone has signed (door 9): UPDATE, SUSPEND, RESUME, RELEASE, VETO. Needs no token.
+    pub async fn holder_event(&self, submission: Submission) -> Result<Receipt, Rejection> {
+        let authority = self.clone();
+        let first = move || authority.first_stage(Entrance::Holder, &submission, "", None);
+        match self.core.examining(first).await? {
+            (Passed::Seen(receipt), _) => Ok(receipt),
+            (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait().await),
+        }
+    }
+
+    /// The same on an ordinary thread.
+    pub fn holder_event_blocking(&self, submission: &Submission) -> Result<Receipt, Rejection> {
+        match self.first_stage(Entrance::Holder, submission, "", None)? {
+            (Passed::Seen(receipt), _) => Ok(receipt),
+            (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait_blocking()),
+        }
+    }
+
+    /// Submits many changes, each by the same rules as one: examined on all processors, committed in chunks. The answers
+    /// stand in the order of the submissions. Blocks until all are durable.
+    pub fn submit_many(&self, actor: &Actor, submissions: &[Submission]) -> Vec<Result<Receipt, Rejection>> {
+        let mut answers = Vec::with_capacity(submissions.len());
+        let mut waiting: Option<Reply<Vec<Result<Receipt, Rejection>>, LedgerError>> = None;
+        let mut waiting_len = 0;
+        let mut take = |reply: Option<Reply<Vec<_>, LedgerError>>, len: usize| match reply.map(Reply::wait_blocking) {
+            None => {}
+            Some(Ok(chunk)) => answers.extend::<Vec<_>>(chunk),
+            Some(Err(lost)) => {
+                let why = lost.to_string();
+                answers.extend((0..len).map(|_| Err(LedgerError::Unavailable(why.clone()).into())));
+            }
+        };
+        for chunk in submissions.chunks(CHUNK) {
+            // While one chunk is being committed the next is examined.
+            let passed = self.examine_all(actor, chunk);
+            take(waiting.take(), waiting_len);
+            let core = self.core.clone();
+            waiting_len = chunk.len();
+            waiting = Some(self.core.ledger.write_bulk(waiting_len, move |tx| core.decide_all(tx, passed)));
+            self.core.wake.pending();
+        }
+        take(waiting, waiting_len);
+        self.core.wake.pending();
+        answers
+    }
+
+    fn examine_all(&self, actor: &Actor, chunk: &[Submission]) -> Vec<Result<Passed, Rejection>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = chunk.len().div_ceil(threads).max(1);
+        let one = |submission: &Submission| {
+            let entrance = entrance(actor, submission)?;
+            Ok(self.first_stage(entrance, submission, actor.owner(), None)?.0)
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = chunk
+                .chunks(share)
+                .map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>()))
+                .collect();
+            workers.into_iter().flat_map(|worker| worker.join().expect("examining does not panic")).collect()
+        })
+    }
+
+    /// Everything that needs no writer. A ticket comes back with what is new under an Idempotency-Key.
+    fn first_stage(
+        &self,
+        entrance: Entrance,
+        submission: &Submission,
+        owner: &str,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<(Passed, Option<Ticket>), Rejection> {
+        let core = &self.core;
+        let ticket = match idempotency.map(|wanted| core.tickets.begin(&core.ledger, owner, wanted)).transpose()? {
+            None => None,
+            Some(Begun::First(ticket)) => Some(ticket),
+            Some(Begun::Again(event)) => {
+                let seen = core.seen(&event)?.ok_or_else(|| Rejection::Fault("a first answer is lost".to_owned()))?;
+                return Ok((Passed::Seen(seen), None));
+            }
+        };
+        // Before nonce and tokens are looked at: the same event again gets its first receipt, however late.
+        let hash = sha256(&[&submission.event]);
+        if let Some(receipt) = core.seen(&hash)? {
+            return Ok((Passed::Seen(receipt), None));
+        }
+        let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, submission.number);
+        let examined = core.examine(entrance, submission, label).map_err(Rejection::Refused)?;
+        if examined.event.kind == Kind::Create
+            && let Some(cut) = core.view.get().and_then(|view| view.cut_over(submission.number))
+        {
+            let detail = format!("{cut} is delegated to another directory");
+            return Err(refusal::NUMBER_NOT_SERVED.at("", detail).into());
+        }
+        Ok((Passed::Good(Box::new(Good { examined, label, proof, hash })), ticket))
+    }
+
+    /// Facts, decision and the change itself, in the writer.
+    fn second_stage(&self, good: Box<Good>, ticket: Option<Ticket>) -> Reply<Receipt, Rejection> {
+        let core = self.core.clone();
+        self.core.ledger.write(move |tx| core.decide(tx, &good, ticket.as_ref()))
+    }
+}
+
+/// By which entrance an actor may submit this.
+fn entrance(actor: &Actor, submission: &Submission) -> Result<Entrance, Rejection> {
+    let provider = actor.provider().ok_or_else(|| Rejection::Forbidden("only providers submit numbers".to_owned()))?;
+    if actor.may(Verb::Write, Some(submission.number)) {
+        Ok(Entrance::Provider(provider.to_owned()))
+    } else {
+        Err(Rejection::Forbidden("this token does not allow changing this number".to_owned()))
+    }
+}
+
+impl Core {
+    /// Runs `work` on a blocking thread, when one of the examiners' places is free.
+    pub(super) async fn examining<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let _place = self.examiners.acquire().await.map_err(|_| Rejection::from(LedgerError::Closed))?;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a submission could not be examined");
+                Err(Rejection::Fault("the submission could not be examined".to_owned()))
+            }
+        }
+    }
+
+    /// Wakes the sequencer when there is something for it.
+    fn announced(&self, answer: Result<Receipt, Rejection>) -> Result<Receipt, Rejection> {
+        if answer.is_ok() {
+            self.wake.pending();
+        }
+        answer
+    }
+
+    /// The receipt of an event that was accepted before.
+    fn seen(&self, hash: &Hash) -> Result<Option<Receipt>, Rejection> {
+        let seen = self.ledger.read::<_, LedgerError>(|now| {
+            now.event_by_hash(hash)?.map(|row| self.receipt_of(now, &row)).transpose()
+        })?;
+        Ok(seen)
+    }
+
+    fn examine(
+        &self,
+        entrance: Entrance,
+        submission: &Submission,
+        label: Label,
+    ) -> Result<Examined, Vec<refusal::Refusal>> {
+        let law = self.law();
+        let context = Context {
+            policy: &self.policy,
+            register: law.register(),
+            origin: &self.origin,
+            apex: &self.settings.apex,
+            nonce_key: &self.nonces,
+            now_ms: self.now_ms(),
+        };
+        let submission = examine::Submission {
+            entrance,
+            number: submission.number,
+            label,
+            event: submission.event.clone(),
+            record: submission.record.clone(),
+            opening: submission.opening,
+            possession: submission.possession.clone(),
+            validation: submission.validation.clone(),
+            nonce: submission.nonce.clone(),
+        };
+        examine(&submission, &context)
+    }
+
+    /// Many decisions in one transaction. Each decides before it writes, so one that refuses leaves nothing behind.
+    fn decide_all(
+        &self,
+        tx: &Transaction<'_>,
+        all: Vec<Result<Passed, Rejection>>,
+    ) -> Result<Vec<Result<Receipt, Rejection>>, LedgerError> {
+        let mut answers = Vec::with_capacity(all.len());
+        for passed in all {
+            answers.push(match passed {
+                Err(refused) => Err(refused),
+                Ok(Passed::Seen(receipt)) => Ok(receipt),
+                Ok(Passed::Good(good)) => match self.decide(tx, &good, None) {
+                    // Not a refusal but a failure: the chunk must not land in part.
+                    Err(Rejection::Unavailable { why, .. } | Rejection::Fault(why)) => {
+                        return Err(LedgerError::Unavailable(why));
+                    }
+                    answer => answer,
+                },
+            });
+        }
+        Ok(answers)
+    }
+
+    fn decide(&self, tx: &Transaction<'_>, good: &Good, ticket: Option<&Ticket>) -> Result<Receipt, Rejection> {
+        if let Some(row) = tx.event_by_hash(&good.hash)? {
+            return Ok(self.receipt_of(tx, &row)?); // the same event twice at the same time
+        }
+        let law = self.law_at(tx.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
+        let now_ms = self.now_ms();
+        let day = unix_s(now_ms) / DAY_S;
+        let facts = facts(tx, &good.examined, &good.label, day)?;
+        let before_seq = tx.standing(&good.label)?.map(|standing| standing.event_seq);
+        let decision = decide::decide(&facts, &good.examined, &self.policy, &law.law(), now_ms)?;
+        store(tx, good, &decision, day)?;
+        let (_, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
+        if let Some(ticket) = ticket {
+            ticket.keep(tx, decision.event_hash, now_ms)?;
+        }
+        Ok(Receipt {
+            event_hash: decision.event_hash,
+            accepted_ms: now_ms,
+            epoch_latest,
+            version: decision.event.state.version,
+            visibility: Visibility::Pending,
+        })
+    }
+}
+
+/// What is stored that matters to this submission.
+fn facts(tx: &Transaction<'_>, examined: &Examined, label: &Label, day: u64) -> Result<Facts, LedgerError> {
+    let entry = tx.standing(label)?.map(|standing| standing.entry);
+    let record = match examined.event.kind {
+        Kind::Update => tx.personal(label)?.and_then(|personal| Record::parse(&personal.disclosed.record).ok()),
+        _ => None,
+    };
+    let waiting = waiting(tx, label, entry.as_ref().map(|entry| entry.provider.as_str()))?;
+    let mut token_used = false;
+    for token in examined.validation.iter().flat_map(|validation| &validation.used) {
+        token_used |= tx.jti_is_used(&short(&token.hash))?;
+    }
+    let mut published_elsewhere = Vec::new();
+    for key in examined.record.iter().flat_map(|record| &record.keys) {
+        if let Some(other) = tx.key_published_elsewhere(&key.spki_hash, label)?
+            && control_of(tx, &other)? != Some(examined.event.state.control)
+        {
+            published_elsewhere.push(key.spki_hash);
+        }
+    }
+    let counters = match (&examined.entrance, examined.event.kind) {
+        (Entrance::Provider(provider), Kind::Create) => {
+            let (creates_today, prepares_today) = tx.counted(provider, day)?;
+            Counters { creates_today, prepares_today, numbers: tx.holdings(provider)? }
+        }
+        _ => Counters::default(),
+    };
+    Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters })
+}
+
+fn waiting(tx: &Transaction<'_>, label: &Label, sponsor: Option<&str>) -> Result<Option<Waiting>, LedgerError> {
+    let Some(row) = tx.open_event(label)?.map(|seq| tx.event_by_seq(seq)).transpose()?.flatten() else { return Ok(None) };
+    let takes_over = matches!(row.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
+    let provider = sponsor.filter(|_| !takes_over).unwrap_or(&row.event.provider).to_owned();
+    Ok(Some(Waiting { provider, control: row.event.state.control }))
+}
+
+/// The control key of a label, after the event that waits for it if there is one.
+fn control_of(tx: &Transaction<'_>, label: &Label) -> Result<Option<Hash>, LedgerError> {
+    match waiting(tx, label, None)? {
+        Some(waiting) => Ok(Some(waiting.control)),
+        None => Ok(tx.standing(label)?.map(|standing| standing.entry.state.control)),
+    }
+}
+
+/// Everything beside the event itself.
+fn store(tx: &Transaction<'_>, good: &Good, decision: &Decision, day: u64) -> Result<(), LedgerError> {
+    let label = &good.label;
+    if let RecordChange::Set { bytes, opening, key_hashes } = &decision.record {
+        let disclosed = Disclosed { opening: *opening, record: bytes.clone() };
+        if decision.event.kind == Kind::Create {
+            tx.add_personal(label, decision.number, &good.proof, &disclosed)?;
+        } else {
+            tx.set_next(label, &disclosed)?;
+        }
+        key_hashes.iter().try_for_each(|key| tx.add_published_key(key, label))?;
+    }
+    for token in &decision.consumed {
+        tx.use_jti(&short(&token.hash), token.forget_s)?;
+    }
+    if decision.event.kind == Kind::Create {
+        tx.count(&decision.provider, day, 1, 0)?;
+        tx.add_holding(&decision.provider)?;
+    }
+    Ok(())
+}
+
+/// The first half of a hash names a token well enough.
+fn short(hash: &Hash) -> [u8; 16] {
+    *hash.first_chunk().expect("a hash has 32 bytes")
+}

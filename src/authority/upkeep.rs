@@ -1,0 +1,115 @@
+//! What time does by itself: numbers that lapsed long ago are released, and what nobody can ask for again is forgotten.
+//!
+//! That a record ends at its `not_after` is not done here: the zone itself answers nothing past it.
+
+use crate::authority::sequencer::promise;
+use crate::authority::{Authority, Core, prepare};
+use crate::clock::unix_s;
+use crate::ledger::{Accepted, LedgerError, Transaction};
+use crate::log::event::Event;
+use crate::registry::lapse;
+use crate::registry::terms::DAY_S;
+
+/// How often upkeep looks around.
+const EVERY_MS: u64 = 10_000;
+/// Releases in one look: each costs a signature, and the next look comes soon.
+const RELEASES_MAX: usize = 256;
+/// Rows forgotten in one look, of each kind: a million a day and more.
+const FORGOTTEN_MAX: usize = 2000;
+/// How long first answers are kept (REGISTRY.md 8).
+const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
+/// How long counters of past days are kept: nobody's quota looks further back than today.
+const COUNTERS_KEPT_D: u64 = 7;
+
+impl Core {
+    pub(super) fn upkeep_when_due(&self) -> Result<(), LedgerError> {
+        let now_ms = self.now_ms();
+        {
+            let mut line = self.line();
+            if now_ms.abs_diff(line.upkeep_ms) < EVERY_MS {
+                return Ok(());
+            }
+            line.upkeep_ms = now_ms;
+        }
+        self.upkeep(now_ms)
+    }
+
+    fn upkeep(&self, now_ms: u64) -> Result<(), LedgerError> {
+        let (uses, prepares) = (self.tokens.take_uses(), self.prepares.take());
+        let forget: Result<(), LedgerError> = self
+            .ledger
+            .write(move |tx| {
+                uses.iter().try_for_each(|(id, used_ms)| tx.touch_token(id, *used_ms))?;
+                prepare::note(tx, &prepares)?;
+                tx.purge_counters((unix_s(now_ms) / DAY_S).saturating_sub(COUNTERS_KEPT_D))?;
+                tx.purge_answers(now_ms.saturating_sub(ANSWERS_KEPT_MS), FORGOTTEN_MAX)?;
+                tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
+                Ok(())
+            })
+            .wait_blocking();
+        forget?;
+        self.release_lapsed(now_ms)?;
+        let mut line = self.line();
+        if line.erased && self.ledger.truncate_wal()? {
+            line.erased = false;
+        }
+        Ok(())
+    }
+
+    /// Releases numbers whose grace is over, as the sequencer may (charter: lapse).
+    fn release_lapsed(&self, now_ms: u64) -> Result<(), LedgerError> {
+        let grace_s = self.law().law().terms.grace_ms / 1000;
+        let before_s = unix_s(now_ms).saturating_sub(grace_s);
+        let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(before_s, RELEASES_MAX))?;
+        for label in lapsed {
+            let Some(standing) = self.ledger.read::<_, LedgerError>(|now| now.standing(&label))? else { continue };
+            let event = lapse::release(&standing.entry, label, &self.origin, now_ms, &self.keys.sequencer);
+            let accepted = self.ledger.write(move |tx| accept_release(tx, &event, now_ms));
+            if accepted.wait_blocking()? {
+                self.wake.pending();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Accepts the sequencer's release, unless the number has changed meanwhile.
+fn accept_release(tx: &Transaction<'_>, event: &Event, now_ms: u64) -> Result<bool, LedgerError> {
+    let Some(standing) = tx.standing(&event.label)? else { return Ok(false) };
+    if standing.entry.state.hash() != event.prev || tx.open_event(&event.label)?.is_some() {
+        return Ok(false);
+    }
+    accept(tx, event, &event.write(), now_ms, Some(standing.event_seq))?;
+    Ok(true)
+}
+
+/// Adds an event to the facts with the promise that goes with it.
+pub(super) fn accept(
+    tx: &Transaction<'_>,
+    event: &Event,
+    bytes: &[u8],
+    now_ms: u64,
+    before_seq: Option<u64>,
+) -> Result<(u64, u64), LedgerError> {
+    let newest = tx.newest_epoch_position()?;
+    let gov_size = tx.gov_size()?;
+    let waiting = tx.newest_event()?.saturating_sub(newest.last_seq);
+    let promised = promise(newest.n, waiting, gov_size.saturating_sub(newest.gov_size));
+    let seq = tx.accept(&Accepted {
+        label: &event.label,
+        hash: &event.hash(),
+        event: bytes,
+        received_ms: now_ms,
+        gov_size,
+        promised,
+        before_seq,
+    })?;
+    Ok((seq, promised))
+}
+
+impl Authority {
+    /// Does upkeep now, whenever it was done last: releases what lapsed, forgets what is over. Blocks.
+    pub fn upkeep(&self) -> Result<(), LedgerError> {
+        self.core.upkeep(self.core.now_ms())
+    }
+}
