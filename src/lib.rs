@@ -41,10 +41,10 @@ pub mod zone;
 
 pub mod api;
 
-#[cfg(feature = "client")]
-pub mod client;
 #[cfg(feature = "server")]
 pub mod authority;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 pub mod ledger;
 #[cfg(feature = "server")]

@@ -285,7 +285,9 @@ mod tests {
 
     #[test]
     fn scopes_are_read_strictly() {
-        for wrong in ["", "write", "write:", "write:999", "admin:+", "write:+0", "write:+12x", "write:+1234567890123456"] {
+        for wrong in
+            ["", "write", "write:", "write:999", "admin:+", "write:+0", "write:+12x", "write:+1234567890123456"]
+        {
             assert_eq!(Scope::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Scope::parse("write:+999").unwrap().to_string(), "write:+999");

@@ -41,7 +41,9 @@ pub(super) struct Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It is not there.
-    #[error("{path} is missing: restore it from the backup. A new key would not fit what was published before, so none is made")]
+    #[error(
+        "{path} is missing: restore it from the backup. A new key would not fit what was published before, so none is made"
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -53,7 +55,9 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// Others may read it.
-    #[error("{path} can be read by others (mode {mode:o}): run `chmod 600 {path}`, and think about who may have read it")]
+    #[error(
+        "{path} can be read by others (mode {mode:o}): run `chmod 600 {path}`, and think about who may have read it"
+    )]
     Open {
         /// The file.
         path: PathBuf,
@@ -111,7 +115,8 @@ impl Keys {
 
 fn signing(dir: &Path, purpose: &'static str) -> Result<SigningKey, KeyError> {
     let secret = read(dir, purpose)?;
-    SigningKey::from_bytes(Algorithm::Ed25519, &secret).map_err(|_| KeyError::Form { path: file(dir, purpose), purpose })
+    SigningKey::from_bytes(Algorithm::Ed25519, &secret)
+        .map_err(|_| KeyError::Form { path: file(dir, purpose), purpose })
 }
 
 fn file(dir: &Path, purpose: &str) -> PathBuf {
@@ -134,13 +139,15 @@ fn read(dir: &Path, purpose: &'static str) -> Result<Zeroizing<[u8; 32]>, KeyErr
     if mode & !MODE != 0 {
         return Err(KeyError::Open { path, mode });
     }
-    let text = std::fs::read(&path).map(Zeroizing::new).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+    let text =
+        std::fs::read(&path).map(Zeroizing::new).map_err(|source| KeyError::Io { path: path.clone(), source })?;
     secret_of(&text, purpose).ok_or(KeyError::Form { path, purpose })
 }
 
 fn secret_of(text: &[u8], purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
     let text = std::str::from_utf8(text.get(..text.len().min(FILE_BYTES_MAX))?).ok()?;
-    let encoded = text.strip_suffix('\n')?.strip_prefix(FORM)?.strip_prefix(' ')?.strip_prefix(purpose)?.strip_prefix(' ')?;
+    let encoded =
+        text.strip_suffix('\n')?.strip_prefix(FORM)?.strip_prefix(' ')?.strip_prefix(purpose)?.strip_prefix(' ')?;
     array_from_base64(encoded).map(Zeroizing::new)
 }
 

@@ -53,7 +53,7 @@ use crate::authority::run::{Line, Wake};
 use crate::authority::tickets::Tickets;
 use crate::charter::Policy;
 use crate::clock::Clock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::log::note::NoteSigner;
 use crate::registry::nonce::NonceKey;
 
@@ -116,6 +116,7 @@ struct Core {
     deciding: Mutex<()>,
     line: Mutex<Line>,
     published: watch::Sender<u64>,
+    vitals: Mutex<Vitals>,
     view: OnceLock<Arc<dyn View>>,
     wake: Wake,
     /// Threads that check signatures for HTTP at the same time; the rest waits its turn without holding one.
@@ -167,8 +168,45 @@ impl Authority {
         self.core.tokens.actor(bearer, self.core.now_ms())
     }
 
+    /// Runs something that blocks from async code, on a thread made for that.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Rejection> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let authority = self.clone();
+        match tokio::task::spawn_blocking(move || work(&authority)).await {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a request failed");
+                Err(Rejection::Fault("the request failed".to_owned()))
+            }
+        }
+    }
+
     /// How many numbers are registered or about to be.
     pub fn count_numbers(&self) -> Result<u64, Rejection> {
-        Ok(self.core.ledger.read::<_, crate::ledger::LedgerError>(|now| now.count_numbers())?)
+        Ok(self.core.ledger.read::<_, LedgerError>(|now| now.count_numbers())?)
     }
+
+    /// How the work goes; cheap enough to be asked every second.
+    pub fn vitals(&self) -> Vitals {
+        let mut vitals = self.core.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        vitals.heartbeat_s = self.core.settings.heartbeat_s;
+        vitals
+    }
+}
+
+/// How the work of an authority goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// The newest published epoch.
+    pub epoch: u64,
+    /// Its time, in milliseconds.
+    pub epoch_ms: u64,
+    /// Numbers that the map holds or held.
+    pub labels: u64,
+    /// Seconds after which a new epoch is due at the latest.
+    pub heartbeat_s: u64,
+    /// Why the latest attempt to make an epoch failed; None while all is well.
+    pub trouble: Option<String>,
 }

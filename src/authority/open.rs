@@ -14,7 +14,7 @@ use crate::authority::gov::{self, InForce};
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
-use crate::authority::run::{Line, Wake};
+use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, note, write_frontier};
 use crate::authority::tickets::Tickets;
 use crate::authority::{Authority, Core, Settings, publish};
@@ -127,6 +127,7 @@ impl Authority {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
+        let vitals = vitals(&found.head);
         let line = Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0 };
         let core = Core {
             origin,
@@ -147,6 +148,7 @@ impl Authority {
             deciding: Mutex::new(()),
             line: Mutex::new(line),
             published,
+            vitals: Mutex::new(vitals),
             view: OnceLock::new(),
             wake: Wake::default(),
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
@@ -186,7 +188,11 @@ impl Found {
         let config = std::str::from_utf8(&config.leaf).ok().and_then(|text| ConfigLeaf::parse(text).ok());
         let config = config.ok_or(LedgerError::Damaged("leaf 0 of the map log"))?;
         agree(config.origin == settings.map_origin(), || {
-            let what = format!("this ledger's log is {:?}, by the configuration it would be {:?}", config.origin, settings.map_origin());
+            let what = format!(
+                "this ledger's log is {:?}, by the configuration it would be {:?}",
+                config.origin,
+                settings.map_origin()
+            );
             (what, SET_BACK)
         })?;
         agree(config.vrf == *keys.vrf.public().as_bytes(), || {
@@ -204,7 +210,8 @@ impl Found {
     }
 }
 
-const SET_BACK: &str = "Set apex and host back to what they were, or open the directory that belongs to this configuration";
+const SET_BACK: &str =
+    "Set apex and host back to what they were, or open the directory that belongs to this configuration";
 const RESTORE_KEY: &str = "Restore the right key file from the backup";
 const RESTORE_LEDGER: &str = "Keep the file for inspection and restore the ledger from a backup";
 
@@ -248,10 +255,8 @@ fn laws(
     let split = usize::try_from(from).unwrap_or(usize::MAX).min(texts.len());
     let (old, new) = texts.split_at(split);
     let key = signer.verifier(LineType::Signature);
-    let unsigned = |_| OpenError::Disagree {
-        what: "the gov log is not signed by gov.key".to_owned(),
-        remedy: RESTORE_KEY,
-    };
+    let unsigned =
+        |_| OpenError::Disagree { what: "the gov log is not signed by gov.key".to_owned(), remedy: RESTORE_KEY };
     let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
     law.append(old.iter().copied(), &key).map_err(unsigned)?;
     let mut laws = vec![Arc::new(law)];
@@ -294,7 +299,8 @@ fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, signer: &NoteSi
         Some(_) => (Some(head.epoch.clone()), true),
         None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),
     };
-    let text = epoch.and_then(|epoch| epoch.note).ok_or(LedgerError::Damaged("an epoch before the newest is not signed"))?;
+    let text =
+        epoch.and_then(|epoch| epoch.note).ok_or(LedgerError::Damaged("an epoch before the newest is not signed"))?;
     let opened = Note::open(&text, &[signer.verifier(LineType::Signature)]).ok().filter(|note| !note.signed.is_empty());
     agree(opened.is_some(), || ("the map log is not signed by log.key".to_owned(), RESTORE_KEY))?;
     let said = opened.and_then(|note| Checkpoint::parse(&note.text).ok());
@@ -307,7 +313,10 @@ fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, signer: &NoteSi
 fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
     agree(newest_ms <= now_ms.saturating_add(CLOCK_AHEAD_MS_MAX), || {
         let behind_s = (newest_ms - now_ms) / 1000;
-        (format!("the clock of this machine is {behind_s} s behind the newest epoch"), "Set the clock (NTP), then start again")
+        (
+            format!("the clock of this machine is {behind_s} s behind the newest epoch"),
+            "Set the clock (NTP), then start again",
+        )
     })
 }
 

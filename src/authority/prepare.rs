@@ -105,7 +105,8 @@ impl Authority {
         if !actor.may(Verb::Write, Some(number)) {
             return Err(Rejection::Forbidden("this token does not allow changing this number".to_owned()));
         }
-        let provider = actor.provider().ok_or_else(|| Rejection::Forbidden("only providers submit numbers".to_owned()))?;
+        let provider =
+            actor.provider().ok_or_else(|| Rejection::Forbidden("only providers submit numbers".to_owned()))?;
         let core = &self.core;
         let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, number);
         let now_s = unix_s(core.now_ms());

@@ -114,9 +114,8 @@ impl Authority {
         operator_only(actor)?;
         let now_ms = self.core.now_ms();
         let rows = self.core.ledger.read::<_, LedgerError>(|now| now.tokens())?;
-        let theirs = |row: &TokenRow| {
-            row.provider.as_deref() == provider && row.revoked_ms.is_none() && now_ms < row.expires_ms
-        };
+        let theirs =
+            |row: &TokenRow| row.provider.as_deref() == provider && row.revoked_ms.is_none() && now_ms < row.expires_ms;
         Ok(rows.into_iter().filter(theirs).map(info).collect())
     }
 
@@ -173,9 +172,9 @@ impl Core {
         let law = self.law();
         let decided = decision(&law)?;
         let (seq, time_ms) = (law.size(), self.now_ms().max(law.time_ms() + 1));
-        let leaf = gov::provider_leaf(&decided, seq, time_ms).sign(&[&self.gov_signer]).ok_or_else(|| {
-            Rejection::Conflict("this cannot be written into the public log".to_owned())
-        })?;
+        let leaf = gov::provider_leaf(&decided, seq, time_ms)
+            .sign(&[&self.gov_signer])
+            .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
         let mut next = InForce::clone(&law);
         let key = self.gov_signer.verifier(LineType::Signature);
         if let Err(error) = next.append([leaf.as_str()], &key) {

@@ -120,7 +120,8 @@ impl Authority {
 /// Whether the actor may see an event's receipt: its submitter, the number's provider, the operator.
 fn may_see(actor: &Actor, row: &EventRow, now: &Snapshot<'_>) -> Result<bool, LedgerError> {
     let Party::Provider(provider) = &actor.party else { return Ok(true) };
-    let sponsors = || Ok::<_, LedgerError>(now.standing(&row.event.label)?.is_some_and(|s| s.entry.provider == *provider));
+    let sponsors =
+        || Ok::<_, LedgerError>(now.standing(&row.event.label)?.is_some_and(|s| s.entry.provider == *provider));
     Ok(row.event.provider == *provider || sponsors()?)
 }
 

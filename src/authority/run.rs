@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{Head, PlanError};
-use crate::authority::{Authority, Core};
+use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, die};
 use crate::zone::Change;
 
@@ -151,6 +151,7 @@ fn sequence(core: &Core) {
             Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, "an epoch could not be made; trying again");
+                core.vitals.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(error.to_string());
                 if core.wake.wait(RETRY, false) {
                     return;
                 }
@@ -250,11 +251,18 @@ impl Core {
                 // Refused before acceptance; only a zone file that changed under way can bring it here.
                 tracing::error!(%error, "the zone does not take an epoch's changes");
             }
+            *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = vitals(head);
             self.published.send_replace(n);
             self.step(Step::AfterPublish)?;
         }
         Ok(())
     }
+}
+
+/// How the work goes when `head` is the newest published epoch.
+pub(super) fn vitals(head: &Head) -> Vitals {
+    let (epoch, epoch_ms) = (head.epoch.n, head.epoch.time_ms);
+    Vitals { epoch, epoch_ms, labels: head.labels, ..Vitals::default() }
 }
 
 /// The head with its map, from the ledger.

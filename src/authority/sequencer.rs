@@ -121,12 +121,7 @@ impl Head {
 
     /// Computes the next epoch over waiting events, or over none for a heartbeat. Changes the map that is known by heart:
     /// if the plan is not stored then, the head must be loaded anew.
-    pub(super) fn plan(
-        &mut self,
-        now: &Snapshot<'_>,
-        laws: &[Arc<InForce>],
-        now_ms: u64,
-    ) -> Result<Plan, PlanError> {
+    pub(super) fn plan(&mut self, now: &Snapshot<'_>, laws: &[Arc<InForce>], now_ms: u64) -> Result<Plan, PlanError> {
         let mut events = now.events_after(self.epoch.last_seq, EPOCH_EVENTS_MAX)?;
         // One epoch rests on one size of the gov log; what was judged under the next waits for the next epoch.
         let newest_size = now.gov_size()?;
@@ -163,7 +158,8 @@ impl Head {
         let accepted = events.iter().map(|event| event.received_ms).max().unwrap_or(now_ms);
         let mut broken = Broken::ValidUntil;
         for time_ms in [now_ms.max(after_last), accepted.max(after_last)] {
-            let sealed = events.iter().map(|event| seal_event(now, event, law, n, time_ms)).collect::<Result<Vec<_>, _>>();
+            let sealed =
+                events.iter().map(|event| seal_event(now, event, law, n, time_ms)).collect::<Result<Vec<_>, _>>();
             match sealed {
                 Ok(sealed) => return Ok((time_ms, sealed)),
                 Err(PlanError::Broken(rule)) => broken = rule,
@@ -207,13 +203,7 @@ pub(super) fn note(origin: &str, log: &Frontier, signer: &NoteSigner) -> String 
     signer.sign(&Checkpoint { origin: origin.to_owned(), size: log.size(), root: log.root() }.write())
 }
 
-fn seal_event(
-    now: &Snapshot<'_>,
-    row: &EventRow,
-    law: &InForce,
-    n: u64,
-    time_ms: u64,
-) -> Result<Sealed, PlanError> {
+fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms: u64) -> Result<Sealed, PlanError> {
     let label = row.event.label;
     let before = now.standing(&label)?;
     let personal = now.personal(&label)?;
@@ -221,7 +211,8 @@ fn seal_event(
     let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law()).map_err(PlanError::Broken)?;
     let sets_record = event.kind.sets_record();
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
-    let dropped_keys = personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal, law.policy()));
+    let dropped_keys =
+        personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal, law.policy()));
     Ok(Sealed { event, standing: Standing { entry, event_seq: row.seq, keys_seq }, personal, dropped_keys })
 }
 

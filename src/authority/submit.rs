@@ -147,10 +147,8 @@ impl Authority {
             Ok(self.first_stage(entrance, submission, actor.owner(), None)?.0)
         };
         std::thread::scope(|scope| {
-            let workers: Vec<_> = chunk
-                .chunks(share)
-                .map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>()))
-                .collect();
+            let workers: Vec<_> =
+                chunk.chunks(share).map(|part| scope.spawn(move || part.iter().map(one).collect::<Vec<_>>())).collect();
             workers.into_iter().flat_map(|worker| worker.join().expect("examining does not panic")).collect()
         })
     }
@@ -231,9 +229,9 @@ impl Core {
 
     /// The receipt of an event that was accepted before.
     fn seen(&self, hash: &Hash) -> Result<Option<Receipt>, Rejection> {
-        let seen = self.ledger.read::<_, LedgerError>(|now| {
-            now.event_by_hash(hash)?.map(|row| self.receipt_of(now, &row)).transpose()
-        })?;
+        let seen = self
+            .ledger
+            .read::<_, LedgerError>(|now| now.event_by_hash(hash)?.map(|row| self.receipt_of(now, &row)).transpose())?;
         Ok(seen)
     }
 
@@ -293,7 +291,8 @@ impl Core {
         if let Some(row) = tx.event_by_hash(&good.hash)? {
             return Ok(self.receipt_of(tx, &row)?); // the same event twice at the same time
         }
-        let law = self.law_at(tx.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
+        let law =
+            self.law_at(tx.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
         let now_ms = self.now_ms();
         let day = unix_s(now_ms) / DAY_S;
         let facts = facts(tx, &good.examined, &good.label, day)?;
@@ -345,7 +344,9 @@ fn facts(tx: &Transaction<'_>, examined: &Examined, label: &Label, day: u64) -> 
 }
 
 fn waiting(tx: &Transaction<'_>, label: &Label, sponsor: Option<&str>) -> Result<Option<Waiting>, LedgerError> {
-    let Some(row) = tx.open_event(label)?.map(|seq| tx.event_by_seq(seq)).transpose()?.flatten() else { return Ok(None) };
+    let Some(row) = tx.open_event(label)?.map(|seq| tx.event_by_seq(seq)).transpose()?.flatten() else {
+        return Ok(None);
+    };
     let takes_over = matches!(row.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
     let provider = sponsor.filter(|_| !takes_over).unwrap_or(&row.event.provider).to_owned();
     Ok(Some(Waiting { provider, control: row.event.state.control }))

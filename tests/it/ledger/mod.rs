@@ -1,4 +1,6 @@
-//! The ledger on real files: what it refuses to open, and what it keeps whatever happens.
+//! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
+mod authority;
+mod desk;
 mod files;
 mod writes;
