@@ -139,6 +139,12 @@ impl Authority {
     pub fn interrupt(&self, hand: impl Fn(Step) -> Result<(), LedgerError> + Send + Sync + 'static) {
         let _first_stays = self.core.interrupt.set(Box::new(hand));
     }
+
+    /// For tests: as if the disk had room for `pages` pages of 4096 bytes only.
+    #[doc(hidden)]
+    pub fn limit_pages(&self, pages: u32) -> Result<(), LedgerError> {
+        self.core.ledger.limit_pages(pages).wait_blocking()
+    }
 }
 
 fn sequence(core: &Core) {

@@ -1,6 +1,8 @@
 //! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
 mod authority;
+mod crash;
 mod desk;
+mod faults;
 mod files;
 mod writes;
