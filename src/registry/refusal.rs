@@ -38,40 +38,30 @@ pub enum Class {
     Quota,
 }
 
-/// A refusal of one submission: a reason, where it applies and to what.
+/// A refusal of one submission: a reason (`refusal.code`, `refusal.clause` and so on are its), where it applies and to what.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The stable code.
-    pub code: &'static str,
-    /// The clause of the charter.
-    pub clause: &'static str,
-    /// The parameter of the policy that sets the limit, if one does.
-    pub parameter: Option<&'static str>,
-    /// What sort of refusal it is.
-    pub class: Class,
+    reason: &'static Reason,
     /// JSON pointer (RFC 6901) into the submission; empty for the whole.
     pub pointer: String,
     /// What is wrong here, for people. Never holds a number, a key or a token.
     pub detail: String,
     /// What to do about it.
     pub remedy: String,
-    /// The EPP result code that says the same.
-    pub epp: Option<u16>,
 }
 
 impl Reason {
     /// Refuses for this reason at `pointer`.
     pub fn at(&'static self, pointer: impl Into<String>, detail: impl Into<String>) -> Refusal {
-        Refusal {
-            code: self.code,
-            clause: self.clause,
-            parameter: self.parameter,
-            class: self.class,
-            pointer: pointer.into(),
-            detail: detail.into(),
-            remedy: self.remedy.to_owned(),
-            epp: self.epp,
-        }
+        Refusal { reason: self, pointer: pointer.into(), detail: detail.into(), remedy: self.remedy.to_owned() }
+    }
+}
+
+impl std::ops::Deref for Refusal {
+    type Target = Reason;
+
+    fn deref(&self) -> &Reason {
+        self.reason
     }
 }
 
