@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use callbook::charter::Policy;
+use callbook::client::ve::ValidationToken;
 use callbook::log::event::{Door, Event, Kind, Role};
 use callbook::log::key::{Algorithm, SigningKey};
 use callbook::log::label::Label;
@@ -20,8 +21,6 @@ use callbook::registry::register::{EntityStatus, Provider, ProviderStatus, Regis
 use callbook::registry::rules::{self, Entry, Law};
 use callbook::registry::terms::Terms;
 use callbook::registry::{lapse, records};
-
-use super::mint::Statement;
 
 pub(super) const ORIGIN: &str = "dir.example.org/map/2027a";
 pub(super) const APEX: &str = "e164.example.";
@@ -228,21 +227,21 @@ impl Directory {
     pub(super) fn token(&mut self, provider: &str, number: Number, control: &SigningKey, days: u64) -> String {
         self.tokens += 1;
         let (now_s, nonce) = (self.now_s(), self.nonce_key.make(provider, &label(number), self.now_s() + 900));
-        Statement {
-            entity: "checkit",
-            apex: APEX,
-            jti: &format!("jti-{:08}", self.tokens),
+        ValidationToken {
+            issuer: "checkit".into(),
+            audience: APEX.into(),
+            id: format!("jti-{:08}", self.tokens),
             issued_s: now_s,
             number,
-            provider,
-            methods: &["document"],
+            provider: provider.into(),
+            methods: vec!["document".into()],
             validated_s: now_s,
             expires_s: now_s + days * 86_400,
-            control: &control.public().thumbprint(),
-            evidence: &[8; 32],
-            nonce: Some(&nonce),
+            control: control.public().thumbprint(),
+            evidence: [8; 32],
+            nonce: Some(nonce),
         }
-        .sign(&ed25519(90))
+        .mint(&ed25519(90))
     }
 
     /// The State after the present one, unchanged otherwise, or an empty first one.

@@ -1,6 +1,7 @@
 //! Validation tokens: a good one passes, and each way to be wrong is refused by its own code.
 
 use callbook::charter::Policy;
+use callbook::client::ve::ValidationToken;
 use callbook::log::bytes::{from_base64url, to_base64url};
 use callbook::log::key::{Algorithm, SigningKey, Thumbprint};
 use callbook::log::label::Label;
@@ -10,7 +11,7 @@ use callbook::registry::register::{EntityStatus, Register, ValidationEntity, kid
 use callbook::registry::token::{self, Expected, Verdict};
 use serde_json::{Value, json};
 
-use super::mint::{Statement, compact};
+use super::mint::compact;
 
 const NOW: u64 = 1_795_000_000;
 const DAY: u64 = 86_400;
@@ -118,24 +119,23 @@ fn a_good_token_says_how_long_and_proves_the_nonce() {
 #[test]
 fn a_minted_statement_is_a_good_token_under_both_algorithms() {
     let desk = Desk::open();
-    let nonce = desk.nonce();
-    let statement = Statement {
-        entity: "checkit",
-        apex: APEX,
-        jti: "0123456789abcdef",
+    let statement = ValidationToken {
+        issuer: "checkit".into(),
+        audience: APEX.into(),
+        id: "0123456789abcdef".into(),
         issued_s: NOW,
         number: desk.number(),
-        provider: "acme",
-        methods: &["document", "sms"],
+        provider: "acme".into(),
+        methods: vec!["document".into(), "sms".into()],
         validated_s: NOW - 10,
         expires_s: NOW - 10 + 90 * DAY,
-        control: &CONTROL,
-        evidence: &[8; 32],
-        nonce: Some(&nonce),
+        control: CONTROL,
+        evidence: [8; 32],
+        nonce: Some(desk.nonce()),
     };
-    assert_eq!(desk.codes(&[statement.sign(&desk.key)]), [""; 0]);
+    assert_eq!(desk.codes(&[statement.mint(&desk.key)]), [""; 0]);
     // Stock libraries do not fold s: both forms of an ES256 signature are taken, for a JWS has no rule against either.
-    let token = statement.sign(&desk.es256);
+    let token = statement.mint(&desk.es256);
     assert_eq!(desk.codes(std::slice::from_ref(&token)), [""; 0]);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let mut signature = from_base64url(signature).unwrap();
@@ -273,21 +273,21 @@ fn bytes_that_are_no_token() {
 fn two_methods_are_one_of_each_class_a_day_apart_from_two_entities() {
     let desk = Desk::open();
     let older = |entity: &str, key: &SigningKey, method: &str, validated_s: u64| {
-        Statement {
-            entity,
-            apex: APEX,
-            jti: "older-0000",
+        ValidationToken {
+            issuer: entity.into(),
+            audience: APEX.into(),
+            id: "older-0000".into(),
             issued_s: validated_s,
             number: desk.number(),
-            provider: "acme",
-            methods: &[method],
+            provider: "acme".into(),
+            methods: vec![method.into()],
             validated_s,
             expires_s: validated_s + 90 * DAY,
-            control: &CONTROL,
-            evidence: &[8; 32],
+            control: CONTROL,
+            evidence: [8; 32],
             nonce: None,
         }
-        .sign(key)
+        .mint(key)
     };
     let newest = desk.token(json!({}), json!({}));
     let two = |token: String| {
