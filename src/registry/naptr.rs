@@ -52,7 +52,7 @@ impl<'a> Naptr<'a> {
     }
 }
 
-/// Every mistake in the addresses of one number, in the order of the rules of [`record`], then those of the whole set.
+/// Every mistake in the addresses of one number, in the order of the rules of `record`, then those of the whole set.
 pub fn check(rdata: &[&[u8]], number: Number, apex: &str, policy: &Policy, pointer: &str) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let mut preferences = Vec::new();
