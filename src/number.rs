@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-/// The fewest digits that the directory takes (REGISTRY: safe NAPTR profile; no country numbers subscribers shorter).
+/// The fewest digits that the directory takes (REGISTRY.md 7; no country numbers subscribers shorter).
 pub const DIGITS_MIN: usize = 7;
 /// The most digits of an E.164 number (ITU-T E.164 6.1).
 pub const DIGITS_MAX: usize = 15;

@@ -10,7 +10,7 @@ pub mod service;
 pub use bytes::Base64;
 pub use problem::{Problem, ProblemError};
 
-/// The longest request body, in bytes. One number with all its keys is at most 16 KiB (REGISTRY: key rules); base64 and tokens double it.
+/// The longest request body, in bytes. One number with all its keys is at most 16 KiB (REGISTRY.md 7); base64 and tokens double it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The deepest nesting of a JSON body; the deepest body that the API defines has 3.
 pub const JSON_DEPTH_MAX: usize = 16;

@@ -60,7 +60,7 @@ pub struct Law<'a> {
     pub carry_until: u64,
 }
 
-/// The rule that an event breaks. The texts are those of the reference (`trust_ref.py`).
+/// The rule that an event breaks. The texts are those of the reference vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // each variant's text says it
 pub enum Broken {
@@ -188,7 +188,7 @@ const SUSPENDED: &[Option<Status>] = &[Some(Status::Suspended)];
 const LIVE: &[Option<Status>] = &[Some(Status::Active), Some(Status::Suspended)];
 const FREE: &[Option<Status>] = &[None, Some(Status::Released)];
 
-/// The table of kinds, as in TRUST: the digits of the roles are 1 control, 2 provider, 3 new control, 4 operator, 5 recovery, 6 sequencer.
+/// The table of kinds, as in TRUST.md 2: the digits of the roles are 1 control, 2 provider, 3 new control, 4 operator, 5 recovery, 6 sequencer.
 const fn rule(kind: Kind) -> Rule {
     use Door::{Code, Direct, Main, Validation};
     use Field as F;

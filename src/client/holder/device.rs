@@ -28,7 +28,6 @@ impl Device {
 }
 
 /// The private half of a published key.
-#[allow(clippy::large_enum_variant)] // a device holds a handful; a box would leave a copy of the key behind
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // a device has a handful of them
 pub enum DeviceKey {

@@ -9,7 +9,7 @@ use crate::number::Number;
 
 /// The longest URI: the regexp around it has 7 more octets and at most 255 (RFC 3403 4.1, one character-string).
 pub const URI_LEN_MAX: usize = 248;
-/// The order of every NAPTR record; preferences are 10, 20, … (REGISTRY: safe NAPTR profile).
+/// The order of every NAPTR record; preferences are 10, 20, … (REGISTRY.md 7).
 const ORDER: u16 = 100;
 
 /// A record in the making.
