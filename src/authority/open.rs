@@ -70,7 +70,7 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
     let (issued, token) = access::issue(random, None, false, scopes, now_ms, TOKEN_LIFE_D)?;
     let apex = settings.apex.clone();
-    let stored = ledger.write(move |tx| {
+    let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         tx.set_meta(APEX, apex.as_bytes())?;
         tx.set_meta(LOG_FRONTIER, &write_frontier(&log))?;
         tx.set_meta(GENERATION, &1u64.to_be_bytes())?;
@@ -79,7 +79,7 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
         tx.sign(0, &signed)?;
         tx.add_token(&token)
     });
-    stored.wait_blocking().map_err(|e: LedgerError| e)?;
+    stored.wait_blocking()?;
     Ok(issued.token)
 }
 
@@ -326,13 +326,13 @@ fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &NoteSi
     let (n, generation) = (head.epoch.n, head.generation);
     let signed = head.epoch.note.is_none().then(|| head.note(&settings.map_origin(), signer));
     head.epoch.note = head.epoch.note.take().or_else(|| signed.clone());
-    let stored = ledger.write(move |tx| {
+    let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         if let Some(note) = &signed {
             tx.sign(n, note)?;
         }
         tx.set_meta(GENERATION, &generation.to_be_bytes())
     });
-    Ok(stored.wait_blocking().map_err(|e: LedgerError| e)?)
+    Ok(stored.wait_blocking()?)
 }
 
 /// Reads what a directory serves, also while another process works in it: for exports and checks. Gives the newest

@@ -85,7 +85,7 @@ impl Wake {
 
     /// Waits `pause` long, or, when `early`, only until there is an event. True: stop.
     fn wait(&self, pause: Duration, early: bool) -> bool {
-        let quiet = |state: &mut WakeState| !state.stop && !(early && state.pending);
+        let quiet = |state: &mut WakeState| !(state.stop || early && state.pending);
         let waited = self.changed.wait_timeout_while(self.state(), pause, quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.pending = false;
@@ -190,7 +190,7 @@ impl Core {
     fn turn(&self) -> Result<Turned, LedgerError> {
         let mut line = self.line();
         if line.head.is_none() {
-            line.head = Some(self.ledger.read(|now| load(now))?);
+            line.head = Some(self.ledger.read(load)?);
         }
         self.publish(&mut line)?;
         let Some(head) = &mut line.head else { return Ok(Turned::Idle) };
@@ -245,7 +245,7 @@ impl Core {
             let note = head.note(&self.origin, &self.map_signer);
             self.step(Step::BeforeSign)?;
             let stored = note.clone();
-            self.ledger.write(move |tx| tx.sign(n, &stored)).wait_blocking().map_err(|e: LedgerError| e)?;
+            self.ledger.write::<_, LedgerError, _>(move |tx| tx.sign(n, &stored)).wait_blocking()?;
             head.epoch.note = Some(note);
             self.step(Step::AfterSign)?;
         }

@@ -153,8 +153,7 @@ fn commit(conn: &Connection, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<
         return failed(error);
     }
     let (mut next, mut weight) = (0, 0);
-    loop {
-        let Some(job) = group.get_mut(next) else { break };
+    while let Some(job) = group.get_mut(next) {
         weight += job.weight();
         if let Err(error) = run(conn, job.as_mut()) {
             return failed(error);

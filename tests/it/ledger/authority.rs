@@ -53,7 +53,7 @@ fn an_update_replaces_what_is_shown_and_a_release_removes_it() {
     assert!(address(&desk.board.shows(number(1)).unwrap()).contains("bob"));
     assert_eq!(desk.board.shows(number(1)).unwrap().version, 2);
 
-    desk.authority.holder_event_blocking(&desk.holder(1, |label, before| Change::release(label, before))).unwrap();
+    desk.authority.holder_event_blocking(&desk.holder(1, Change::release)).unwrap();
     desk.authority.turn().unwrap();
     assert!(desk.board.shows(number(1)).is_none());
     assert!(desk.authority.read(&desk.actor, number(1)).unwrap().is_none(), "personal data is erased");
@@ -64,10 +64,10 @@ fn an_update_replaces_what_is_shown_and_a_release_removes_it() {
 fn the_holder_alone_suspends_and_resumes() {
     let (_dir, desk) = desk();
     desk.register(1);
-    desk.authority.holder_event_blocking(&desk.holder(1, |label, before| Change::suspend(label, before))).unwrap();
+    desk.authority.holder_event_blocking(&desk.holder(1, Change::suspend)).unwrap();
     desk.authority.turn().unwrap();
     assert!(desk.board.shows(number(1)).is_none());
-    desk.authority.holder_event_blocking(&desk.holder(1, |label, before| Change::resume(label, before))).unwrap();
+    desk.authority.holder_event_blocking(&desk.holder(1, Change::resume)).unwrap();
     desk.authority.turn().unwrap();
     assert!(desk.board.shows(number(1)).is_some());
 }
@@ -184,7 +184,9 @@ fn many_at_once_are_judged_one_by_one() {
 #[test]
 fn a_restart_shows_the_same() {
     let (dir, desk) = desk();
-    (1..=5).for_each(|n| drop(desk.register(n)));
+    for n in 1..=5 {
+        desk.register(n);
+    }
     let (before, serial) = (desk.board.shows(number(3)).unwrap(), desk.board.serial());
     desk.submit(&desk.registration(6, "waits")).unwrap();
     drop(desk);
