@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::authority::publish::{self, View};
-use crate::authority::sequencer::{Head, PlanError};
+use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
 use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, die};
 use crate::zone::Change;
@@ -151,21 +151,19 @@ fn sequence(core: &Core) {
     let epoch_ms = core.settings.epoch_ms;
     let (pause, early) = if epoch_ms == 0 { (LOOK, true) } else { (Duration::from_millis(epoch_ms), false) };
     loop {
-        // A turn that made an epoch may have left events for the next one: no pause then.
-        match core.turn() {
-            Ok(Turned::Published(_)) if core.has_backlog() => continue,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::error!(%error, "an epoch could not be made; trying again");
-                core.vitals.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(error.to_string());
-                if core.wake.wait(RETRY, false) {
-                    return;
-                }
-            }
+        let turned = core.turn();
+        if let Err(error) = &turned {
+            tracing::error!(%error, "an epoch could not be made; trying again");
+            core.vitals.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(error.to_string());
         }
         if let Err(error) = core.upkeep_when_due() {
             tracing::error!(%error, "upkeep failed; trying again later");
         }
+        let (pause, early) = match turned {
+            Ok(_) if core.has_a_full_epoch_waiting() => (Duration::ZERO, false),
+            Ok(_) => (pause, early),
+            Err(_) => (RETRY, false),
+        };
         if core.wake.wait(pause, early) {
             return;
         }
@@ -181,10 +179,12 @@ impl Core {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_backlog(&self) -> bool {
+    /// Whether more waits than one epoch holds: then the next one does not wait for its time.
+    fn has_a_full_epoch_waiting(&self) -> bool {
         let line = self.line();
         let Some(head) = &line.head else { return false };
-        self.ledger.read::<_, LedgerError>(|now| now.has_events_after(head.epoch.last_seq)).unwrap_or(false)
+        let newest = self.ledger.read::<_, LedgerError>(|now| now.newest_event()).unwrap_or(0);
+        newest.saturating_sub(head.epoch.last_seq) >= EPOCH_EVENTS_MAX as u64
     }
 
     fn turn(&self) -> Result<Turned, LedgerError> {
