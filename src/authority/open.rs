@@ -271,15 +271,7 @@ fn laws(
 /// Reads all numbers once, for the map and for whoever serves them, and compares the map with the newest epoch.
 fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<(), OpenError> {
     let mut leaves = Vec::with_capacity(usize::try_from(head.labels).unwrap_or(0));
-    now.each_number(|leaf, number| {
-        leaves.push(leaf);
-        if let Some(number) = number
-            && let Some(data) = publish::served(number.number, &number.state, &number.record)?
-        {
-            served(data);
-        }
-        Ok(())
-    })?;
+    publish::read_all(now, |leaf| leaves.push(leaf), served)?;
     head.map = MapTop::build(head.map.bits(), leaves.into_iter().map(Ok::<_, LedgerError>))?;
     let sealed = match head.epoch.n {
         0 => EMPTY_MAP,
@@ -337,17 +329,10 @@ fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &NoteSi
 
 /// Reads what a directory serves, also while another process works in it: for exports and checks. Gives the newest
 /// signed epoch and its time in milliseconds.
-pub fn load_published(dir: &Path, mut each: impl FnMut(NumberData)) -> Result<(u64, u64), OpenError> {
+pub fn load_published(dir: &Path, each: impl FnMut(NumberData)) -> Result<(u64, u64), OpenError> {
     Ledger::peek(dir, |now| {
         let epoch = now.newest_epoch()?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
-        now.each_number(|_, number| {
-            if let Some(number) = number
-                && let Some(data) = publish::served(number.number, &number.state, &number.record)?
-            {
-                each(data);
-            }
-            Ok(())
-        })?;
+        publish::read_all(now, |_| {}, each)?;
         Ok((epoch.n, epoch.time_ms))
     })
 }

@@ -1,6 +1,10 @@
 //! What becomes visible: the changes of what a name server serves, made from State and record R.
 
-use crate::ledger::LedgerError;
+use std::sync::mpsc::{channel, sync_channel};
+
+use crate::ledger::{LedgerError, Served, Snapshot};
+use crate::log::Hash;
+use crate::log::map::Leaf;
 use crate::log::record::Record;
 use crate::log::state::{Flags, State, Status};
 use crate::number::Number;
@@ -30,13 +34,18 @@ pub(super) fn serial(generation: u64) -> u32 {
     generation as u32
 }
 
-/// What DNS says about a number in this State; None if nothing. That it ends at `not_after` is the zone's own business.
-pub(super) fn served(number: Number, state: &State, record: &[u8]) -> Result<Option<NumberData>, LedgerError> {
+/// What DNS says about a number in this State, whose hash is `hash`; None if nothing. That it ends at `not_after` is the
+/// zone's own business.
+pub(super) fn served(
+    number: Number,
+    state: &State,
+    hash: &Hash,
+    record: &[u8],
+) -> Result<Option<NumberData>, LedgerError> {
     if state.status != Status::Active {
         return Ok(None);
     }
     let record = Record::parse(record).map_err(|_| LedgerError::Damaged("a record that breaks its own form"))?;
-    let hash = state.hash();
     Ok(Some(NumberData {
         number,
         not_after_s: state.not_after,
@@ -50,5 +59,46 @@ pub(super) fn served(number: Number, state: &State, record: &[u8]) -> Result<Opt
 
 /// The change that makes a number's new State visible.
 pub(super) fn change(number: Number, state: &State, record: &[u8]) -> Result<Change, LedgerError> {
-    Ok(served(number, state, record)?.map_or(Change::Remove(number), Change::Put))
+    Ok(served(number, state, &state.hash(), record)?.map_or(Change::Remove(number), Change::Put))
+}
+
+/// Numbers handed from thread to thread at once.
+const CHUNK: usize = 1024;
+/// Chunks that wait for the second thread: enough that neither waits for the other, little enough to hold.
+const CHUNKS_AHEAD: usize = 8;
+
+/// Reads the whole map and all that is served. One thread reads the ledger, a second one reads the records: a start with a
+/// million numbers waits for both.
+pub(super) fn read_all(
+    now: &Snapshot<'_>,
+    mut leaf: impl FnMut(Leaf),
+    mut each: impl FnMut(NumberData),
+) -> Result<(), LedgerError> {
+    let (to_read, chunks) = sync_channel::<Vec<(Served, Hash)>>(CHUNKS_AHEAD);
+    let (done, ready) = channel::<Result<Vec<NumberData>, LedgerError>>();
+    let read = |(row, hash): (Served, Hash)| served(row.number, &row.state, &hash, &row.record).transpose();
+    // `move`: however this ends, the queues close before the second thread is waited for.
+    std::thread::scope(move |scope| {
+        scope.spawn(move || {
+            for chunk in chunks {
+                if done.send(chunk.into_iter().filter_map(read).collect()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let gone = |_| LedgerError::Closed;
+        now.each_number(|found, row| {
+            leaf(found);
+            chunk.extend(row.map(|row| (row, found.1)));
+            if chunk.len() == CHUNK {
+                to_read.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))).map_err(gone)?;
+                ready.try_iter().try_for_each(|ready| Ok::<_, LedgerError>(ready?.into_iter().for_each(&mut each)))?;
+            }
+            Ok(())
+        })?;
+        to_read.send(chunk).map_err(gone)?;
+        drop(to_read);
+        ready.into_iter().try_for_each(|ready| Ok(ready?.into_iter().for_each(&mut each)))
+    })
 }
