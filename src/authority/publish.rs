@@ -93,12 +93,17 @@ pub(super) fn read_all(
             chunk.extend(row.map(|row| (row, found.1)));
             if chunk.len() == CHUNK {
                 to_read.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))).map_err(gone)?;
-                ready.try_iter().try_for_each(|ready| Ok::<_, LedgerError>(ready?.into_iter().for_each(&mut each)))?;
+                for numbers in ready.try_iter() {
+                    numbers?.into_iter().for_each(&mut each);
+                }
             }
             Ok(())
         })?;
         to_read.send(chunk).map_err(gone)?;
         drop(to_read);
-        ready.into_iter().try_for_each(|ready| Ok(ready?.into_iter().for_each(&mut each)))
+        for numbers in ready {
+            numbers?.into_iter().for_each(&mut each);
+        }
+        Ok(())
     })
 }
