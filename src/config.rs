@@ -145,13 +145,16 @@ impl Config {
         let path = dir.join(FILE_NAME);
         let text =
             std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        let mut config = Self::parse(&text, &path)?;
-        for place in
-            [&mut config.paths.keys, &mut config.paths.zones, &mut config.paths.charter, &mut config.paths.data]
-        {
+        Ok(Self::parse(&text, &path)?.under(dir))
+    }
+
+    /// The same with relative paths seen from `dir`.
+    pub fn under(mut self, dir: &Path) -> Self {
+        let paths = &mut self.paths;
+        for place in [&mut paths.keys, &mut paths.zones, &mut paths.charter, &mut paths.data] {
             *place = dir.join(&*place);
         }
-        Ok(config)
+        self
     }
 
     /// Reads and checks a configuration text; `path` is only for the errors.

@@ -31,21 +31,33 @@ pub mod log;
 #[cfg(feature = "server")]
 pub mod charter;
 #[cfg(feature = "server")]
-pub mod dnssec;
-#[cfg(feature = "server")]
-pub mod nameserver;
-#[cfg(feature = "server")]
 pub mod registry;
+
 #[cfg(feature = "server")]
 pub mod zone;
 
+#[cfg(feature = "server")]
+pub mod dnssec;
+
+#[cfg(feature = "server")]
+pub mod nameserver;
+
 pub mod api;
+
+#[cfg(feature = "client")]
+pub mod client;
+
+#[cfg(feature = "server")]
+pub mod ledger;
 
 #[cfg(feature = "server")]
 pub mod authority;
-#[cfg(feature = "client")]
-pub mod client;
+
 #[cfg(feature = "server")]
-pub mod ledger;
+pub mod http;
+
 #[cfg(feature = "server")]
 pub mod net;
+
+#[cfg(feature = "server")]
+pub mod cli;

@@ -1,2 +1,5 @@
 //! Parse and go: everything testable lives in the library.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    callbook::cli::main()
+}

@@ -1,6 +1,15 @@
-//! Logs for the operator: JSON lines or text on standard error, never a number, a query, a token or a key.
+//! What the operator sees of the running service: log lines and counters, never a number, a query, a token or a key.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 
 use tracing_subscriber::EnvFilter;
 
@@ -30,3 +39,68 @@ pub fn start(format: LogFormat, filter: &str) {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
 }
+
+/// The service's counters. Cheap to clone; one set a server, so that servers in one process do not mix.
+#[derive(Clone)]
+pub struct Metrics(Arc<Counters>);
+
+struct Counters {
+    registry: Registry,
+    http_requests: Family<HttpLabels, Counter>,
+    epoch: Gauge<u64, AtomicU64>,
+    epoch_made_ms: Gauge<u64, AtomicU64>,
+    labels: Gauge<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    route: String,
+    method: String,
+    status: u16,
+}
+
+impl Metrics {
+    /// Counters at zero. `others` are further sources, such as the name server's own counters.
+    pub fn new(others: Vec<Box<dyn Collector>>) -> Self {
+        let mut registry = Registry::with_prefix("callbook");
+        let (http_requests, epoch) = (Family::default(), Gauge::default());
+        let (epoch_made_ms, labels) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "http_requests",
+            "HTTP requests by route template, method and status",
+            Family::clone(&http_requests),
+        );
+        registry.register("epoch", "The newest published epoch", Gauge::clone(&epoch));
+        registry.register("epoch_made_milliseconds", "When it was made, Unix time", Gauge::clone(&epoch_made_ms));
+        registry.register("labels", "Labels in the number map, released ones included", Gauge::clone(&labels));
+        for other in others {
+            registry.register_collector(other);
+        }
+        Self(Arc::new(Counters { registry, http_requests, epoch, epoch_made_ms, labels }))
+    }
+
+    /// Counts one HTTP request.
+    pub fn http_request(&self, route: &str, method: &str, status: u16) {
+        let method = if KNOWN_METHODS.contains(&method) { method } else { "other" };
+        let labels = HttpLabels { route: route.to_owned(), method: method.to_owned(), status };
+        self.0.http_requests.get_or_create(&labels).inc();
+    }
+
+    /// Notes the newest epoch, when it was made and how many labels its map holds.
+    pub fn epoch(&self, epoch: u64, made_ms: u64, labels: u64) {
+        self.0.epoch.set(epoch);
+        self.0.epoch_made_ms.set(made_ms);
+        self.0.labels.set(labels);
+    }
+
+    /// Everything in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail; a collector that does leaves its part out.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
+        text
+    }
+}
+
+/// Methods that become a label; anything else a caller may invent is counted as one, so that labels stay few.
+const KNOWN_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];

@@ -145,22 +145,25 @@ pub struct Receipt {
 pub struct NumberView {
     /// The number, `+…`.
     pub number: String,
-    /// `active`, `lapsed`, `suspended` or `released`.
+    /// `pending` (its first event waits for an epoch), `active`, `lapsed`, `suspended` or `released`.
     pub status: String,
     /// The sponsoring provider.
     pub provider: String,
     /// `holder` or `provider`: whose control key signs.
     pub class: String,
-    /// Counts the changes, from 1; also the ETag.
+    /// Counts the published changes, from 1 (0: none yet); also the ETag.
     pub version: u64,
     /// When the registration lapses.
-    pub not_after: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
     /// The epoch of the last change; 0 while that is not published yet.
     pub since_epoch: u64,
     /// The State (212 bytes).
-    pub state: Base64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Base64>,
     /// S, the hash of the State (hex).
-    pub state_hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<String>,
     /// Record R; absent once released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,

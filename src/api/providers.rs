@@ -81,6 +81,9 @@ pub struct NewToken {
     /// Days until it expires, 1 to 365; default 90.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_d: Option<u32>,
+    /// Whether it is a `cb_test_…` token, which reaches the sandbox range +999 only.
+    #[serde(default)]
+    pub test: bool,
 }
 
 /// A token without its secret.

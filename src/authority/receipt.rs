@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::authority::access::{Actor, Party, Verb};
 use crate::authority::error::Rejection;
 use crate::authority::{Authority, Core};
+use crate::clock::unix_s;
 use crate::ledger::{EventRow, LedgerError, Snapshot};
 use crate::log::Hash;
-use crate::log::event::Kind;
+use crate::log::event::{Door, Kind};
 use crate::log::label::Label;
 use crate::log::state::State;
 use crate::number::Number;
+use crate::registry::terms::Terms;
 
 /// The promise that a change is durable and will be published, and then the word that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct NumberView {
     pub record: Vec<u8>,
     /// The receipt of its newest event.
     pub newest: Receipt,
+    /// From when on its provider may release it, Unix seconds; None without a notice of release.
+    pub release_from_s: Option<u64>,
 }
 
 /// How far back the State of an old event is looked for.
@@ -168,8 +172,13 @@ impl Core {
         }
         let Some(newest) = open.as_ref().or(sealed.as_ref()) else { return Ok(None) };
         let newest = self.receipt_of(now, newest)?;
-        let state = standing.filter(|_| created_by.is_none()).map(|standing| standing.entry.state);
-        Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest }))
+        let standing = standing.filter(|_| created_by.is_none());
+        let notice =
+            standing.as_ref().and_then(|standing| standing.entry.request.as_ref()).filter(|r| r.door == Door::Direct);
+        let notice_ms = Terms::of(&self.policy).cooldown_ms(Door::Direct);
+        let release_from_s = notice.map(|request| unix_s(request.time_ms + notice_ms));
+        let state = standing.map(|standing| standing.entry.state);
+        Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest, release_from_s }))
     }
 }
 

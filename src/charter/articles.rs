@@ -2,6 +2,8 @@
 
 /// `charter/charter.md` as shipped (Markdown).
 pub const TEXT: &str = include_str!("../../charter/charter.md");
+/// The shipped charter/policy.toml: the same articles as parameters.
+pub const POLICY_TEXT: &str = include_str!("../../charter/policy.toml");
 
 /// The clauses of [`TEXT`] in their order: number (`"4.1"`) and text on one line.
 pub fn clauses() -> impl Iterator<Item = (&'static str, String)> {

@@ -9,7 +9,7 @@ mod parameters;
 mod parse;
 mod policy;
 
-pub use articles::{TEXT, clause, clauses};
+pub use articles::{POLICY_TEXT, TEXT, clause, clauses};
 pub use enumservice::Enumservice;
 pub use parameters::{PARAMETERS, Parameter, Parameters};
 pub use parse::PolicyError;

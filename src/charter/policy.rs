@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
+use crate::charter::articles::POLICY_TEXT;
 use crate::charter::enumservice::Enumservice;
 use crate::charter::parameters::Parameters;
 use crate::number::Number;
@@ -81,7 +82,7 @@ pub enum NotServed<'a> {
 impl Policy {
     /// The policy that callbook ships: numbers that ring nowhere.
     pub fn embedded() -> Self {
-        Self::parse(include_str!("../../charter/policy.toml")).expect("a test parses the shipped policy")
+        Self::parse(POLICY_TEXT).expect("a test parses the shipped policy")
     }
 
     /// The range that serves a number, or why none does. Exclusions come first (clause 1.3).

@@ -17,3 +17,4 @@ mod reference;
 mod register;
 mod source;
 mod vectors;
+mod walk;

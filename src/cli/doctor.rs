@@ -1,0 +1,107 @@
+//! `doctor`: looks for what keeps an installation from working, with a remedy for each finding.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cli::report::{Exit, Failure, Report};
+use crate::cli::{InstallationArgs, instance};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::{authority, net};
+
+/// How far the clock may be behind the newest epoch before something is wrong with it, in milliseconds.
+const CLOCK_BACK_MAX_MS: u64 = 5_000;
+/// How long the API may take to answer the health question.
+const HEALTH_WAIT: Duration = Duration::from_secs(3);
+
+struct Finding {
+    what: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+pub(crate) fn run(args: &InstallationArgs) -> Result<Report, Failure> {
+    let mut findings = Vec::new();
+    match Config::load(&args.dir) {
+        Err(e) => findings.push(Finding { what: "configuration", ok: false, detail: e.to_string() }),
+        Ok(config) => {
+            findings.push(Finding { what: "configuration", ok: true, detail: format!("apex {}", config.apex) });
+            examine(&args.dir, &config, &mut findings);
+        }
+    }
+    let well = findings.iter().all(|f| f.ok);
+    let lines: Vec<String> =
+        findings.iter().map(|f| format!("{}  {:<14} {}", if f.ok { "ok " } else { "BAD" }, f.what, f.detail)).collect();
+    let json = findings.iter().map(|f| json!({"check": f.what, "ok": f.ok, "detail": f.detail})).collect::<Vec<_>>();
+    let exit = if well { Exit::Done } else { Exit::None };
+    Ok(Report { text: lines.join("\n"), json: json!({"well": well, "findings": json}), exit })
+}
+
+fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
+    let mut note = |what, result: Result<String, String>| {
+        let ok = result.is_ok();
+        findings.push(Finding { what, ok, detail: result.unwrap_or_else(|e| e) });
+    };
+    let charter = instance::charter_in_force(config).map_err(|e| e.to_string());
+    let ttls = charter.as_ref().ok().map(|(policy, _)| instance::ttls(policy));
+    note("charter", charter.map(|_| "every parameter is within its bounds".to_owned()));
+    if let Some(ttls) = ttls {
+        let zone = instance::zone_parts(config, ttls).map_err(|e| e.to_string());
+        note(
+            "zone and keys",
+            zone.map(|parts| format!("{} with KSK {}", config.zone_file().display(), parts.keys.ksk_tag())),
+        );
+    }
+    let running = health(config);
+    note("ledger", ledger(config));
+    for address in &config.dns.listen {
+        note(
+            "DNS",
+            match (running.is_some(), UdpSocket::bind(address).and_then(|_| TcpListener::bind(address))) {
+                (true, _) => {
+                    net::probe::signed_soa(*address, &config.apex).map(|()| format!("{address} gives a signed answer"))
+                }
+                (false, Ok(_)) => Ok(format!("{address} is free")),
+                (false, Err(e)) => {
+                    Err(format!("{address}: {e}; another program holds it (`ss -lunp` names it), or set dns.listen"))
+                }
+            },
+        );
+    }
+    let address = config.http.listen;
+    note(
+        "API",
+        match (running, TcpListener::bind(address)) {
+            (Some(true), _) => Ok(format!("http://{address} is healthy")),
+            (Some(false), _) => Err(format!("http://{address}/healthz reports trouble: read it, and the log")),
+            (None, Ok(_)) => Ok(format!("{address} is free; start with: callbook serve --dir {}", dir.display())),
+            (None, Err(e)) => {
+                Err(format!("{address}: {e}; another program holds it (`ss -ltnp` names it), or set http.listen"))
+            }
+        },
+    );
+}
+
+/// Whether the directory of this installation runs, and if so, whether it is healthy.
+fn health(config: &Config) -> Option<bool> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HEALTH_WAIT)).build().into();
+    let mut answer = agent.get(format!("http://{}/healthz", config.http.listen)).call().ok()?;
+    let health: crate::api::service::Health = answer.body_mut().read_json().ok()?;
+    Some(health.healthy)
+}
+
+fn ledger(config: &Config) -> Result<String, String> {
+    let (epoch, time_ms) = authority::newest_epoch(&config.paths.data).map_err(|e| e.to_string())?;
+    let now_ms = SystemClock.now_ms();
+    if now_ms + CLOCK_BACK_MAX_MS < time_ms {
+        return Err(format!(
+            "the clock is {} s behind the newest epoch: set it right (NTP) before serving",
+            (time_ms - now_ms) / 1000
+        ));
+    }
+    Ok(format!("epoch {epoch}, made {} s ago", now_ms.saturating_sub(time_ms) / 1000))
+}

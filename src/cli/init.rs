@@ -1,0 +1,152 @@
+//! `init`: makes an installation and says what to do next. Never touches one that is there.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ring::rand::SystemRandom;
+use serde_json::json;
+
+use crate::authority;
+use crate::charter;
+use crate::cli::report::{Failure, Report};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, FILE_NAME};
+use crate::dnssec::{ZoneKeys, anchor, keys};
+use crate::wire::Name;
+
+/// The file that holds the operator's first token.
+pub(crate) const OPERATOR_TOKEN_FILE: &str = "operator.token";
+/// The trust anchor as a DNSKEY record: for unbound, drill and `callbook lookup`.
+pub(crate) const ANCHOR_FILE: &str = "anchor.key";
+/// The trust anchor in the form that delv reads.
+pub(crate) const ANCHOR_DELV_FILE: &str = "anchor.delv";
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// The directory to make the installation in; made if missing.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The apex of the number zone, such as e164.example.
+    #[arg(long, value_name = "NAME")]
+    apex: String,
+    /// The host name in the origins of the public logs; the apex without its final dot if left out.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// Answer DNS here.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5300")]
+    dns: SocketAddr,
+    /// Serve the HTTP API here.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8300")]
+    http: SocketAddr,
+}
+
+pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
+    let host = args.host.clone().unwrap_or_else(|| args.apex.trim_end_matches('.').to_owned());
+    let mut config = Config::new(&args.apex, &host);
+    config.dns.listen = vec![args.dns];
+    config.http.listen = args.http;
+    make(&args.dir, &config)?;
+    let dir = args.dir.display();
+    let text = format!(
+        "Made an installation in {dir} for {apex}\n\
+         \n  {dir}/config.toml        settings; check them with: callbook config check --dir {dir}\n  \
+         {dir}/zones/{apex}zone   edit NS and addresses before you go public\n  \
+         {dir}/charter/           the rules: adapt charter.md and policy.toml\n  \
+         {dir}/keys/              private keys, mode 0600: back them up offline\n  \
+         {dir}/{OPERATOR_TOKEN_FILE}     the operator's token\n  \
+         {dir}/{ANCHOR_FILE}          the trust anchor (for delv: {ANCHOR_DELV_FILE})\n\
+         \nNext:\n  callbook serve --dir {dir}\n  callbook keys ds --dir {dir}          what the parent zone must publish\n  \
+         callbook provider add NAME --token-file {dir}/{OPERATOR_TOKEN_FILE} …",
+        apex = config.apex,
+    );
+    Ok(Report::done(text, json!({"dir": args.dir, "apex": config.apex, "next": ["serve", "keys ds", "provider add"]})))
+}
+
+/// Makes everything that an installation needs. Files that hold secrets are made with mode 0600 at once.
+pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
+    Config::parse(&config.to_file(), &dir.join(FILE_NAME))?;
+    if dir.join(FILE_NAME).exists() {
+        return Err(Failure::new(format!(
+            "{} holds an installation already: run `callbook serve --dir {}`, or choose another directory",
+            dir.display(),
+            dir.display()
+        )));
+    }
+    let here = config.clone().under(dir);
+    for place in [&here.paths.zones, &here.paths.charter] {
+        fs::create_dir_all(place)?;
+    }
+    for place in [&here.paths.keys, &here.paths.data] {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(place)?;
+    }
+    fs::write(here.zone_file(), zone_template(config))?;
+    fs::write(here.paths.charter.join("charter.md"), charter::TEXT)?;
+    fs::write(here.paths.charter.join("policy.toml"), charter::POLICY_TEXT)?;
+    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let random = SystemRandom::new();
+    let zone_keys = keys::create(&here.paths.keys, &apex, &random)?;
+    write_anchors(dir, &apex, &zone_keys)?;
+    let token = authority::init(&settings(&here), SystemClock.now_ms(), &random)?;
+    write_secret(&dir.join(OPERATOR_TOKEN_FILE), &format!("{token}\n"))?;
+    // Last: the file that makes it an installation. A run that was cut off before is told to start in an empty directory.
+    fs::write(dir.join(FILE_NAME), config.to_file())?;
+    fs::File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+/// Writes the trust anchor in both forms.
+pub(crate) fn write_anchors(dir: &Path, apex: &Name, zone_keys: &ZoneKeys) -> Result<(), Failure> {
+    fs::write(dir.join(ANCHOR_FILE), anchor::anchor_key(apex, zone_keys))?;
+    fs::write(dir.join(ANCHOR_DELV_FILE), anchor::anchor_delv(apex, zone_keys))?;
+    Ok(())
+}
+
+/// What the authority needs to know of an installation.
+pub(crate) fn settings(config: &Config) -> authority::Settings {
+    authority::Settings {
+        apex: config.apex.clone(),
+        host: config.host.clone(),
+        epoch_ms: config.publish.epoch_ms,
+        heartbeat_s: config.publish.heartbeat_s,
+        keys: config.paths.keys.clone(),
+        data: config.paths.data.clone(),
+    }
+}
+
+/// Writes a file that only its owner may read; refuses to overwrite.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(())
+}
+
+fn zone_template(config: &Config) -> String {
+    let apex = &config.apex;
+    let addresses: Vec<String> = config
+        .dns
+        .listen
+        .iter()
+        .map(|a| match a {
+            SocketAddr::V4(a) => format!("ns1             IN A     {}\n", a.ip()),
+            SocketAddr::V6(a) => format!("ns1             IN AAAA  {}\n", a.ip()),
+        })
+        .collect();
+    format!(
+        "; The static part of the number zone. Numbers come from the registry: nothing but delegations may stand at digit names.\n\
+         $ORIGIN {apex}\n$TTL 3600\n\
+         @               IN SOA   ns1 hostmaster 1 3600 900 1209600 60\n\
+         @               IN NS    ns1\n{}\
+         @               IN TXT   \"callbook directory\"\n",
+        addresses.concat()
+    )
+}

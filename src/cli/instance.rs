@@ -1,0 +1,167 @@
+//! A running directory: authority, name server and API of one installation, started and stopped together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use data_encoding::HEXLOWER;
+use ring::rand::SystemRandom;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::api::charter::Charter;
+use crate::api::service::Check;
+use crate::authority::{self, Authority};
+use crate::charter::Policy;
+use crate::cli::init;
+use crate::cli::report::Failure;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::dnssec::{ZoneKeys, keys};
+use crate::http::{self, Api};
+use crate::log::sha256;
+use crate::nameserver::{Served, View};
+use crate::net::{self, DnsService, RunningDns};
+use crate::telemetry::Metrics;
+use crate::wire::Name;
+use crate::zone::{Loader, StaticZone, Ttls};
+
+/// Everything that runs. Dropping it without [`Instance::stop`] leaves the ledger to its crash safety.
+pub(crate) struct Instance {
+    /// The only door to change.
+    pub(crate) authority: Authority,
+    /// Where DNS is answered.
+    pub(crate) dns: Vec<SocketAddr>,
+    /// Where the API is served.
+    pub(crate) http: SocketAddr,
+    running: authority::Running,
+    service: RunningDns,
+    stop: watch::Sender<bool>,
+    api: JoinHandle<std::io::Result<()>>,
+    runtime: Runtime,
+}
+
+impl Instance {
+    /// Starts everything, in the order of trust: facts first, then DNS, then the API. Returns once all of it answers.
+    pub(crate) fn start(config: &Config) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (policy, charter) = charter_in_force(config)?;
+        let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
+        let mut loader = Loader::default();
+        let authority = Authority::open(init::settings(config), policy, Arc::clone(&clock), |data| loader.push(&data))?;
+        let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
+        let running = authority.start(Arc::clone(&zone) as _)?;
+        let keys = Arc::new(parts.keys);
+        let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::numbers(zone, Some(keys))])));
+        let service = DnsService::start(view, &config.dns.listen, Arc::clone(&clock))?;
+        let listener = net::http::bind(config.http.listen)?;
+        let http = listener.local_addr()?;
+        let dns = service.addresses().to_vec();
+        let probe = dns.first().copied();
+        let apex = config.apex.clone();
+        let api = Api {
+            authority: authority.clone(),
+            clock,
+            random: Arc::new(SystemRandom::new()),
+            metrics: Metrics::new(vec![Box::new(net::counted::Counted::new(service.counters()))]),
+            dns_probe: Arc::new(move || dns_check(probe, &apex)),
+            apex: config.apex.clone(),
+            charter: Arc::new(charter),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
+        Ok(Self { authority, dns, http, running, service, stop, api, runtime })
+    }
+
+    /// The runtime, for waiting on signals and for asynchronous calls.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Returns when the process is told to stop (interrupt or terminate).
+    pub(crate) fn wait_for_stop(&self) -> Result<(), Failure> {
+        wait_for_stop(&self.runtime)
+    }
+
+    /// Stops in reverse order: no new work, then the epoch under way ends, DNS last.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        let _ = self.stop.send(true);
+        let _ended = self.runtime.block_on(self.api);
+        self.running.stop();
+        self.service.stop();
+        Ok(())
+    }
+}
+
+/// Returns when the process is told to stop (interrupt or terminate).
+pub(crate) fn wait_for_stop(runtime: &Runtime) -> Result<(), Failure> {
+    runtime.block_on(async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => interrupt,
+            _ = terminate.recv() => Ok(()),
+        }
+    })?;
+    Ok(())
+}
+
+/// The TTLs that the charter sets.
+pub(crate) fn ttls(policy: &Policy) -> Ttls {
+    // The charter bounds both far below 2^32.
+    Ttls { positive_s: policy.ttl_positive_s as u32, negative_s: policy.ttl_negative_s as u32 }
+}
+
+/// What a number zone is made of beside its numbers.
+pub(crate) struct ZoneParts {
+    /// The static part, from the master file.
+    pub(crate) fixed: StaticZone,
+    /// The keys that sign it.
+    pub(crate) keys: ZoneKeys,
+}
+
+/// Reads the static part of the number zone and the keys that sign it.
+pub(crate) fn zone_parts(config: &Config, ttls: Ttls) -> Result<ZoneParts, Failure> {
+    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let path = config.zone_file();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Failure::new(format!("cannot read the zone file {}: {e}", path.display())))?;
+    let fixed = StaticZone::read_number_zone(&text, &apex, ttls).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
+        Failure::new(format!("{}:\n{}", path.display(), lines.join("\n")))
+    })?;
+    let keys = keys::load(&config.paths.keys, &apex, &SystemRandom::new())?;
+    Ok(ZoneParts { fixed, keys })
+}
+
+/// Reads the charter of an installation and what the API shows of it.
+pub(crate) fn charter_in_force(config: &Config) -> Result<(Policy, Charter), Failure> {
+    let read = |name: &str| {
+        let path = config.paths.charter.join(name);
+        std::fs::read_to_string(&path).map_err(|e| {
+            Failure::new(format!(
+                "cannot read {}: {e}. Restore it, or take the one from the documentation",
+                path.display()
+            ))
+        })
+    };
+    let (charter_md, policy_toml) = (read("charter.md")?, read("policy.toml")?);
+    let policy = Policy::parse(&policy_toml).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
+        Failure::new(format!("{}:\n{}", config.paths.charter.join("policy.toml").display(), lines.join("\n")))
+    })?;
+    let policy_digest = HEXLOWER.encode(&sha256(&[policy_toml.as_bytes()]));
+    Ok((policy, Charter { charter_md, policy_toml, policy_digest }))
+}
+
+/// Asks our own name server for the signed SOA, as anybody would.
+fn dns_check(address: Option<SocketAddr>, apex: &str) -> Check {
+    let answer =
+        address.ok_or_else(|| "no address".to_owned()).and_then(|address| net::probe::signed_soa(address, apex));
+    let (ok, detail) = match answer {
+        Ok(()) => (true, "gives a signed answer".to_owned()),
+        Err(why) => (false, why),
+    };
+    Check { name: "dns".to_owned(), ok, detail }
+}

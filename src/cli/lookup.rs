@@ -1,0 +1,99 @@
+//! `lookup`: asks DNS for a number, validates the answer, shows endpoints and keys.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use data_encoding::HEXLOWER;
+
+use crate::cli::report::{Exit, Failure, Report};
+use crate::client::{Anchor, Class, Directory, Lookup, Trust};
+use crate::clock::rfc3339;
+use crate::number::Number;
+
+#[derive(Args)]
+pub(crate) struct LookupArgs {
+    /// The number, in international form: +44 7700 900123
+    number: String,
+    /// The name server (or resolver) to ask.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5300")]
+    server: SocketAddr,
+    /// The trust anchor: a file with the directory's DNSKEY or DS.
+    #[arg(long, value_name = "FILE")]
+    anchor: PathBuf,
+    /// The apex to look below, if it is not the anchor's own name.
+    #[arg(long, value_name = "NAME")]
+    apex: Option<String>,
+    /// Show each step: what was asked, what came, why it is trusted.
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
+    let number = Number::parse(&args.number).map_err(|e| Failure::new(format!("{}: {e}", args.number)))?;
+    let text = std::fs::read_to_string(&args.anchor).map_err(|e| {
+        Failure::new(format!("cannot read the trust anchor {}: {e}. The operator publishes it; `callbook init` and `demo` write it to anchor.key", args.anchor.display()))
+    })?;
+    let mut directory = Directory::at(args.server, Anchor::parse(&text)?);
+    if let Some(apex) = &args.apex {
+        directory = directory.with_apex(apex)?;
+    }
+    let mut found = directory.lookup_blocking(number)?;
+    if !args.explain {
+        found.steps.clear();
+    }
+    let exit = match (&found.status, found.found) {
+        (Trust::Bogus(_), _) => Exit::Bogus,
+        (_, true) => Exit::Done,
+        (_, false) => Exit::None,
+    };
+    let json = serde_json::to_value(&found)?;
+    Ok(Report { text: text_of(&found), json, exit })
+}
+
+fn text_of(found: &Lookup) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = writeln!(text, "{}  {}", found.number, found.status);
+    if !found.found && !matches!(found.status, Trust::Bogus(_)) {
+        let _ = writeln!(text, "  nothing is published for this number in {}", found.apex);
+    }
+    for endpoint in &found.endpoints {
+        let _ = writeln!(
+            text,
+            "  {:<10} {}  (order {}, preference {})",
+            endpoint.service, endpoint.uri, endpoint.order, endpoint.preference
+        );
+    }
+    for key in &found.keys {
+        let fingerprint = HEXLOWER.encode(&key.fingerprint);
+        let _ = writeln!(text, "  {:<10} {}  SHA-256 {fingerprint}", key.purpose.word(), key.algorithm);
+    }
+    if let Some(directory) = &found.directory {
+        let holder = match directory.class {
+            Class::Holder => "signed by its holder",
+            Class::Provider => "held by its provider",
+        };
+        let _ = writeln!(
+            text,
+            "  registered until {}, version {}, {}",
+            rfc3339(directory.not_after),
+            directory.version,
+            holder
+        );
+        for key in &directory.revoked {
+            let _ = writeln!(text, "  revoked    {} at {}", key.thumbprint, rfc3339(key.at));
+        }
+    }
+    if let Some(until) = found.valid_until {
+        let _ = writeln!(text, "  this answer is valid until {}", rfc3339(until));
+    }
+    for note in &found.notes {
+        let _ = writeln!(text, "  note: {note}");
+    }
+    for (i, step) in found.steps.iter().enumerate() {
+        let _ = writeln!(text, "\n{}.{step}", i + 1);
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! The command line: the only room that prints. One definition yields parser, help, man pages and completions.
+
+mod config;
+mod demo;
+mod docs;
+mod doctor;
+mod init;
+mod instance;
+mod keys;
+mod lookup;
+mod number;
+mod profile;
+mod provider;
+mod report;
+mod serve;
+mod synthetic;
+mod zone;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::{self, LogFormat};
+
+/// A directory authority for phone numbers: signed ENUM zones, verified registrations, a public log.
+#[derive(Parser)]
+#[command(name = "callbook", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 done or found, 1 none or a check that failed, 2 an error, 3 bogus: the answer was forged or broken."
+)]
+pub(crate) struct Cli {
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to log to standard error: a level, or a list such as `info,callbook=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "CALLBOOK_LOG", default_value = "warn")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a whole directory with sample numbers on this machine, without any configuration.
+    Demo(demo::DemoArgs),
+    /// Make an installation: configuration, keys, zone, charter, ledger.
+    Init(init::InitArgs),
+    /// Run the directory of an installation.
+    Serve(InstallationArgs),
+    /// Look a number up over DNS and validate the answer.
+    Lookup(lookup::LookupArgs),
+    /// Register, show, renew and release numbers, as their provider.
+    #[command(subcommand)]
+    Number(number::NumberCommand),
+    /// Accredit providers and give them tokens, as the operator.
+    #[command(subcommand)]
+    Provider(provider::ProviderCommand),
+    /// Show the DNSSEC keys of an installation and what the parent must publish.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Export a number zone, or serve a master file.
+    #[command(subcommand)]
+    Zone(zone::ZoneCommand),
+    /// Check the configuration and show what is in force.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Look for what keeps an installation from working, with a remedy for each finding.
+    Doctor(InstallationArgs),
+    /// Print a completion script for a shell.
+    Completions(docs::CompletionsArgs),
+    /// Write the man pages to a folder.
+    Man(docs::ManArgs),
+}
+
+/// Names an installation.
+#[derive(Args)]
+pub(crate) struct InstallationArgs {
+    /// The installation's directory, the one with config.toml.
+    #[arg(long, value_name = "DIR", default_value = ".", env = "CALLBOOK_DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Where the API is and which secret opens it.
+#[derive(Args)]
+pub(crate) struct ApiArgs {
+    /// The API's address.
+    #[arg(long, value_name = "URL", env = "CALLBOOK_API", default_value = "http://127.0.0.1:8300")]
+    pub(crate) api: String,
+    /// A file with the bearer token; secrets never go on the command line.
+    #[arg(long, value_name = "FILE", env = "CALLBOOK_TOKEN_FILE")]
+    pub(crate) token_file: PathBuf,
+}
+
+/// Where to listen.
+#[derive(Args, Clone)]
+pub(crate) struct ListenArgs {
+    /// Answer DNS here, UDP and TCP; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5300")]
+    pub(crate) dns: SocketAddr,
+    /// Serve the HTTP API here; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8300")]
+    pub(crate) http: SocketAddr,
+}
+
+/// Parses the arguments, runs the command, prints its report.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(LogFormat::fitting(), &cli.log);
+    let json = cli.json;
+    let result = match cli.command {
+        Command::Demo(args) => demo::run(&args, json),
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => serve::run(&args, json),
+        Command::Lookup(args) => lookup::run(&args),
+        Command::Number(command) => number::run(&command),
+        Command::Provider(command) => provider::run(&command),
+        Command::Keys(command) => keys::run(&command),
+        Command::Zone(command) => zone::run(&command, json),
+        Command::Config(command) => config::run(&command),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => docs::completions(&args),
+        Command::Man(args) => docs::man(&args),
+    };
+    report::finish(result, json)
+}

@@ -1,0 +1,196 @@
+//! `number register|show|renew|release`: a provider's work on one number, with the keys in its folder.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use ring::rand::SystemRandom;
+use serde_json::json;
+
+use crate::api::numbers::Receipt;
+use crate::cli::profile::Profile;
+use crate::cli::report::{Exit, Failure, Report};
+use crate::client::holder::{Change, RecordDraft};
+use crate::client::provider::Api;
+use crate::client::register::{Finding, Registrar, Validation};
+use crate::clock::{Clock, SystemClock};
+use crate::log::event::Role;
+use crate::log::sha256;
+use crate::log::state::State;
+use crate::number::Number;
+
+/// How long a command waits for publication; an epoch takes a second.
+const WAIT_MS: u64 = 30_000;
+/// How long an event that the holder signs may wait for its epoch.
+const EVENT_LIFE_S: u64 = 3_600;
+/// Days that a validation by `operator-db` is good for; the charter allows 180.
+const VALID_D: u64 = 180;
+
+#[derive(Subcommand)]
+pub(crate) enum NumberCommand {
+    /// Register a number, or change the record of one that is registered here.
+    Register(RegisterArgs),
+    /// Show a registration.
+    Show(NumberArgs),
+    /// Extend a registration by a fresh validation of the same holder.
+    Renew(ValidatedArgs),
+    /// Release a number: at once with the holder's key, or as the provider, with notice.
+    Release(ReleaseArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct NumberArgs {
+    /// The number, in international form: +44 7700 900123
+    number: String,
+    /// The provider's folder: keys, token, where the API is.
+    #[arg(long, value_name = "DIR", env = "CALLBOOK_PROVIDER")]
+    provider: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ValidatedArgs {
+    #[command(flatten)]
+    of: NumberArgs,
+    /// How the holder was validated: method ids of the charter.
+    #[arg(long, value_name = "ID", default_value = "operator-db")]
+    method: Vec<String>,
+    /// For how many days that is good; the charter bounds it by method.
+    #[arg(long, value_name = "DAYS", default_value_t = VALID_D)]
+    days: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct RegisterArgs {
+    #[command(flatten)]
+    validated: ValidatedArgs,
+    /// Where calls go: a SIP address.
+    #[arg(long, value_name = "URI", required = true)]
+    sip: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    of: NumberArgs,
+    /// Act as the provider: give notice, or release once the notice has run.
+    #[arg(long)]
+    notice: bool,
+}
+
+pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
+    match command {
+        NumberCommand::Register(args) => register(args),
+        NumberCommand::Show(args) => show(args),
+        NumberCommand::Renew(args) => renew(args),
+        NumberCommand::Release(args) => release(args),
+    }
+}
+
+fn register(args: &RegisterArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.validated.of)?;
+    let device = profile.device(number)?;
+    let mut draft = RecordDraft::new(number, &profile.provider);
+    for uri in &args.sip {
+        draft = draft.sip(uri)?;
+    }
+    let finding = finding(&args.validated, number);
+    let done = acting(&profile, |registrar| {
+        Ok(registrar.register(number, draft.device(&device), &device, &finding, WAIT_MS)?)
+    })?;
+    Ok(accepted(number, "registered", &done.receipt))
+}
+
+fn renew(args: &ValidatedArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.of)?;
+    let finding = finding(args, number);
+    let done = acting(&profile, |registrar| Ok(registrar.renew(number, &finding, WAIT_MS)?))?;
+    Ok(accepted(number, "renewed", &done.receipt))
+}
+
+fn release(args: &ReleaseArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.of)?;
+    if args.notice {
+        let done = acting(&profile, |registrar| Ok(registrar.release(number, WAIT_MS)?))?;
+        return Ok(accepted(number, "notice given, or released if it had run", &done.receipt));
+    }
+    let receipt = acting(&profile, |registrar| {
+        let view = registrar.api.number(number)?.ok_or_else(|| not_here(number))?;
+        let before = State::parse(&view.state.ok_or_else(|| not_here(number))?.0)?;
+        let label = registrar.directory.label(number, &registrar.api.prepare(number)?.vrf_proof.0)?;
+        let change = Change::release(label, &before).valid_until(SystemClock.now_s() + EVENT_LIFE_S);
+        let signed = change.sign(registrar.directory, &[(Role::Control, &profile.device(number)?.control)])?;
+        Ok(registrar.api.published(registrar.api.holder_act(&signed.holder_act(number))?, WAIT_MS)?)
+    })?;
+    Ok(accepted(number, "released", &receipt))
+}
+
+fn show(args: &NumberArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(args)?;
+    let api = Api::at(&profile.api, &profile.token()?)?;
+    let Some(view) = api.number(number)? else {
+        let text = format!("{number} is not registered by {}", profile.provider);
+        return Ok(Report { text, json: json!({"number": number.to_string(), "status": "none"}), exit: Exit::None });
+    };
+    let mut text = format!(
+        "{number}  {}\n  provider   {} ({}-signed)\n  version    {}\n  not after  {}\n  epoch      {}\n  state      {}",
+        view.status,
+        view.provider,
+        view.class,
+        view.version,
+        view.not_after.as_deref().unwrap_or("-"),
+        view.since_epoch,
+        view.state_hash.as_deref().unwrap_or("-")
+    );
+    if view.event_pending {
+        text += "\n  a change waits for its epoch";
+    }
+    if let Some(from) = &view.release_possible_from {
+        text += &format!("\n  notice of release runs until {from}");
+    }
+    if let Some(record) = &view.record {
+        text += &format!("\n{record}");
+    }
+    Ok(Report::done(text, serde_json::to_value(&view)?))
+}
+
+fn opened(args: &NumberArgs) -> Result<(Number, Profile), Failure> {
+    let number = Number::parse(&args.number).map_err(|e| Failure::new(format!("{}: {e}", args.number)))?;
+    Ok((number, Profile::load(&args.provider)?))
+}
+
+/// Runs `act` with everything that a provider acts with.
+fn acting<T>(profile: &Profile, act: impl FnOnce(&Registrar<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let api = Api::at(&profile.api, &profile.token()?)?;
+    let directory = profile.directory()?;
+    let validation = Validation { issuer: &profile.validation_entity, key: &profile.validation_key };
+    let random = SystemRandom::new();
+    let registrar = Registrar {
+        api: &api,
+        directory: &directory,
+        provider: &profile.provider,
+        statement_key: &profile.statement_key,
+        validation,
+        random: &random,
+    };
+    act(&registrar)
+}
+
+fn finding(args: &ValidatedArgs, number: Number) -> Finding {
+    let now_s = SystemClock.now_s();
+    Finding {
+        methods: args.method.clone(),
+        validated_s: now_s,
+        not_after_s: now_s + args.days * 86_400,
+        evidence: sha256(&[b"validated on the command line", number.to_string().as_bytes(), &now_s.to_be_bytes()]),
+    }
+}
+
+fn not_here(number: Number) -> Failure {
+    Failure::new(format!("{number} is not registered by this provider"))
+}
+
+fn accepted(number: Number, what: &str, receipt: &Receipt) -> Report {
+    let live =
+        receipt.epoch.map_or_else(|| "waits for its epoch".to_owned(), |epoch| format!("live since epoch {epoch}"));
+    let text = format!("{number}  {what}: version {}, {live}\n  receipt  {}", receipt.version, receipt.event_hash);
+    Report::done(text, json!(receipt))
+}

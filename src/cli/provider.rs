@@ -1,0 +1,174 @@
+//! `provider add|list|token`: the operator accredits providers and gives them tokens.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::api::Base64;
+use crate::api::providers::{Key, NewProvider, NewToken, Provider};
+use crate::cli::ApiArgs;
+use crate::cli::init::write_secret;
+use crate::cli::profile::{Profile, read_token};
+use crate::cli::report::{Failure, Report};
+use crate::client::provider::Api;
+use crate::log::key::{Algorithm, PublicKey};
+use crate::number::Number;
+
+#[derive(Subcommand)]
+pub(crate) enum ProviderCommand {
+    /// Accredit a provider, a validation entity, or both.
+    Add(AddArgs),
+    /// List the public register.
+    List(ListArgs),
+    /// Make an API token for a provider.
+    Token(TokenArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct AddArgs {
+    /// Its name in records and events: lower-case letters, digits, hyphens.
+    id: String,
+    /// Its name for people; the id if left out.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// A public key that signs its submissions: ed25519:BASE64 or es256:BASE64.
+    #[arg(long, value_name = "KEY")]
+    statement_key: Vec<String>,
+    /// A public key that signs its validation tokens; makes it a validation entity.
+    #[arg(long, value_name = "KEY")]
+    validation_key: Vec<String>,
+    /// Make keys, token and settings for it in this folder, for trials; in earnest a provider makes its own keys.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["statement_key", "validation_key"])]
+    folder: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// The API's address.
+    #[arg(long, value_name = "URL", env = "CALLBOOK_API", default_value = "http://127.0.0.1:8300")]
+    api: String,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenArgs {
+    /// The provider.
+    id: String,
+    /// What it is good for: read:PREFIX or write:PREFIX, `+` for all numbers.
+    #[arg(long, value_name = "SCOPE", default_values = ["read:+", "write:+"])]
+    scope: Vec<String>,
+    /// Days until it expires, 1 to 365.
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    days: u32,
+    /// Make a cb_test_ token, which reaches the sandbox range +999 only.
+    #[arg(long)]
+    test: bool,
+    /// Write the token to this file (mode 0600) instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
+    match command {
+        ProviderCommand::Add(args) => add(args),
+        ProviderCommand::List(args) => list(args),
+        ProviderCommand::Token(args) => token(args),
+    }
+}
+
+fn add(args: &AddArgs) -> Result<Report, Failure> {
+    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let name = args.name.clone().unwrap_or_else(|| args.id.clone());
+    let mut new = NewProvider {
+        id: args.id.clone(),
+        name,
+        statement_keys: args.statement_key.iter().map(|k| key(k)).collect::<Result<_, _>>()?,
+        validation_keys: args.validation_key.iter().map(|k| key(k)).collect::<Result<_, _>>()?,
+    };
+    let profile = args.folder.as_ref().map(|dir| Profile::make(dir, &args.api.api, &args.id)).transpose()?;
+    if let Some(profile) = &profile {
+        new.statement_keys = vec![shown(profile.statement_key.public())];
+        new.validation_keys = vec![shown(profile.validation_key.public())];
+    }
+    let made = api.add_provider(&new)?;
+    let mut text = line(&made);
+    if let Some(mut profile) = profile {
+        let issued = api.add_token(
+            &args.id,
+            &NewToken { scopes: vec!["read:+".into(), "write:+".into()], expires_in_d: None, test: false },
+        )?;
+        profile.keep_token(&issued.token)?;
+        // What the directory says of itself now is what the folder pins; any number serves for asking.
+        let any = Number::parse("+9990000000")?;
+        let prepared = Api::at(&args.api.api, &issued.token)?.prepare(any)?;
+        profile.pin(&prepared.origin, &prepared.vrf_key.0)?;
+        text += &format!(
+            "\n  its folder with keys and token: {}",
+            args.folder.as_ref().map(|d| d.display().to_string()).unwrap_or_default()
+        );
+    }
+    Ok(Report::done(text, serde_json::to_value(&made)?))
+}
+
+fn list(args: &ListArgs) -> Result<Report, Failure> {
+    let providers = Api::at(&args.api, "")?.providers()?;
+    let text = match providers.is_empty() {
+        true => "no provider yet: callbook provider add ID".to_owned(),
+        false => providers.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    Ok(Report::done(text, json!({ "providers": providers })))
+}
+
+fn token(args: &TokenArgs) -> Result<Report, Failure> {
+    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let issued = api.add_token(
+        &args.id,
+        &NewToken { scopes: args.scope.clone(), expires_in_d: Some(args.days), test: args.test },
+    )?;
+    let mut json = json!({"id": issued.id, "scopes": issued.scopes, "expires_at": issued.expires_at});
+    let text = match &args.out {
+        Some(file) => {
+            write_secret(file, &format!("{}\n", issued.token))?;
+            json["file"] = json!(file);
+            format!("token {} until {}, written to {}", issued.id, issued.expires_at, file.display())
+        }
+        None => {
+            json["token"] = json!(issued.token);
+            format!("{}\n  token {} until {}; it is shown this once", issued.token, issued.id, issued.expires_at)
+        }
+    };
+    Ok(Report::done(text, json))
+}
+
+fn key(text: &str) -> Result<Key, Failure> {
+    let wrong = |why: &str| Failure::new(format!("key {text}: {why}; ed25519:BASE64 or es256:BASE64 is needed"));
+    let (name, base64) = text.split_once(':').ok_or_else(|| wrong("the algorithm is missing"))?;
+    let algorithm = match name {
+        "ed25519" => Algorithm::Ed25519,
+        "es256" => Algorithm::Es256,
+        _ => return Err(wrong("unknown algorithm")),
+    };
+    let bytes = Base64::decode(base64).map_err(wrong)?;
+    Ok(shown(&PublicKey::new(algorithm, &bytes.0).map_err(|e| wrong(&e.to_string()))?))
+}
+
+fn shown(key: &PublicKey) -> Key {
+    let algorithm = match key.algorithm() {
+        Algorithm::Ed25519 => "ed25519",
+        Algorithm::Es256 => "es256",
+    };
+    Key { algorithm: algorithm.to_owned(), key: key.bytes().into(), thumbprint: None }
+}
+
+fn line(provider: &Provider) -> String {
+    let roles = match (provider.statement_keys.len(), provider.validation_keys.len()) {
+        (0, _) => "validation entity",
+        (_, 0) => "provider",
+        _ => "provider and validation entity",
+    };
+    format!("{:<16} {:<12} {:<32} {roles}", provider.id, provider.status, provider.name)
+}

@@ -1,0 +1,129 @@
+//! What a command says at its end: text for people or JSON for scripts, and an honest exit code.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::authority::Rejection;
+
+/// How a command ended (docs/exit-codes.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or found.
+    Done = 0,
+    /// Nothing found, or a check did not pass.
+    None = 1,
+    /// It could not be done.
+    Error = 2,
+    /// The answer was forged or broken.
+    Bogus = 3,
+}
+
+/// The result of a command.
+pub(crate) struct Report {
+    /// For people; may have several lines, no final line end needed.
+    pub(crate) text: String,
+    /// The same for scripts.
+    pub(crate) json: Value,
+    /// The exit code.
+    pub(crate) exit: Exit,
+}
+
+impl Report {
+    /// A command that did what it should.
+    pub(crate) fn done(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, exit: Exit::Done }
+    }
+}
+
+/// Why a command could not be done: a sentence, with its remedy where there is one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    text: String,
+}
+
+impl Failure {
+    /// A failure in words.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let more = inner.to_string();
+            if !text.contains(&more) {
+                let _ = write!(text, ": {more}"); // into a String
+            }
+            source = inner.source();
+        }
+        Self::new(text)
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(no: Rejection) -> Self {
+        match no {
+            Rejection::Refused(refusals) => {
+                let lines: Vec<String> = refusals
+                    .iter()
+                    .map(|r| format!("{}: {} (charter {}). {}", r.code, r.detail, r.clause, r.remedy))
+                    .collect();
+                Self::new(lines.join("\n  "))
+            }
+            Rejection::NotFound => Self::new("there is no such number or provider here"),
+            Rejection::Forbidden(why)
+            | Rejection::Conflict(why)
+            | Rejection::Unavailable { why, .. }
+            | Rejection::Fault(why) => Self::new(why),
+            Rejection::IdempotencyReused | Rejection::IdempotencyInFlight => {
+                Self::new("this request is under way already")
+            }
+        }
+    }
+}
+
+/// Prints a report or a failure and gives the exit code. Failures go to standard error in both forms.
+#[allow(clippy::print_stdout, clippy::print_stderr)]
+pub(crate) fn finish(result: Result<Report, Failure>, json: bool) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    // A reader that went away (a closed pipe) is no reason to fail.
+    match (result, json) {
+        (Ok(report), true) => {
+            let _ = writeln!(out, "{}", report.json);
+            ExitCode::from(report.exit as u8)
+        }
+        (Ok(report), false) => {
+            let text = report.text.trim_end();
+            if !text.is_empty() {
+                let _ = writeln!(out, "{text}");
+            }
+            ExitCode::from(report.exit as u8)
+        }
+        (Err(failure), true) => {
+            eprintln!("{}", json!({"error": failure.text}));
+            ExitCode::from(Exit::Error as u8)
+        }
+        (Err(failure), false) => {
+            eprintln!("callbook: {}", failure.text);
+            ExitCode::from(Exit::Error as u8)
+        }
+    }
+}
+
+/// Prints a line while a command still runs.
+pub(crate) fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

@@ -1,0 +1,85 @@
+//! The HTTP API v1: one file a resource; each handler extracts, makes one call to the authority, converts the answer.
+
+mod bodies;
+mod charter;
+mod fields;
+mod health;
+mod holder;
+mod numbers;
+mod openapi;
+mod problem;
+mod providers;
+mod receipts;
+mod request;
+mod tokens;
+mod wrap;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::service::Check;
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::log::random::Random;
+use crate::telemetry::Metrics;
+
+/// Asks the name server something real and says whether the answer was right.
+pub type Probe = Arc<dyn Fn() -> Check + Send + Sync>;
+
+/// What every handler needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The only door to change.
+    pub authority: Authority,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for request ids.
+    pub random: Arc<dyn Random + Send + Sync>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Whether the name server does its job.
+    pub dns_probe: Probe,
+    /// The apex of the number zone, with its final dot.
+    pub apex: String,
+    /// The charter in force.
+    pub charter: Arc<crate::api::charter::Charter>,
+}
+
+/// The whole API as a router; `net::http` serves it.
+pub fn router(api: Api) -> Router {
+    let (routes, document) = described().split_for_parts();
+    let document = Arc::new(openapi::text(&document));
+    routes
+        .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .fallback(wrap::no_such_route)
+        .method_not_allowed_fallback(wrap::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(api.clone(), wrap::every_request))
+        .with_state(api)
+}
+
+/// The OpenAPI 3.1 document of the API, generated from the handlers (JSON text).
+pub fn openapi_document() -> String {
+    openapi::text(described().get_openapi())
+}
+
+/// Every route with its description.
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(numbers::prepare))
+        .routes(routes!(numbers::put, numbers::show, numbers::delete))
+        .routes(routes!(numbers::validate))
+        .routes(routes!(holder::act))
+        .routes(routes!(receipts::show))
+        .routes(routes!(providers::list, providers::add))
+        .routes(routes!(providers::change_status))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(charter::show))
+        .routes(routes!(openapi::explain_code))
+        .routes(routes!(health::health))
+        .routes(routes!(health::metrics))
+}

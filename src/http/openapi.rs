@@ -1,0 +1,113 @@
+//! The API described by itself: `/v1/openapi.json` and a page for every problem code.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use crate::api::Problem;
+use crate::http::problem::{Reply, status_of, title_of};
+use crate::http::request::RequestId;
+use crate::registry::refusal;
+
+/// The frame of the document; paths and schemas come from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "callbook",
+        description = "A directory authority for phone numbers. Unknown request fields are refused; tolerate unknown response fields. \
+                       Problems are RFC 9457 objects that list all mistakes.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    modifiers(&Tokens)
+)]
+pub(crate) struct Document;
+
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("`cb_live_…` or, for the sandbox, `cb_test_…`"))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document as JSON text.
+pub(crate) fn text(document: &utoipa::openapi::OpenApi) -> String {
+    document.to_pretty_json().unwrap_or_default() // strings and maps always serialise
+}
+
+pub(crate) async fn serve(document: Arc<String>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document.as_str().to_owned()).into_response()
+}
+
+/// What a problem code means.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CodeExplained {
+    /// The code.
+    code: String,
+    /// What it says.
+    title: String,
+    /// The HTTP status it comes with.
+    status: u16,
+    /// The article of the charter behind it, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<String>,
+    /// That article's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    article: Option<String>,
+}
+
+/// Codes that no article is needed for.
+const OWN_CODES: [(&str, u16, &str); 13] = [
+    ("invalid_request", 400, "The request is not well formed"),
+    ("unauthorized", 401, "A valid token is needed"),
+    ("forbidden", 403, "This token may not do that"),
+    ("operator_only", 403, "Only the operator may do this"),
+    ("method_not_allowed", 405, "This method is not offered here"),
+    ("conflict", 409, "This contradicts what is there"),
+    ("idempotency_in_flight", 409, "The first request with this key is still under way"),
+    ("version_mismatch", 412, "The number has changed meanwhile"),
+    ("too_large", 413, "The body is too large"),
+    ("not_json", 415, "The body must be JSON"),
+    ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request"),
+    ("fault", 500, "Something went wrong on our side"),
+    ("unavailable", 503, "Not possible right now"),
+];
+
+/// Explains a problem code: a problem's `type` leads here.
+#[utoipa::path(get, path = "/v1/problems/{code}", tag = "service", params(("code" = String, Path)),
+    responses((status = 200, body = CodeExplained), (status = 404, body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn explain_code(
+    Extension(id): Extension<RequestId>,
+    Path(code): Path<String>,
+) -> Result<Json<CodeExplained>, Reply> {
+    if let Some((code, status, title)) = OWN_CODES.iter().find(|(own, ..)| *own == code) {
+        return Ok(Json(CodeExplained {
+            code: (*code).to_owned(),
+            title: (*title).to_owned(),
+            status: *status,
+            clause: None,
+            article: None,
+        }));
+    }
+    let known = refusal::ALL
+        .iter()
+        .find(|reason| reason.code == code)
+        .ok_or_else(|| Reply::new(&id, 404, "not_found", "There is nothing here", "no such problem code"))?;
+    Ok(Json(CodeExplained {
+        title: title_of(known.code),
+        status: status_of(known.class),
+        article: crate::charter::clause(known.clause),
+        clause: Some(known.clause.to_owned()),
+        code,
+    }))
+}

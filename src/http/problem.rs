@@ -1,0 +1,192 @@
+//! Every answer that is a no: RFC 9457 problems, made in this one place.
+
+use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::problem::MEDIA_TYPE;
+use crate::api::{BODY_BYTES_MAX, Problem, ProblemError};
+use crate::authority::Rejection;
+use crate::http::request::RequestId;
+use crate::registry::refusal::{Class, Refusal};
+
+/// A problem on its way out, with the headers that belong to it.
+pub(crate) struct Reply {
+    problem: Box<Problem>,
+    retry_after_s: Option<u32>,
+    etag: Option<u64>,
+}
+
+impl Reply {
+    /// A problem with a stable code, a title that never varies and a detail that may.
+    pub(crate) fn new(id: &RequestId, status: u16, code: &str, title: &str, detail: &str) -> Self {
+        let problem = Problem {
+            kind: format!("/v1/problems/{code}"),
+            title: title.to_owned(),
+            status,
+            detail: detail.to_owned(),
+            code: code.to_owned(),
+            clause: None,
+            parameter: None,
+            remedy: None,
+            request_id: id.0.clone(),
+            errors: Vec::new(),
+        };
+        Self { problem: Box::new(problem), retry_after_s: None, etag: None }
+    }
+
+    /// The form of the request is wrong; lists every mistake.
+    pub(crate) fn invalid(id: &RequestId, errors: Vec<ProblemError>) -> Self {
+        let detail = match errors.len() {
+            1 => "one mistake; see errors".to_owned(),
+            n => format!("{n} mistakes; see errors"),
+        };
+        let mut reply = Self::new(id, 400, "invalid_request", "The request is not well formed", &detail);
+        reply.problem.errors = errors;
+        reply
+    }
+
+    /// The body is over its bound.
+    pub(crate) fn too_large(id: &RequestId) -> Self {
+        let detail = format!("a body may have {BODY_BYTES_MAX} bytes");
+        Self::new(id, 413, "too_large", "The body is too large", &detail)
+    }
+
+    /// No usable token.
+    pub(crate) fn unauthorized(id: &RequestId, detail: &str) -> Self {
+        Self::new(id, 401, "unauthorized", "A valid token is needed", detail)
+    }
+
+    /// The same answer for "not registered" and "not yours": no oracle.
+    pub(crate) fn no_such_number(id: &RequestId) -> Self {
+        Self::new(
+            id,
+            404,
+            "not_found",
+            "There is no such number of yours",
+            "this number is not registered, or not by you",
+        )
+    }
+
+    /// `If-Match` named another version.
+    pub(crate) fn precondition(id: &RequestId, version: u64) -> Self {
+        let detail = format!("the number is at version {version}; read it again and base the change on that");
+        Self {
+            etag: Some(version),
+            ..Self::new(id, 412, "version_mismatch", "The number has changed meanwhile", &detail)
+        }
+    }
+
+    /// We cannot do it now, but later.
+    pub(crate) fn overloaded(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 503, "unavailable", "Not possible right now", why) }
+    }
+
+    /// Our fault; the detail stays in the log.
+    pub(crate) fn fault(id: &RequestId) -> Self {
+        Self::new(
+            id,
+            500,
+            "fault",
+            "Something went wrong on our side",
+            "it is logged under this request id; nothing was changed half-way",
+        )
+    }
+
+    /// What the authority refused.
+    pub(crate) fn rejected(id: &RequestId, no: Rejection) -> Self {
+        match no {
+            Rejection::Refused(refusals) => Self::refused(id, &refusals),
+            Rejection::NotFound => Self::no_such_number(id),
+            Rejection::Forbidden(why) => Self::new(id, 403, "forbidden", "This token may not do that", &why),
+            Rejection::Conflict(why) => Self::new(id, 409, "conflict", "This contradicts what is there", &why),
+            Rejection::IdempotencyReused => Self::new(
+                id,
+                422,
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request",
+                "the first request with this key had another body; take a new key for a new request",
+            ),
+            Rejection::IdempotencyInFlight => Self {
+                retry_after_s: Some(1),
+                ..Self::new(
+                    id,
+                    409,
+                    "idempotency_in_flight",
+                    "The first request with this key is still under way",
+                    "ask again in a second",
+                )
+            },
+            Rejection::Unavailable { retry_after_s, why } => Self::overloaded(id, &why, retry_after_s),
+            Rejection::Fault(detail) => {
+                tracing::error!(request_id = %id.0, detail, "fault");
+                Self::fault(id)
+            }
+        }
+    }
+
+    fn refused(id: &RequestId, refusals: &[Refusal]) -> Self {
+        let Some(first) = refusals.first() else { return Self::fault(id) };
+        let mut reply = Self::new(id, status_of(first.class), first.code, &title_of(first.code), &first.detail);
+        if first.code == "not_found" {
+            return Self::no_such_number(id);
+        }
+        reply.problem.clause = Some(first.clause.to_owned());
+        reply.problem.parameter = first.parameter.map(str::to_owned);
+        reply.problem.remedy = Some(first.remedy.clone());
+        reply.problem.errors = refusals.iter().map(listed).collect();
+        reply
+    }
+}
+
+/// The HTTP status of a class of refusals.
+pub(crate) fn status_of(class: Class) -> u16 {
+    match class {
+        Class::Malformed => 400,
+        Class::Unlawful => 422,
+        Class::Forbidden => 403,
+        Class::NotFound => 404,
+        Class::Conflict => 409,
+        Class::Stale => 412,
+        Class::Quota => 429,
+    }
+}
+
+/// A code as a title: `token_replayed` reads "Token replayed".
+pub(crate) fn title_of(code: &str) -> String {
+    let words = code.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn listed(refusal: &Refusal) -> ProblemError {
+    ProblemError {
+        pointer: refusal.pointer.clone(),
+        code: refusal.code.to_owned(),
+        detail: refusal.detail.clone(),
+        clause: Some(refusal.clause.to_owned()),
+        parameter: refusal.parameter.map(str::to_owned),
+        remedy: Some(refusal.remedy.clone()),
+        epp: refusal.epp,
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.problem).unwrap_or_default(); // strings and numbers always serialise
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(Ok(etag)) = self.etag.map(|version| HeaderValue::try_from(format!("\"{version}\""))) {
+            headers.insert(ETAG, etag);
+        }
+        response
+    }
+}

@@ -1,0 +1,114 @@
+//! `/v1/providers`: the public register, and the operator's changes of it.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+
+use crate::api::providers::{NewProvider, Provider, Providers, StatusChange};
+use crate::api::{Problem, ProblemError};
+use crate::authority::Accreditation;
+use crate::http::Api;
+use crate::http::problem::Reply;
+use crate::http::request::{Body, Operator, RequestId, blocking};
+use crate::log::bytes::to_base64url;
+use crate::log::key::{Algorithm, PublicKey};
+
+/// The public register of providers and validation entities.
+#[utoipa::path(get, path = "/v1/providers", tag = "providers", responses((status = 200, body = Providers),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list(State(api): State<Api>) -> Json<Providers> {
+    Json(Providers { providers: api.authority.providers().iter().map(shown).collect() })
+}
+
+/// Accredits a provider, a validation entity, or both; goes into the public log.
+#[utoipa::path(post, path = "/v1/providers", tag = "providers", request_body = NewProvider, security(("token" = [])),
+    responses((status = 201, body = Provider), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn add(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+    Body { value, .. }: Body<NewProvider>,
+) -> Result<(StatusCode, Json<Provider>), Reply> {
+    let mut mistakes = Vec::new();
+    let statement_keys = keys(&value.statement_keys, "/statement_keys", &mut mistakes);
+    let validation_keys = keys(&value.validation_keys, "/validation_keys", &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(Reply::invalid(&id, mistakes));
+    }
+    let new = Accreditation {
+        id: value.id,
+        name: value.name,
+        suspended: false,
+        statement_keys,
+        validation_keys,
+        clause: None,
+    };
+    let made = blocking(&id, move || api.authority.add_provider(&actor, new)).await?;
+    Ok((StatusCode::CREATED, Json(shown(&made))))
+}
+
+/// Suspends or re-admits a provider. Published numbers stay published: a sanction takes no holder off the air.
+#[utoipa::path(patch, path = "/v1/providers/{id}", tag = "providers", request_body = StatusChange, params(("id" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = Provider), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn change_status(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+    Path(provider): Path<String>,
+    Body { value, .. }: Body<StatusChange>,
+) -> Result<Json<Provider>, Reply> {
+    let suspended = match value.status.as_str() {
+        "accredited" => false,
+        "suspended" => true,
+        _ => {
+            let why = "`accredited` or `suspended` is needed";
+            return Err(Reply::invalid(&id, vec![ProblemError::form("/status", "bad_value", why)]));
+        }
+    };
+    let made =
+        blocking(&id, move || api.authority.set_provider_status(&actor, &provider, suspended, &value.clause)).await?;
+    Ok(Json(shown(&made)))
+}
+
+fn shown(provider: &Accreditation) -> Provider {
+    let key = |key: &PublicKey| crate::api::providers::Key {
+        algorithm: match key.algorithm() {
+            Algorithm::Ed25519 => "ed25519".to_owned(),
+            Algorithm::Es256 => "es256".to_owned(),
+        },
+        key: key.bytes().into(),
+        thumbprint: Some(to_base64url(&key.thumbprint())),
+    };
+    Provider {
+        id: provider.id.clone(),
+        name: provider.name.clone(),
+        status: if provider.suspended { "suspended".to_owned() } else { "accredited".to_owned() },
+        statement_keys: provider.statement_keys.iter().map(key).collect(),
+        validation_keys: provider.validation_keys.iter().map(key).collect(),
+    }
+}
+
+fn keys(texts: &[crate::api::providers::Key], at: &str, mistakes: &mut Vec<ProblemError>) -> Vec<PublicKey> {
+    let mut made = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        let algorithm = match text.algorithm.as_str() {
+            "ed25519" => Algorithm::Ed25519,
+            "es256" => Algorithm::Es256,
+            _ => {
+                mistakes.push(ProblemError::form(
+                    format!("{at}/{i}/algorithm"),
+                    "bad_value",
+                    "`ed25519` or `es256` is needed",
+                ));
+                continue;
+            }
+        };
+        match PublicKey::new(algorithm, &text.key.0) {
+            Ok(key) => made.push(key),
+            Err(why) => mistakes.push(ProblemError::form(format!("{at}/{i}/key"), "bad_key", why.to_string())),
+        }
+    }
+    made
+}

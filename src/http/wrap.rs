@@ -1,0 +1,72 @@
+//! Around every request: an id, a time limit, contained panics, one log line without personal data, a counter.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use tracing::{error, info};
+
+use crate::http::Api;
+use crate::http::problem::Reply;
+use crate::http::request::RequestId;
+
+/// The longest that a request may take (REGISTRY 8). Far above what any call needs: waiting for an epoch is capped at 30 s less.
+const REQUEST_MAX: Duration = Duration::from_secs(30);
+
+/// Wraps one request. The route's template is logged, never the path: a path holds a number.
+pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let mut random = [0u8; 12];
+    let id = match api.random.fill(&mut random) {
+        Ok(()) => RequestId(HEXLOWER.encode(&random)),
+        Err(_) => RequestId("no-randomness".to_owned()),
+    };
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)", |p| p.as_str()).to_owned();
+    let method = request.method().clone();
+    let started_ms = api.clock.now_ms();
+    request.extensions_mut().insert(id.clone());
+    let answer = tokio::time::timeout(REQUEST_MAX, contained(next.run(request))).await;
+    let mut response = match answer {
+        Ok(Some(response)) => response,
+        Ok(None) => {
+            error!(request_id = %id.0, %method, route, "a request met a fault");
+            Reply::fault(&id).into_response()
+        }
+        Err(_too_late) => Reply::overloaded(&id, "this took longer than 30 seconds", 5).into_response(),
+    };
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    let took_ms = api.clock.now_ms().saturating_sub(started_ms);
+    let status = response.status().as_u16();
+    api.metrics.http_request(&route, method.as_str(), status);
+    info!(request_id = %id.0, %method, route, status, took_ms, "request");
+    response
+}
+
+/// Runs a handler; a panic in it ends the request, not the server (ARCHITECTURE, rule 8).
+async fn contained(run: impl Future<Output = Response>) -> Option<Response> {
+    let mut run = std::pin::pin!(AssertUnwindSafe(run));
+    std::future::poll_fn(move |cx| {
+        let run = &mut run;
+        match std::panic::catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_panic) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// An unknown path.
+pub(crate) async fn no_such_route(id: RequestId) -> Reply {
+    Reply::new(&id, 404, "not_found", "There is nothing here", "no such path; the API is described at /v1/openapi.json")
+}
+
+/// A known path with another method.
+pub(crate) async fn no_such_method(id: RequestId, method: Method) -> Reply {
+    let detail = format!("{method} is not offered here; the Allow header lists what is");
+    Reply::new(&id, 405, "method_not_allowed", "This method is not offered here", &detail)
+}

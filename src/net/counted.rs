@@ -1,0 +1,65 @@
+//! The name server's counters for `/metrics`: by type, code and transport, never by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+
+use crate::nameserver::Counters;
+
+/// Adds up the counters of all workers at each scrape.
+pub struct Counted(Vec<Arc<Counters>>);
+
+impl Counted {
+    /// The counters of these workers.
+    pub fn new(workers: &[Arc<Counters>]) -> Self {
+        Self(workers.to_vec())
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Counted({} workers)", self.0.len())
+    }
+}
+
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut answers = BTreeMap::new();
+        let mut drops = BTreeMap::new();
+        for worker in &self.0 {
+            for c in worker.answers() {
+                *answers.entry((c.transport, c.qtype, c.rcode)).or_insert(0) += c.count;
+            }
+            for (transport, count) in worker.drops() {
+                *drops.entry(transport).or_insert(0) += count;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "dns_answers",
+            "DNS answers by transport, query type and code",
+            None,
+            MetricType::Counter,
+        )?;
+        for ((transport, qtype, rcode), count) in answers {
+            let labels = [("transport", transport), ("qtype", qtype), ("rcode", rcode)];
+            ConstCounter::<u64>::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "dns_dropped",
+            "Packets without an answer by transport",
+            None,
+            MetricType::Counter,
+        )?;
+        for (transport, count) in drops {
+            ConstCounter::<u64>::new(count).encode(family.encode_family(&[("transport", transport)])?)?;
+        }
+        let signatures: u64 = self.0.iter().map(|worker| worker.signatures()).sum();
+        let one = encoder.encode_descriptor("dns_signatures", "DNSSEC signatures made", None, MetricType::Counter)?;
+        ConstCounter::<u64>::new(signatures).encode(one)
+    }
+}

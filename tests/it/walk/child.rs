@@ -1,0 +1,183 @@
+//! A demo directory as a child process on free ports, in a directory of its own; ended by its id.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub fn callbook() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_callbook"))
+}
+
+/// A running demo.
+pub struct Demo {
+    /// What it wrote to demo.json.
+    pub facts: Value,
+    child: Child,
+    dir: PathBuf,
+    _owned: Option<TempDir>,
+}
+
+/// An HTTP answer: status, headers that matter, body as JSON (null if it is none).
+pub struct Answer {
+    pub status: u16,
+    pub retry_after: Option<String>,
+    pub etag: Option<String>,
+    pub location: Option<String>,
+    pub media_type: String,
+    pub json: Value,
+}
+
+impl Demo {
+    /// Starts a demo in a new directory.
+    pub fn start() -> Self {
+        let owned = tempfile::tempdir().expect("a temporary directory");
+        let dir = owned.path().join("demo");
+        Self { _owned: Some(owned), ..Self::start_in(&dir, &[]) }
+    }
+
+    /// Starts a demo in this directory with further arguments.
+    pub fn start_in(dir: &Path, more: &[&str]) -> Self {
+        let mut child = callbook()
+            .args(["demo", "--json", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
+        lines.read_line(&mut line).expect("its output is text");
+        let Ok(facts) = serde_json::from_str(&line) else {
+            let mut why = String::new();
+            let _ = child.stderr.take().expect("piped").read_to_string(&mut why);
+            panic!("the demo did not start: {line:?} {why}");
+        };
+        Self { facts, child, dir: dir.to_owned(), _owned: None }
+    }
+
+    /// A text of demo.json.
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts[name].as_str().unwrap_or_else(|| panic!("demo.json has no {name}"))
+    }
+
+    /// The first sample number, `+…`.
+    pub fn sample(&self, i: usize) -> &str {
+        self.facts["sample_numbers"][i].as_str().expect("a sample number")
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Asks it to end and waits.
+    pub fn stop(mut self) -> i32 {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(status.success());
+        self.child.wait().expect("it ends").code().unwrap_or(-1)
+    }
+
+    /// Runs the program with arguments and the demo's surroundings.
+    pub fn run(&self, args: &[&str]) -> Output {
+        callbook().args(args).output().expect("the program runs")
+    }
+
+    /// Looks a number up and gives the JSON and the exit code.
+    pub fn lookup(&self, number: &str) -> (Value, i32) {
+        self.lookup_at(number, self.fact("dns"))
+    }
+
+    /// The same at another server.
+    pub fn lookup_at(&self, number: &str, server: &str) -> (Value, i32) {
+        let out = self.run(&["lookup", number, "--server", server, "--anchor", self.fact("anchor_file"), "--json"]);
+        let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
+        (json, out.status.code().unwrap_or(-1))
+    }
+
+    /// One HTTP request. `token` is a bearer token; the body goes as it is.
+    pub fn http(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Answer {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(Duration::from_secs(40)))
+            .build()
+            .into();
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.fact("http")));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.unwrap_or_default().to_vec()).expect("a request");
+        let mut response = agent.run(request).expect("an answer");
+        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let (retry_after, etag, location) = (header("retry-after"), header("etag"), header("location"));
+        let media_type = header("content-type").unwrap_or_default();
+        let status = response.status().as_u16();
+        let text = response.body_mut().read_to_string().expect("a body");
+        Answer {
+            status,
+            retry_after,
+            etag,
+            location,
+            media_type,
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    /// Asserts that this is a problem as RFC 9457 wants it, with this status and code.
+    pub fn expect_problem(&self, status: u16, code: &str) -> &Self {
+        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{}", self.json);
+        assert_eq!(self.media_type, "application/problem+json");
+        assert_eq!(self.json["type"].as_str(), Some(format!("/v1/problems/{code}").as_str()));
+        for field in ["title", "detail", "request_id"] {
+            assert!(self.json[field].as_str().is_some_and(|t| !t.is_empty()), "{field} is missing: {}", self.json);
+        }
+        self
+    }
+
+    /// The places of all mistakes.
+    pub fn pointers(&self) -> Vec<&str> {
+        self.json["errors"]
+            .as_array()
+            .map(|errors| errors.iter().filter_map(|e| e["pointer"].as_str()).collect())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,71 @@
+//! What must survive: restarts, crashes, a second instance, a taken port, a damaged ledger.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use super::child::{Demo, callbook};
+
+fn start_fails(dir: &std::path::Path, more: &[&str]) -> (i32, String) {
+    let Output { status, stderr, .. } =
+        callbook().args(["demo", "--dir"]).arg(dir).args(more).output().expect("the program runs");
+    (status.code().unwrap_or(-1), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+#[test]
+fn a_restart_serves_the_same_numbers() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("demo");
+    let first = Demo::start_in(&dir, &["--numbers", "50"]);
+    let (before, exit) = first.lookup(first.sample(3));
+    assert_eq!((before["status"].as_str(), exit), (Some("secure"), 0), "{before}");
+    let sample = first.sample(3).to_owned();
+    assert_eq!(first.stop(), 0);
+    let second = Demo::start_in(&dir, &["--numbers", "50"]);
+    let (after, exit) = second.lookup(&sample);
+    assert_eq!(
+        (&after["endpoints"], &after["keys"], &after["directory"], exit),
+        (&before["endpoints"], &before["keys"], &before["directory"], 0)
+    );
+    second.kill();
+    let third = Demo::start_in(&dir, &[]);
+    assert_eq!(third.lookup(&sample).1, 0);
+}
+
+#[test]
+fn a_second_instance_on_the_same_directory_is_refused() {
+    let demo = Demo::start();
+    let (exit, why) = start_fails(demo.dir(), &["--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    assert_eq!(exit, 2, "{why}");
+    assert!(why.contains(&demo.id().to_string()), "it names the process that holds the directory: {why}");
+    assert_eq!(demo.lookup(demo.sample(0)).1, 0, "the first one goes on");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for (flag, other) in [("--http", "--dns"), ("--dns", "--http")] {
+        let (exit, why) = start_fails(&home.path().join(flag), &[flag, &address, other, "127.0.0.1:0"]);
+        assert_eq!(exit, 2, "{why}");
+        assert!(why.contains(&address) && why.contains("in use"), "{why}");
+    }
+}
+
+#[test]
+fn a_damaged_ledger_is_not_served() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("demo");
+    assert_eq!(Demo::start_in(&dir, &[]).stop(), 0);
+    let ledger =
+        std::fs::read_dir(dir.join("data")).expect("the ledger's folder").filter_map(Result::ok).map(|e| e.path());
+    let ledger = ledger.filter(|p| p.extension().is_some_and(|e| e == "sqlite")).next().expect("the ledger's file");
+    let mut bytes = std::fs::read(&ledger).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[..16].fill(b'x');
+    bytes[middle..middle + 512].fill(0xff);
+    std::fs::write(&ledger, bytes).expect("writable");
+    let (exit, why) = start_fails(&dir, &["--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    assert_eq!(exit, 2, "{why}");
+    assert!(why.contains("backup") || why.contains("restore"), "it names the remedy: {why}");
+}
