@@ -9,39 +9,41 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program under test.
-pub fn callbook() -> Command {
+pub(super) fn callbook() -> Command {
     Command::new(env!("CARGO_BIN_EXE_callbook"))
 }
 
 /// A running demo.
-pub struct Demo {
+pub(super) struct Demo {
     /// What it wrote to demo.json.
-    pub facts: Value,
+    pub(super) facts: Value,
     child: Child,
     dir: PathBuf,
-    _owned: Option<TempDir>,
+    owned: Option<TempDir>,
 }
 
 /// An HTTP answer: status, headers that matter, body as JSON (null if it is none).
-pub struct Answer {
-    pub status: u16,
-    pub retry_after: Option<String>,
-    pub etag: Option<String>,
-    pub location: Option<String>,
-    pub media_type: String,
-    pub json: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) etag: Option<String>,
+    pub(super) location: Option<String>,
+    pub(super) media_type: String,
+    pub(super) json: Value,
 }
 
 impl Demo {
     /// Starts a demo in a new directory.
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let owned = tempfile::tempdir().expect("a temporary directory");
         let dir = owned.path().join("demo");
-        Self { _owned: Some(owned), ..Self::start_in(&dir, &[]) }
+        let mut demo = Self::start_in(&dir, &[]);
+        demo.owned = Some(owned);
+        demo
     }
 
     /// Starts a demo in this directory with further arguments.
-    pub fn start_in(dir: &Path, more: &[&str]) -> Self {
+    pub(super) fn start_in(dir: &Path, more: &[&str]) -> Self {
         let mut child = callbook()
             .args(["demo", "--json", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
             .arg(dir)
@@ -58,60 +60,60 @@ impl Demo {
             let _ = child.stderr.take().expect("piped").read_to_string(&mut why);
             panic!("the demo did not start: {line:?} {why}");
         };
-        Self { facts, child, dir: dir.to_owned(), _owned: None }
+        Self { facts, child, dir: dir.to_owned(), owned: None }
     }
 
     /// A text of demo.json.
-    pub fn fact(&self, name: &str) -> &str {
+    pub(super) fn fact(&self, name: &str) -> &str {
         self.facts[name].as_str().unwrap_or_else(|| panic!("demo.json has no {name}"))
     }
 
     /// The first sample number, `+…`.
-    pub fn sample(&self, i: usize) -> &str {
+    pub(super) fn sample(&self, i: usize) -> &str {
         self.facts["sample_numbers"][i].as_str().expect("a sample number")
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Process id.
-    pub fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends it as a crash would.
-    pub fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
     }
 
     /// Asks it to end and waits.
-    pub fn stop(mut self) -> i32 {
+    pub(super) fn stop(mut self) -> i32 {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
         assert!(status.success());
         self.child.wait().expect("it ends").code().unwrap_or(-1)
     }
 
     /// Runs the program with arguments and the demo's surroundings.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         callbook().args(args).output().expect("the program runs")
     }
 
     /// Looks a number up and gives the JSON and the exit code.
-    pub fn lookup(&self, number: &str) -> (Value, i32) {
+    pub(super) fn lookup(&self, number: &str) -> (Value, i32) {
         self.lookup_at(number, self.fact("dns"))
     }
 
     /// The same at another server.
-    pub fn lookup_at(&self, number: &str, server: &str) -> (Value, i32) {
+    pub(super) fn lookup_at(&self, number: &str, server: &str) -> (Value, i32) {
         let out = self.run(&["lookup", number, "--server", server, "--anchor", self.fact("anchor_file"), "--json"]);
         let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
         (json, out.status.code().unwrap_or(-1))
     }
 
     /// One HTTP request. `token` is a bearer token; the body goes as it is.
-    pub fn http(
+    pub(super) fn http(
         &self,
         method: &str,
         path: &str,
@@ -158,12 +160,13 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.owned.take());
     }
 }
 
 impl Answer {
     /// Asserts that this is a problem as RFC 9457 wants it, with this status and code.
-    pub fn expect_problem(&self, status: u16, code: &str) -> &Self {
+    pub(super) fn expect_problem(&self, status: u16, code: &str) -> &Self {
         assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{}", self.json);
         assert_eq!(self.media_type, "application/problem+json");
         assert_eq!(self.json["type"].as_str(), Some(format!("/v1/problems/{code}").as_str()));
@@ -174,7 +177,7 @@ impl Answer {
     }
 
     /// The places of all mistakes.
-    pub fn pointers(&self) -> Vec<&str> {
+    pub(super) fn pointers(&self) -> Vec<&str> {
         self.json["errors"]
             .as_array()
             .map(|errors| errors.iter().filter_map(|e| e["pointer"].as_str()).collect())
