@@ -54,6 +54,9 @@ pub struct Submission {
     /// Validation tokens, compact JWS; the newest first.
     #[serde(default)]
     pub validation: Vec<String>,
+    /// The nonce of `prepare`, for a change that publishes a new X25519 key and brings no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
 }
 
 /// Proves that whoever signs the event holds the private half of a published key.

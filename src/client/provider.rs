@@ -371,12 +371,15 @@ fn path_segment(id: &str) -> String {
 fn in_words(problem: &Problem) -> String {
     let mut text = format!("{}: {}", problem.title, problem.detail);
     for mistake in &problem.errors {
-        text.push_str(&format!("\n  {}: {} ({})", mistake.pointer, mistake.detail, mistake.code));
+        let at = if mistake.pointer.is_empty() { String::new() } else { format!("{}: ", mistake.pointer) };
+        text.push_str(&format!("\n  {at}{} ({})", mistake.detail, mistake.code));
         text.extend(mistake.clause.as_ref().map(|clause| format!(" [charter {clause}]")));
         text.extend(mistake.remedy.as_ref().map(|remedy| format!("\n    remedy: {remedy}")));
     }
-    text.extend(problem.clause.as_ref().map(|clause| format!("\n  charter {clause}")));
-    text.extend(problem.remedy.as_ref().map(|remedy| format!("\n  remedy: {remedy}")));
+    if problem.errors.is_empty() {
+        text.extend(problem.clause.as_ref().map(|clause| format!("\n  charter {clause}")));
+        text.extend(problem.remedy.as_ref().map(|remedy| format!("\n  remedy: {remedy}")));
+    }
     text.push_str(&format!("\n  request {}", problem.request_id));
     text
 }

@@ -5,7 +5,7 @@
 //! possession proved ──> signed by the provider ──> PUT ──> published: DNS answers
 //! ```
 
-use crate::api::numbers::{NumberView, Prepared, Receipt};
+use crate::api::numbers::{NumberView, Prepared, Receipt, Submission};
 use crate::client::holder::{Change, Device, Directory, HolderError, RecordDraft, Signed, opening};
 use crate::client::provider::{Api, ApiError};
 use crate::client::ve::{ValidationToken, token_id};
@@ -134,7 +134,9 @@ impl Registrar<'_> {
         let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
         signed.prove(self.directory, &device.keys, &ephemeral)?;
         signed.cosign(self.directory, self.statement_key);
-        let receipt = self.api.put(number, &signed.submission(tokens), prepared.version)?;
+        let nonce = tokens.is_empty().then(|| prepared.nonce.clone());
+        let body = Submission { nonce, ..signed.submission(tokens) };
+        let receipt = self.api.put(number, &body, prepared.version)?;
         self.done(receipt, &signed, Some(opening), wait_ms)
     }
 

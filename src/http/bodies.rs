@@ -9,12 +9,14 @@ impl Read for Submission {
         let (record, opening, event) =
             (fields.string("record"), fields.bytes("opening", Some(32)), fields.bytes("event", None));
         let (possession, validation) = (fields.objects("possession"), fields.strings("validation"));
+        let nonce = fields.optional_string("nonce");
         Some(Self {
             record: record?,
             opening: opening?,
             event: event?,
             possession: possession?,
             validation: validation?,
+            nonce: nonce?,
         })
     }
 }

@@ -156,6 +156,7 @@ fn submission_of(number: Number, body: Submission) -> Result<authority::Submissi
         opening: body.opening.0.try_into().ok(), // the body was read with exactly 32 bytes
         possession,
         validation: body.validation,
+        nonce: body.nonce,
         ..bare(number, body.event)
     })
 }

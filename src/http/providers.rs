@@ -33,6 +33,10 @@ pub(crate) async fn add(
     let mut mistakes = Vec::new();
     let statement_keys = keys(&value.statement_keys, "/statement_keys", &mut mistakes);
     let validation_keys = keys(&value.validation_keys, "/validation_keys", &mut mistakes);
+    if value.statement_keys.is_empty() && value.validation_keys.is_empty() {
+        let why = "at least one key is needed: a statement key makes a provider, a validation key a validation entity";
+        mistakes.push(ProblemError::form("/statement_keys", "required", why));
+    }
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }

@@ -38,8 +38,8 @@ use crate::ledger::writer::Writer;
 
 /// An open ledger. It belongs to this process until it is dropped.
 pub struct Ledger {
+    readers: Readers, // closed before the writer: only a connection that writes can fold the WAL into the file at the end
     writer: Writer,
-    readers: Readers,
     dir: PathBuf,
     _lock: File, // released last
 }
@@ -64,7 +64,7 @@ impl Ledger {
         let conn = open::writer(dir)?;
         let readers = Readers::open(dir)?;
         let writer = Writer::start(conn).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
-        Ok(Self { writer, readers, dir: dir.to_owned(), _lock: lock })
+        Ok(Self { readers, writer, dir: dir.to_owned(), _lock: lock })
     }
 
     /// The folder it lies in.

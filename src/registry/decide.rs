@@ -5,6 +5,7 @@
 //! keys published elsewhere; quotas; and last the rules of events, which auditors replay.
 
 use crate::charter::Policy;
+use crate::clock::rfc3339;
 use crate::log::event::{Event, Kind, Role};
 use crate::log::key::Thumbprint;
 use crate::log::record::{Prefix, Record, Rr};
@@ -203,7 +204,7 @@ impl Bench<'_> {
         let over_ms = self.facts.entry.as_ref().map(|entry| entry.time_ms.saturating_add(self.law.terms.quarantine_ms));
         match over_ms.filter(|over_ms| self.now_ms < *over_ms) {
             Some(over_ms) => {
-                let detail = format!("the number rests until {} (Unix seconds)", over_ms.div_ceil(1000));
+                let detail = format!("the number rests until {}", rfc3339(over_ms.div_ceil(1000)));
                 refuse(&refusal::QUARANTINE, "", &detail)
             }
             None => Ok(()),
@@ -282,7 +283,7 @@ impl Bench<'_> {
         }
         let latest_s = renewal_end_s(old.not_after, validation, self.policy, self.now_ms / 1000);
         if self.event.state.not_after > latest_s {
-            let detail = format!("not_after is at most {latest_s} (Unix seconds) with this validation");
+            let detail = format!("not_after is at most {} ({latest_s}) with this validation", rfc3339(latest_s));
             return refuse(&refusal::NOT_AFTER, "/event", &detail);
         }
         Ok(())
@@ -308,7 +309,7 @@ impl Bench<'_> {
         };
         let over_ms = request.time_ms.saturating_add(self.law.terms.notice_ms);
         if self.now_ms < over_ms {
-            let detail = format!("the notice ends at {} (Unix seconds)", over_ms.div_ceil(1000));
+            let detail = format!("the notice ends at {}", rfc3339(over_ms.div_ceil(1000)));
             return refuse(&refusal::NOTICE_RUNNING, "", &detail);
         }
         Ok(())

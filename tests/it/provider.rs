@@ -89,6 +89,7 @@ fn submission() -> Submission {
         event: Base64::from(b"event"),
         possession: vec![],
         validation: vec!["a.b.c".into()],
+        nonce: None,
     }
 }
 

@@ -284,6 +284,7 @@ impl Signed {
             event: self.event_bytes(),
             possession: possession.collect(),
             validation: tokens,
+            nonce: None,
         }
     }
 

@@ -94,10 +94,14 @@ fn sizes_and_headers(demo: &Demo) {
     assert_eq!((explained.status, explained.json["status"].as_u64()), (200, Some(413)));
 }
 
+/// Another provider; its key is only ever a public key here.
+const OTHER: &[u8] = br#"{"id": "other", "name": "Other", "statement_keys": [
+    {"algorithm": "ed25519", "key": "2b8hSHSKhcidparY7gsPwtEF/TnUGkx5ZTY1TwrikAw="}]}"#;
+
 /// A registered number and one that nobody registered look the same to a stranger.
 fn strangers_learn_nothing(demo: &Demo) {
     let operator = demo.fact("operator_token");
-    let made = demo.http("POST", "/v1/providers", Some(operator), &[], Some(br#"{"id": "other", "name": "Other"}"#));
+    let made = demo.http("POST", "/v1/providers", Some(operator), &[], Some(OTHER));
     assert_eq!(made.status, 201, "{}", made.json);
     let made = demo.http("POST", "/v1/providers/other/tokens", Some(operator), &[], Some(b"{}"));
     assert_eq!(made.status, 201, "{}", made.json);

@@ -1,7 +1,7 @@
 //! What must survive: restarts, crashes, a second instance, a taken port, a damaged ledger.
 
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::child::{Demo, callbook};
 
