@@ -1,13 +1,16 @@
 //! What must survive: restarts, crashes, a second instance, a taken port, a damaged ledger.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use super::child::{Demo, callbook};
 
-fn start_fails(dir: &std::path::Path, more: &[&str]) -> (i32, String) {
-    let Output { status, stderr, .. } =
-        callbook().args(["demo", "--dir"]).arg(dir).args(more).output().expect("the program runs");
+/// Starts a demo that must not start. One that does would serve for ever: `timeout` makes a failure of that.
+fn start_fails(dir: &Path, more: &[&str]) -> (i32, String) {
+    let mut limited = Command::new("timeout");
+    limited.args(["--signal=KILL", "60"]).arg(callbook().get_program()).args(["demo", "--dir"]).arg(dir).args(more);
+    let Output { status, stderr, .. } = limited.output().expect("the program runs");
     (status.code().unwrap_or(-1), String::from_utf8_lossy(&stderr).into_owned())
 }
 
@@ -57,9 +60,7 @@ fn a_damaged_ledger_is_not_served() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = home.path().join("demo");
     assert_eq!(Demo::start_in(&dir, &[]).stop(), 0);
-    let ledger =
-        std::fs::read_dir(dir.join("data")).expect("the ledger's folder").filter_map(Result::ok).map(|e| e.path());
-    let ledger = ledger.filter(|p| p.extension().is_some_and(|e| e == "sqlite")).next().expect("the ledger's file");
+    let ledger = dir.join("data/ledger.sqlite");
     let mut bytes = std::fs::read(&ledger).expect("readable");
     let middle = bytes.len() / 2;
     bytes[..16].fill(b'x');
