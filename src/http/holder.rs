@@ -9,9 +9,10 @@ use crate::api::Problem;
 use crate::api::numbers::{HolderAct, Receipt};
 use crate::authority::{self, Actor};
 use crate::http::Api;
+use crate::http::id::RequestId;
 use crate::http::numbers::{accepted, bare};
 use crate::http::problem::Reply;
-use crate::http::request::{Body, RequestId, number_of};
+use crate::http::request::{Body, number_of};
 
 /// Suspends, resumes or releases a number: the control key's signature is the permission, no token is needed.
 ///

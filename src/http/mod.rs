@@ -5,6 +5,7 @@ mod charter;
 mod fields;
 mod health;
 mod holder;
+mod id;
 mod numbers;
 mod openapi;
 mod problem;

@@ -10,11 +10,12 @@ use data_encoding::HEXLOWER;
 use crate::api::numbers::{NumberView, Prepared, Receipt, Release, Renewal, Submission};
 use crate::api::{Base64, Problem, ProblemError};
 use crate::authority::{self, Actor};
-use crate::clock::{rfc3339, unix_s};
+use crate::clock::rfc3339;
 use crate::http::Api;
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::receipts;
-use crate::http::request::{Body, Caller, PathNumber, RequestId, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::http::request::{Body, Caller, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
 use crate::log::record::Prefix;
 use crate::log::state::{Flags, Status};
 use crate::number::Number;
@@ -243,9 +244,4 @@ pub(crate) async fn accepted(
     let receipt = receipts::shown(&receipt);
     let location = format!("/v1/receipts/{}", receipt.event_hash);
     Ok((StatusCode::ACCEPTED, [("location", location)], Json(receipt)).into_response())
-}
-
-/// Seconds of a time in milliseconds, as text.
-pub(crate) fn time_of(ms: u64) -> String {
-    rfc3339(unix_s(ms))
 }

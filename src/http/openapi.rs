@@ -11,8 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::api::Problem;
+use crate::http::id::RequestId;
 use crate::http::problem::{Reply, status_of, title_of};
-use crate::http::request::RequestId;
 use crate::registry::refusal;
 
 /// The frame of the document; paths and schemas come from the handlers.

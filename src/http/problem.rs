@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::api::problem::MEDIA_TYPE;
 use crate::api::{BODY_BYTES_MAX, Problem, ProblemError};
 use crate::authority::Rejection;
-use crate::http::request::RequestId;
+use crate::http::id::RequestId;
 use crate::registry::refusal::{Class, Refusal};
 
 /// A problem on its way out, with the headers that belong to it.

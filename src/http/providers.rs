@@ -8,8 +8,9 @@ use crate::api::providers::{NewProvider, Provider, Providers, StatusChange};
 use crate::api::{Problem, ProblemError};
 use crate::authority::Accreditation;
 use crate::http::Api;
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Body, Operator, RequestId, blocking};
+use crate::http::request::{Body, Operator, blocking};
 use crate::log::bytes::to_base64url;
 use crate::log::key::{Algorithm, PublicKey};
 

@@ -8,10 +8,11 @@ use data_encoding::HEXLOWER;
 use crate::api::Problem;
 use crate::api::numbers::{Receipt, Visibility};
 use crate::authority;
+use crate::clock::{rfc3339, unix_s};
 use crate::http::Api;
-use crate::http::numbers::time_of;
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Caller, RequestId, blocking, prefer_wait_ms};
+use crate::http::request::{Caller, blocking, prefer_wait_ms};
 
 /// Shows a receipt to whoever submitted the event. `Prefer: wait=5` waits for publication.
 #[utoipa::path(get, path = "/v1/receipts/{event_hash}", tag = "numbers", params(("event_hash" = String, Path, description = "SHA-256 of the event, hex")),
@@ -54,4 +55,9 @@ pub(crate) fn shown(receipt: &authority::Receipt) -> Receipt {
         epoch,
         state_hash,
     }
+}
+
+/// Seconds of a time in milliseconds, as text.
+pub(crate) fn time_of(ms: u64) -> String {
+    rfc3339(unix_s(ms))
 }

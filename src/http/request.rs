@@ -10,6 +10,7 @@ use crate::api::{BODY_BYTES_MAX, ProblemError};
 use crate::authority::{Actor, Idempotency, KEY_LEN_MAX, Party, Rejection};
 use crate::http::Api;
 use crate::http::fields::{self, Read};
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::log::sha256;
 use crate::number::Number;
@@ -18,18 +19,6 @@ use crate::number::Number;
 const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The longest that `Prefer: wait=` is honoured; the request limit is 30 s.
 const WAIT_S_MAX: u64 = 25;
-
-/// Names one request in answers and logs.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub String);
-
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self("none".to_owned())))
-    }
-}
 
 /// Who asks, by bearer token (RFC 6750).
 pub(crate) struct Caller(pub Actor);

@@ -8,9 +8,10 @@ use crate::api::providers::{IssuedToken, NewToken, Token, Tokens};
 use crate::api::{Problem, ProblemError};
 use crate::authority::{self, Scope, TOKEN_LIFE_D};
 use crate::http::Api;
-use crate::http::numbers::time_of;
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Body, Operator, RequestId, blocking};
+use crate::http::receipts::time_of;
+use crate::http::request::{Body, Operator, blocking};
 
 /// Lists a provider's tokens, without their secrets.
 #[utoipa::path(get, path = "/v1/providers/{id}/tokens", tag = "providers", params(("id" = String, Path)), security(("token" = [])),

@@ -11,8 +11,8 @@ use data_encoding::HEXLOWER;
 use tracing::{error, info};
 
 use crate::http::Api;
+use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::RequestId;
 
 /// The longest that a request may take (REGISTRY 8). Far above what any call needs: waiting for an epoch is capped at 30 s less.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
