@@ -17,6 +17,7 @@ use crate::http::problem::Reply;
 use crate::http::receipts;
 use crate::http::request::{Body, Caller, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
 use crate::log::record::Prefix;
+use crate::log::sha256;
 use crate::log::state::{Flags, Status};
 use crate::number::Number;
 use crate::registry::possession::Proof;
@@ -213,14 +214,29 @@ async fn submit(
     let invalid = |mistake: ProblemError| Reply::invalid(id, vec![mistake]);
     let idempotency = idempotency(headers, digest).map_err(invalid)?;
     if let Some(version) = if_match(headers).map_err(invalid)? {
-        let now = read(api, id, actor, submission.number).await?;
-        let now = now.map(|view| view.state.map_or(0, |state| state.version));
-        if let Some(now) = now.filter(|now| *now != version) {
-            return Err(Reply::precondition(id, now));
-        }
+        unchanged(api, id, actor, &submission, version).await?;
     }
     let receipt = api.authority.submit(actor, submission, idempotency).await.map_err(|no| Reply::rejected(id, no))?;
     accepted(api, id, actor, headers, receipt).await
+}
+
+/// Checks `If-Match`. An event that was accepted before passes: the change that a repeated request meets is its own
+/// (RFC 9110 13.1.1 allows that).
+async fn unchanged(
+    api: &Api,
+    id: &RequestId,
+    actor: &Actor,
+    submission: &authority::Submission,
+    version: u64,
+) -> Result<(), Reply> {
+    let now = read(api, id, actor, submission.number).await?;
+    let now = now.map(|view| view.state.map_or(0, |state| state.version));
+    let Some(now) = now.filter(|now| *now != version) else { return Ok(()) };
+    let (authority, asks, hash) = (api.authority.clone(), actor.clone(), sha256(&[&submission.event]));
+    match blocking(id, move || authority.receipt(&asks, &hash)).await? {
+        Some(_its_own) => Ok(()),
+        None => Err(Reply::precondition(id, now)),
+    }
 }
 
 /// 202 with the receipt, after the wait that the caller prefers.
