@@ -10,6 +10,9 @@ use crate::authority::Rejection;
 use crate::http::id::RequestId;
 use crate::registry::refusal::{Class, Refusal};
 
+/// When to ask again after a quota's no. Quotas are by the day; an hour is short enough to start early on the next one.
+const QUOTA_RETRY_S: u32 = 3600;
+
 /// A problem on its way out, with the headers that belong to it.
 pub(crate) struct Reply {
     problem: Box<Problem>,
@@ -135,6 +138,7 @@ impl Reply {
         reply.problem.parameter = first.parameter.map(str::to_owned);
         reply.problem.remedy = Some(first.remedy.clone());
         reply.problem.errors = refusals.iter().map(listed).collect();
+        reply.retry_after_s = (first.class == Class::Quota).then_some(QUOTA_RETRY_S);
         reply
     }
 }
@@ -188,5 +192,20 @@ impl IntoResponse for Reply {
             headers.insert(ETAG, etag);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::refusal::{QUOTA_PREPARES, TOKEN_REPLAYED};
+
+    #[test]
+    fn a_quota_says_when_to_ask_again() {
+        let id = RequestId("r1".to_owned());
+        let headers = |refusal: Refusal| Reply::refused(&id, &[refusal]).into_response().headers().clone();
+        let quota = headers(QUOTA_PREPARES.at("", "full"));
+        assert_eq!(quota.get(RETRY_AFTER).and_then(|v| v.to_str().ok()), Some("3600"));
+        assert_eq!(headers(TOKEN_REPLAYED.at("/validation", "used")).get(RETRY_AFTER), None);
     }
 }
