@@ -28,9 +28,10 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Reply> {
         let Ok(id) = RequestId::from_request_parts(parts, api).await;
-        let token =
-            parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-        let Some(token) = token else {
+        let credentials =
+            parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(' '));
+        // A scheme has no case (RFC 9110 11.1).
+        let Some((_, token)) = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer")) else {
             return Err(Reply::unauthorized(&id, "this call needs a token: send `Authorization: Bearer cb_…`"));
         };
         match api.authority.authenticate(token.trim()) {
