@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::authority::access::{Actor, Party, Verb};
 use crate::authority::error::Rejection;
 use crate::authority::{Authority, Core};
-use crate::clock::unix_s;
 use crate::ledger::{EventRow, LedgerError, Snapshot};
 use crate::log::Hash;
 use crate::log::event::{Door, Kind};
@@ -176,7 +175,7 @@ impl Core {
         let notice =
             standing.as_ref().and_then(|standing| standing.entry.request.as_ref()).filter(|r| r.door == Door::Direct);
         let notice_ms = Terms::of(&self.policy).cooldown_ms(Door::Direct);
-        let release_from_s = notice.map(|request| unix_s(request.time_ms + notice_ms));
+        let release_from_s = notice.map(|request| (request.time_ms + notice_ms).div_ceil(1000)); // a whole second at which it is over
         let state = standing.map(|standing| standing.entry.state);
         Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest, release_from_s }))
     }
