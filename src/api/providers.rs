@@ -96,7 +96,7 @@ pub struct Token {
     pub scopes: Vec<String>,
     /// When it expires.
     pub expires_at: String,
-    /// When it was last used, to the hour.
+    /// When it was last used, to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<String>,
 }

@@ -33,7 +33,7 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
 }
 
 /// Counters for Prometheus; no name and no number is in them.
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     let vitals = api.authority.vitals();
     api.metrics.epoch(vitals.epoch, vitals.epoch_ms, vitals.labels);
