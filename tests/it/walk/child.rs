@@ -22,13 +22,14 @@ pub(super) struct Demo {
     owned: Option<TempDir>,
 }
 
-/// An HTTP answer: status, headers that matter, body as JSON (null if it is none).
+/// An HTTP answer: status, headers that matter, body as text and as JSON (null if it is none).
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<String>,
     pub(super) etag: Option<String>,
     pub(super) location: Option<String>,
     pub(super) media_type: String,
+    pub(super) text: String,
     pub(super) json: Value,
 }
 
@@ -95,6 +96,16 @@ impl Demo {
         self.child.wait().expect("it ends").code().unwrap_or(-1)
     }
 
+    /// Ends it and gives what it logged; for short runs, since nobody reads along.
+    pub(super) fn stop_and_log(mut self) -> String {
+        let mut stderr = self.child.stderr.take().expect("piped");
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(status.success());
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).expect("its log is text");
+        log
+    }
+
     /// Runs the program with arguments and the demo's surroundings.
     pub(super) fn run(&self, args: &[&str]) -> Output {
         callbook().args(args).output().expect("the program runs")
@@ -152,6 +163,7 @@ impl Demo {
             location,
             media_type,
             json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
         }
     }
 }
@@ -169,6 +181,7 @@ impl Answer {
     pub(super) fn expect_problem(&self, status: u16, code: &str) -> &Self {
         assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{}", self.json);
         assert_eq!(self.media_type, "application/problem+json");
+        assert!(![429, 503].contains(&status) || self.retry_after.is_some(), "when to ask again: {}", self.json);
         assert_eq!(self.json["type"].as_str(), Some(format!("/v1/problems/{code}").as_str()));
         for field in ["title", "detail", "request_id"] {
             assert!(self.json[field].as_str().is_some_and(|t| !t.is_empty()), "{field} is missing: {}", self.json);

@@ -1,5 +1,6 @@
 //! The walk, end to end, on the real program: HTTP submission, epoch, signed DNS answer, validated look-up.
 
+mod api;
 mod bad_input;
 mod child;
 mod keeps;

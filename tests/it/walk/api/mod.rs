@@ -1,0 +1,8 @@
+//! The HTTP API of the real program: what a provider, a holder, the operator and a stranger get for what they send.
+
+mod access;
+mod described;
+mod holder;
+mod kit;
+mod numbers;
+mod quiet;
