@@ -64,14 +64,19 @@ pub(crate) async fn change_status(
     Path(provider): Path<String>,
     Body { value, .. }: Body<StatusChange>,
 ) -> Result<Json<Provider>, Reply> {
-    let suspended = match value.status.as_str() {
-        "accredited" => false,
-        "suspended" => true,
-        _ => {
-            let why = "`accredited` or `suspended` is needed";
-            return Err(Reply::invalid(&id, vec![ProblemError::form("/status", "bad_value", why)]));
-        }
-    };
+    let (suspended, mut mistakes) = (value.status == "suspended", Vec::new());
+    if !suspended && value.status != "accredited" {
+        mistakes.push(ProblemError::form("/status", "bad_value", "`accredited` or `suspended` is needed"));
+    }
+    // What goes into the public log rests on the charter in force, whose clauses begin with their number in bold.
+    let is_number = !value.clause.is_empty() && value.clause.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !is_number || !api.charter.charter_md.contains(&format!("\n**{}** ", value.clause)) {
+        let why = "the number of a clause of the charter is needed, such as 7.2";
+        mistakes.push(ProblemError::form("/clause", "bad_value", why));
+    }
+    if !mistakes.is_empty() {
+        return Err(Reply::invalid(&id, mistakes));
+    }
     let made =
         blocking(&id, move || api.authority.set_provider_status(&actor, &provider, suspended, &value.clause)).await?;
     Ok(Json(shown(&made)))

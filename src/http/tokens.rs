@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 
 use crate::api::providers::{IssuedToken, NewToken, Token, Tokens};
 use crate::api::{Problem, ProblemError};
-use crate::authority::{self, Scope, TOKEN_LIFE_D};
+use crate::authority::{self, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
@@ -55,10 +55,14 @@ pub(crate) async fn add(
             )),
         }
     }
+    let expires_in_d = value.expires_in_d.unwrap_or(TOKEN_LIFE_D);
+    if !(1..=TOKEN_LIFE_D_MAX).contains(&expires_in_d) {
+        let why = format!("1 to {TOKEN_LIFE_D_MAX} days are possible");
+        mistakes.push(ProblemError::form("/expires_in_d", "bad_value", why));
+    }
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }
-    let expires_in_d = value.expires_in_d.unwrap_or(TOKEN_LIFE_D);
     let wish = authority::NewToken { provider: Some(provider), scopes, test: value.test, expires_in_d };
     let made = blocking(&id, move || api.authority.add_token(&actor, wish)).await?;
     let scopes = made.scopes.iter().map(ToString::to_string).collect();

@@ -84,9 +84,8 @@ fn tokens_open_their_range(demo: &Demo) {
         demo.http("POST", "/v1/providers/acme/tokens", operator, &[], Some(body.as_bytes()))
     };
     let token = |wish: Value| issue(wish).json["token"].as_str().expect("a token").to_owned();
-    issue(json!({"expires_in_d": 0})).expect_problem(409, "conflict");
-    let wrong = issue(json!({"scopes": ["write:+44", "all"]}));
-    assert_eq!(wrong.expect_problem(400, "invalid_request").pointers(), ["/scopes/1"]);
+    let wrong = issue(json!({"scopes": ["write:+44", "all"], "expires_in_d": 0}));
+    assert_eq!(wrong.expect_problem(400, "invalid_request").pointers(), ["/scopes/1", "/expires_in_d"]);
 
     let sandbox = token(json!({"scopes": ["write:+999"]}));
     let test = token(json!({"test": true}));
@@ -122,6 +121,9 @@ fn a_suspended_provider_waits(demo: &Demo) {
         let answer = demo.http("PATCH", "/v1/providers/acme", operator, &[], Some(body.as_bytes()));
         assert_eq!((answer.status, answer.json["status"].as_str()), (200, Some(status)), "{}", answer.json);
     };
+    let baseless = json!({"status": "gone", "clause": "99.1"}).to_string();
+    let baseless = demo.http("PATCH", "/v1/providers/acme", operator, &[], Some(baseless.as_bytes()));
+    assert_eq!(baseless.expect_problem(400, "invalid_request").pointers(), ["/status", "/clause"]);
     set("suspended");
     let path = format!("/v1/numbers/{}", next.number);
     let refused = acme.http("PUT", &path, &[], &next.body);
