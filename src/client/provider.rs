@@ -106,7 +106,7 @@ impl ApiError {
 /// Whether a request may be sent again when its answer got lost.
 #[derive(Clone, Copy)]
 enum Repeat<'a> {
-    /// It reads, or sets to what it is set to already.
+    /// It reads, or sets to what it is set to already; the same event again gets its first receipt.
     Harmless,
     /// It changes something, and this `Idempotency-Key` makes it happen once.
     Once(&'a str),
@@ -174,7 +174,7 @@ impl Api {
 
     /// Hands in what the holder alone signed (`POST /v1/holder/events`); no token is needed.
     pub fn holder_act(&self, body: &HolderAct) -> Result<Receipt, ApiError> {
-        self.change(Method::POST, "/v1/holder/events".into(), body)
+        self.call(&Call::new(Method::POST, "/v1/holder/events".into(), Repeat::Harmless).json(body)?)
     }
 
     /// A registration in full (`GET /v1/numbers/{n}`); nothing if it is not there or another provider's.
@@ -221,17 +221,19 @@ impl Api {
 
     /// Adds a provider or a validation entity; for the operator (`POST /v1/providers`).
     pub fn add_provider(&self, body: &NewProvider) -> Result<Provider, ApiError> {
-        self.change(Method::POST, "/v1/providers".into(), body)
+        self.call(&Call::new(Method::POST, "/v1/providers".into(), Repeat::Never).json(body)?)
     }
 
     /// Suspends a provider or takes it back; for the operator (`PATCH /v1/providers/{id}`).
     pub fn set_provider_status(&self, id: &str, body: &StatusChange) -> Result<Provider, ApiError> {
-        self.change(Method::PATCH, format!("/v1/providers/{}", path_segment(id)), body)
+        let path = format!("/v1/providers/{}", path_segment(id));
+        self.call(&Call::new(Method::PATCH, path, Repeat::Harmless).json(body)?)
     }
 
     /// Issues a token; for the operator (`POST /v1/providers/{id}/tokens`). Its secret is shown this once.
     pub fn add_token(&self, id: &str, body: &NewToken) -> Result<IssuedToken, ApiError> {
-        self.change(Method::POST, format!("/v1/providers/{}/tokens", path_segment(id)), body)
+        let path = format!("/v1/providers/{}/tokens", path_segment(id));
+        self.call(&Call::new(Method::POST, path, Repeat::Never).json(body)?)
     }
 
     /// A provider's tokens, without their secrets; for the operator (`GET /v1/providers/{id}/tokens`).
