@@ -15,7 +15,7 @@ use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake, vitals};
-use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, note, write_frontier};
+use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
 use crate::authority::tickets::Tickets;
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
@@ -270,9 +270,10 @@ fn laws(
 
 /// Reads all numbers once, for the map and for whoever serves them, and compares the map with the newest epoch.
 fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<(), OpenError> {
-    let mut leaves = Vec::with_capacity(usize::try_from(head.labels).unwrap_or(0));
+    let mut leaves = Vec::new();
     publish::read_all(now, |leaf| leaves.push(leaf), served)?;
-    head.map = MapTop::build(head.map.bits(), leaves.into_iter().map(Ok::<_, LedgerError>))?;
+    head.labels = leaves.len() as u64;
+    head.map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;
     let sealed = match head.epoch.n {
         0 => EMPTY_MAP,
         _ => {

@@ -103,8 +103,8 @@ impl Head {
         let log = log.ok_or(LedgerError::Damaged("the stored tree over the map log"))?;
         let generation = now.meta(GENERATION)?.and_then(|raw| Some(u64::from_be_bytes(raw.try_into().ok()?)));
         let generation = generation.ok_or(LedgerError::Damaged("the stored generation"))?;
-        let labels = now.count_labels()?;
-        Ok(Some(Self { epoch, log, map: MapTop::new(bits_for(labels)), labels, generation }))
+        // The map is read by whoever loads the head; counting its labels beforehand would read half the ledger once more.
+        Ok(Some(Self { epoch, log, map: MapTop::new(bits_for(0)), labels: 0, generation }))
     }
 
     /// Reads the whole map anew.
@@ -312,7 +312,7 @@ fn read_frontier(raw: &[u8]) -> Option<Frontier> {
     if rest.is_empty() { Frontier::from_parts(u64::from_be_bytes(*size), roots.to_vec()) } else { None }
 }
 
-fn bits_for(labels: u64) -> u32 {
+pub(super) fn bits_for(labels: u64) -> u32 {
     MapTop::bits_for(labels.max(LABELS_EXPECTED_MIN))
 }
 

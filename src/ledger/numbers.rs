@@ -106,11 +106,6 @@ impl Snapshot<'_> {
         Ok(leaves)
     }
 
-    /// How many labels the map has.
-    pub fn count_labels(&self) -> Result<u64, LedgerError> {
-        Ok(self.first("SELECT count(*) FROM states", [], |row| uint(row, 0))?.unwrap_or(0))
-    }
-
     /// The whole map and all that is served, in the order of labels: what a start needs. Labels of released numbers have
     /// a State and nothing to serve; numbers whose CREATE is not sealed yet have neither here.
     pub fn each_number(
