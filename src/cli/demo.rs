@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::authority::{Accreditation, Actor, NewToken, TOKEN_LIFE_D};
+use crate::authority::{Accreditation, Actor, NewToken, TOKEN_LIFE_D, Visibility};
 use crate::cli::instance::Instance;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report, say};
@@ -75,7 +75,6 @@ fn populate(args: &DemoArgs, instance: &Instance, quiet: bool) -> Result<Profile
     let profile = provider(args, instance)?;
     let authority = &instance.authority;
     let actor = acting(instance, &profile)?;
-    let mut last = None;
     for (i, number) in samples().into_iter().enumerate() {
         if authority.read(&actor, number)?.is_some() {
             continue;
@@ -83,12 +82,12 @@ fn populate(args: &DemoArgs, instance: &Instance, quiet: bool) -> Result<Profile
         let prepared = authority.prepare_blocking(&actor, number)?;
         let uri = format!("sip:user{:02}@acme.example", i + 1);
         let submission = synthetic::registration(&profile, APEX, &prepared, number, &uri, &profile.device(number)?)?;
-        last = Some(authority.submit_blocking(&actor, &submission, None)?.event_hash);
+        authority.submit_blocking(&actor, &submission, None)?;
     }
     synthetic::fill(authority, &actor, &profile, APEX, args.numbers, quiet)?;
-    if let Some(hash) = last {
-        instance.runtime().block_on(authority.wait_published(&actor, &hash, PUBLISHED_WAIT_MS))?;
-    }
+    // Events are published in the order in which they were accepted: behind the last synthetic number waits none of them.
+    let newest = args.numbers.checked_sub(1).map(synthetic::number);
+    samples().into_iter().chain(newest).try_for_each(|number| published(instance, &actor, number))?;
     for address in &instance.dns {
         net::probe::signed_soa(*address, APEX).map_err(Failure::new)?;
     }
@@ -128,6 +127,20 @@ fn provider(args: &DemoArgs, instance: &Instance) -> Result<Profile, Failure> {
         profile.keep_token(&made.token)?;
     }
     Ok(profile)
+}
+
+/// Waits until DNS answers with a registered number.
+fn published(instance: &Instance, actor: &Actor, number: Number) -> Result<(), Failure> {
+    let Some(view) = instance.authority.read(actor, number)? else { return Ok(()) };
+    let waiting = instance.authority.wait_published(actor, &view.newest.event_hash, PUBLISHED_WAIT_MS);
+    let receipt = instance.runtime().block_on(waiting)?;
+    match receipt.map(|receipt| receipt.visibility) {
+        Some(Visibility::Pending) => Err(Failure::new(format!(
+            "{number} is registered but was not published within {} s; is the disk full? `callbook doctor` looks",
+            PUBLISHED_WAIT_MS / 1000
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The provider as its token shows it.

@@ -3,13 +3,24 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use super::child::{Demo, callbook};
 
 /// Starts a demo that must not start. One that does would serve for ever: `timeout` makes a failure of that.
 fn start_fails(dir: &Path, more: &[&str]) -> (i32, String) {
+    start_for(Duration::from_secs(60), dir, more)
+}
+
+/// Runs a demo until it ends or is killed; gives exit code (-1: killed) and what it said.
+fn start_for(time: Duration, dir: &Path, more: &[&str]) -> (i32, String) {
     let mut limited = Command::new("timeout");
-    limited.args(["--signal=KILL", "60"]).arg(callbook().get_program()).args(["demo", "--dir"]).arg(dir).args(more);
+    limited
+        .args(["--signal=KILL", &time.as_secs().to_string()])
+        .arg(callbook().get_program())
+        .args(["demo", "--dir"])
+        .arg(dir)
+        .args(more);
     let Output { status, stderr, .. } = limited.output().expect("the program runs");
     (status.code().unwrap_or(-1), String::from_utf8_lossy(&stderr).into_owned())
 }
@@ -32,6 +43,31 @@ fn a_restart_serves_the_same_numbers() {
     second.kill();
     let third = Demo::start_in(&dir, &[]);
     assert_eq!(third.lookup(&sample).1, 0);
+}
+
+/// The i-th synthetic number of a demo: they step through +999 and nine digits.
+fn synthetic(i: u64) -> String {
+    format!("+999{:09}", i * 617_283_951 % 1_000_000_000)
+}
+
+#[test]
+fn a_fill_that_was_cut_off_goes_on() {
+    /// More than the program registers in the time that it is given.
+    const NUMBERS: u64 = 4000;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("demo");
+    let count = NUMBERS.to_string();
+    let (exit, _) = start_for(
+        Duration::from_secs(1),
+        &dir,
+        &["--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--numbers", &count],
+    );
+    let again = Demo::start_in(&dir, &["--numbers", &count]);
+    for i in [0, NUMBERS / 2, NUMBERS - 1] {
+        let (found, exit) = again.lookup(&synthetic(i));
+        assert_eq!((found["status"].as_str(), exit), (Some("secure"), 0), "{found}");
+    }
+    assert_ne!(exit, 2, "the first run was cut off, it did not fail");
 }
 
 #[test]
