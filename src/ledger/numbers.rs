@@ -55,6 +55,9 @@ pub struct Served {
     pub record: Vec<u8>,
 }
 
+/// Mapped while everything is scanned; SQLite itself goes no further than 2 GB and reads what lies behind that.
+const SCAN_MAPPED_BYTES: i64 = 1 << 31;
+
 impl Snapshot<'_> {
     /// The label of a number that is registered or about to be.
     pub fn label_of(&self, number: Number) -> Result<Option<Label>, LedgerError> {
@@ -112,7 +115,23 @@ impl Snapshot<'_> {
         &self,
         mut each: impl FnMut(Leaf, Option<Served>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        // Two ordered scans side by side read each page once; a join would look a million labels up one by one.
+        // Two ordered scans side by side read each page once; a join would look a million labels up one by one. The file is
+        // mapped meanwhile: pages need no copying, and what is not in memory comes in larger pieces.
+        self.map_file(SCAN_MAPPED_BYTES)?;
+        let scanned = self.each_number_in_order(&mut each);
+        self.map_file(0)?;
+        scanned
+    }
+
+    /// How much of the file is mapped into memory instead of being read page by page.
+    fn map_file(&self, bytes: i64) -> Result<(), LedgerError> {
+        Ok(self.conn.pragma_update(None, "mmap_size", bytes)?)
+    }
+
+    fn each_number_in_order(
+        &self,
+        each: &mut impl FnMut(Leaf, Option<Served>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let mut states = self.prepare("SELECT label, state FROM states ORDER BY label")?;
         let mut people = self.prepare("SELECT label, number, record FROM personal ORDER BY label")?;
         let (mut states, mut people) = (states.query([])?, people.query([])?);

@@ -6,7 +6,7 @@ use crate::ledger::error::LedgerError;
 
 /// One moment of the ledger. The rows it gives are typed; the reads stand beside their tables in this room.
 pub struct Snapshot<'c> {
-    conn: &'c Connection,
+    pub(super) conn: &'c Connection,
 }
 
 impl<'c> Snapshot<'c> {
