@@ -32,7 +32,7 @@ ns1      IN A   127.0.0.1
 www      IN CNAME ns1
 deep.er  IN TXT \"below an empty non-terminal\"
 7        IN NS  ns.7
-ns.7     IN A   192.0.2.7
+ns.7     IN A   127.0.0.7
 6.4      IN NS  ns.elsewhere.example.
 6.4      IN DS  12345 13 2 0000000000000000000000000000000000000000000000000000000000000001
 ";
