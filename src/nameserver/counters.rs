@@ -2,17 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::transport::Transport;
 use crate::wire::{Rcode, RrType};
 
-/// How a query came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)] // names of protocols
-pub enum Transport {
-    Udp,
-    Tcp,
-}
-
-const TRANSPORTS: [&str; 2] = ["udp", "tcp"];
 const TYPES: [(RrType, &str); 14] = [
     (RrType::NAPTR, "NAPTR"),
     (RrType::TLSA, "TLSA"),
@@ -38,19 +30,19 @@ const CODES: [(Rcode, &str); 7] = [
     (Rcode::Refused, "REFUSED"),
     (Rcode::BadVers, "BADVERS"),
 ];
-const CELLS: usize = TRANSPORTS.len() * TYPES.len() * CODES.len();
+const CELLS: usize = Transport::ALL.len() * TYPES.len() * CODES.len();
 
 /// One worker's counters; a reader adds those of all workers up.
 pub struct Counters {
     answers: [AtomicU64; CELLS],
-    dropped: [AtomicU64; TRANSPORTS.len()],
+    dropped: [AtomicU64; Transport::ALL.len()],
     signatures: AtomicU64,
 }
 
 /// One counter with its labels, ready for an exporter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Count {
-    /// `udp` or `tcp`.
+    /// As in [`Transport::label`].
     pub transport: &'static str,
     /// The query's type, `other` if it is none of the usual ones (or could not be read).
     pub qtype: &'static str,
@@ -64,7 +56,7 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             answers: [const { AtomicU64::new(0) }; CELLS],
-            dropped: [const { AtomicU64::new(0) }; TRANSPORTS.len()],
+            dropped: [const { AtomicU64::new(0) }; Transport::ALL.len()],
             signatures: AtomicU64::new(0),
         }
     }
@@ -88,8 +80,10 @@ impl Counters {
 
     /// Every counter of answers that is not zero.
     pub fn answers(&self) -> impl Iterator<Item = Count> {
-        let labels = TRANSPORTS.iter().flat_map(|transport| {
-            TYPES.iter().flat_map(move |(_, qtype)| CODES.iter().map(move |(_, rcode)| (*transport, *qtype, *rcode)))
+        let labels = Transport::ALL.iter().flat_map(|transport| {
+            TYPES
+                .iter()
+                .flat_map(move |(_, qtype)| CODES.iter().map(move |(_, rcode)| (transport.label(), *qtype, *rcode)))
         });
         labels.zip(&self.answers).filter_map(|((transport, qtype, rcode), cell)| {
             let count = cell.load(Ordering::Relaxed);
@@ -99,7 +93,8 @@ impl Counters {
 
     /// Packets that got no answer (too short, or responses), by transport.
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        TRANSPORTS.into_iter().zip(&self.dropped).map(|(transport, cell)| (transport, cell.load(Ordering::Relaxed)))
+        let labels = Transport::ALL.into_iter().map(Transport::label);
+        labels.zip(&self.dropped).map(|(transport, cell)| (transport, cell.load(Ordering::Relaxed)))
     }
 
     /// Signatures made.

@@ -7,10 +7,12 @@ mod digits;
 mod fixed;
 pub mod respond;
 mod signed;
+pub mod transport;
 pub mod view;
 pub mod worker;
 
-pub use counters::{Counters, Transport};
+pub use counters::Counters;
 pub use respond::{Outcome, Peer, respond};
+pub use transport::Transport;
 pub use view::{Served, View, ZoneData};
 pub use worker::Worker;

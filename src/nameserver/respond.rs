@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::counters::Transport;
 use super::signed::Reply;
+use super::transport::Transport;
 use super::view::View;
 use super::worker::Worker;
 use super::{digits, fixed};
@@ -29,6 +29,9 @@ pub enum Outcome {
     Answer(usize),
     /// Send nothing.
     Drop,
+    /// The answer needs a signature, and the worker was told to put those off ([`Worker::defer`]): ask again with
+    /// deferring off, after the queries that cost less.
+    Later,
 }
 
 /// Why an answer cannot be finished as it was begun.
@@ -37,6 +40,8 @@ pub(super) enum Stop {
     Full,
     /// A signature could not be made: SERVFAIL.
     Fault,
+    /// A signature for a denial is needed and put off.
+    Later,
 }
 
 impl From<Full> for Stop {
@@ -57,7 +62,7 @@ impl From<SignFault> for Stop {
 pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s: u64, out: &mut [u8]) -> Outcome {
     let (size_max, udp) = match peer.transport {
         Transport::Udp => (UDP_OCTETS_MAX, true),
-        Transport::Tcp => (TCP_OCTETS_MAX, false),
+        _ => (TCP_OCTETS_MAX, false),
     };
     if out.len() < UDP_OCTETS_MAX {
         return Outcome::Drop; // the caller's mistake; nothing sensible fits
@@ -74,7 +79,9 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
         }
         Scan::Query(query) => {
             let answer = Answer::new(out, size_max, udp, query.header, Some(&query.question), query.edns);
-            let (rcode, octets) = answer_query(view, worker, &query, now_s, answer);
+            let Some((rcode, octets)) = answer_query(view, worker, &query, now_s, answer) else {
+                return Outcome::Later;
+            };
             worker.counters.answered(peer.transport, query.question.qtype, rcode);
             return Outcome::Answer(octets);
         }
@@ -89,7 +96,7 @@ fn answer_query(
     query: &Query<'_>,
     now_s: u64,
     mut answer: Answer<'_, '_>,
-) -> (Rcode, usize) {
+) -> Option<(Rcode, usize)> {
     let (name, qtype) = (&query.question.name, query.question.qtype);
     if let Some((rcode, ede)) = refusal(query) {
         match ede {
@@ -104,6 +111,7 @@ fn answer_query(
         };
         match written {
             Ok(()) => {}
+            Err(Stop::Later) => return None,
             Err(Stop::Full) => answer.truncate(),
             Err(Stop::Fault) => {
                 answer.authoritative(false);
@@ -113,7 +121,7 @@ fn answer_query(
     } else {
         answer.refuse(Rcode::Refused, Ede::NotAuthoritative);
     }
-    (answer.rcode_now(), answer.finish())
+    Some((answer.rcode_now(), answer.finish()))
 }
 
 /// What is refused before any look-up, so that it says nothing about names.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::counters::Counters;
+use super::respond::Stop;
 use crate::dnssec::keys::Key;
 use crate::dnssec::{SignFault, ToSign};
 use crate::log::{Hash, sha256};
+use crate::wire::RrType;
 use crate::zone::slot::SignatureBytes;
 
 /// Recent online signatures that a worker keeps: 100 octets each, so 400 KB a worker.
@@ -22,6 +24,7 @@ pub struct Worker {
     random: Box<dyn SecureRandom + Send>,
     message: Vec<u8>,
     recent: Box<[Option<Recent>]>,
+    deferring: bool,
     /// RDATAs put together for the answer at hand.
     pub(super) rdatas: Vec<u8>,
     /// The NSEC of the answer at hand.
@@ -49,6 +52,7 @@ impl Worker {
             random,
             message: Vec::with_capacity(SCRATCH_OCTETS),
             recent: (0..RECENT).map(|_| None).collect(),
+            deferring: false,
             rdatas: Vec::with_capacity(SCRATCH_OCTETS),
             nsec: Vec::with_capacity(NSEC_OCTETS),
             counters: Arc::default(),
@@ -60,6 +64,12 @@ impl Worker {
         self.counters.clone()
     }
 
+    /// Whether denials that need a new signature are put off ([`super::Outcome::Later`]). A receiver with more queries
+    /// waiting switches this on, so that a flood of denials costs denials first and positive answers last (DNS.md 7).
+    pub fn defer(&mut self, denials: bool) {
+        self.deferring = denials;
+    }
+
     /// A signature that has a slot beside its RRset.
     pub(super) fn sign(&mut self, key: &Key, set: &ToSign<'_>) -> Result<SignatureBytes, SignFault> {
         set.message(&mut self.message);
@@ -68,14 +78,17 @@ impl Worker {
     }
 
     /// A signature that has none: the same message by the same key gets the one from before, if it is still there.
-    pub(super) fn sign_or_recall(&mut self, key: &Key, set: &ToSign<'_>) -> Result<SignatureBytes, SignFault> {
+    pub(super) fn sign_or_recall(&mut self, key: &Key, set: &ToSign<'_>) -> Result<SignatureBytes, Stop> {
         set.message(&mut self.message);
         // The whole message is the key of the cache, so no collision can give one name another's signature.
         let message = sha256(&[key.signer.public_key(), &self.message]);
         let [a, b, ..] = message;
-        let place = self.recent.get_mut(usize::from(u16::from_be_bytes([a, b])) % RECENT).ok_or(SignFault)?;
+        let place = self.recent.get_mut(usize::from(u16::from_be_bytes([a, b])) % RECENT).ok_or(Stop::Fault)?;
         if let Some(recent) = place.as_ref().filter(|recent| recent.message == message) {
             return Ok(recent.signature);
+        }
+        if self.deferring && set.rr_type == RrType::NSEC {
+            return Err(Stop::Later);
         }
         self.counters.signed();
         let signature = key.signer.sign(&*self.random, &self.message)?;

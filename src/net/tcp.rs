@@ -96,7 +96,7 @@ fn answer(query: &[u8], address: IpAddr, shared: &Shared) -> Option<Vec<u8>> {
             let length = u16::try_from(octets).ok()?;
             Some([&length.to_be_bytes()[..], &out[..octets]].concat())
         }
-        Ok(Outcome::Drop) => None,
+        Ok(Outcome::Drop | Outcome::Later) => None,
         Err(_) => {
             tracing::error!("a query over TCP made the responder panic; its connection was closed");
             None

@@ -39,7 +39,7 @@ pub(super) fn run(
             Ok(Outcome::Answer(octets)) => {
                 let _ = socket.send_to(&out[..octets], from); // a lost answer is asked for again
             }
-            Ok(Outcome::Drop) => {}
+            Ok(Outcome::Drop | Outcome::Later) => {}
             // One bad packet must not stop DNS; what was in it must not be logged.
             Err(_) => tracing::error!("a query over UDP made the responder panic; it was dropped"),
         }

@@ -47,7 +47,7 @@ impl Desk {
         let mut out = vec![0; 65_535];
         match respond(&self.view, &mut self.worker, peer, query, self.now_s, &mut out) {
             Outcome::Answer(octets) => Some(out[..octets].to_vec()),
-            Outcome::Drop => None,
+            Outcome::Drop | Outcome::Later => None,
         }
     }
 }
