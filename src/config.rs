@@ -19,6 +19,9 @@ pub struct Config {
     /// The name server.
     #[serde(default)]
     pub dns: Dns,
+    /// Signatures over the number zone.
+    #[serde(default)]
+    pub dnssec: Dnssec,
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
@@ -38,6 +41,14 @@ pub struct Dns {
     pub listen: Vec<SocketAddr>,
     /// Threads that answer UDP; 0 means one a processor. Default: 0. At most 256.
     pub udp_threads: usize,
+}
+
+/// Signatures over the number zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dnssec {
+    /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). Default: 13. It must be that of the keys that are there.
+    pub algorithm: u8,
 }
 
 /// The HTTP API's part.
@@ -75,6 +86,12 @@ pub struct Paths {
 impl Default for Dns {
     fn default() -> Self {
         Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))], udp_threads: 0 }
+    }
+}
+
+impl Default for Dnssec {
+    fn default() -> Self {
+        Self { algorithm: 13 }
     }
 }
 
@@ -134,6 +151,7 @@ impl Config {
             apex: absolute(apex),
             host: host.to_owned(),
             dns: Dns::default(),
+            dnssec: Dnssec::default(),
             http: Http::default(),
             publish: Publish::default(),
             paths: Paths::default(),
@@ -174,6 +192,7 @@ impl Config {
              # The apex of the number zone, and the host name in the origins of the public logs. Neither can change later.\n\
              apex = \"{}\"\nhost = \"{}\"\n\n\
              [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\n\
+             [dnssec]\n# The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519).\nalgorithm = {}\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
              # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
@@ -181,6 +200,7 @@ impl Config {
             self.apex,
             self.host,
             self.dns.udp_threads,
+            self.dnssec.algorithm,
             self.http.listen,
             self.publish.epoch_ms,
             self.publish.heartbeat_s,
@@ -219,6 +239,10 @@ impl Config {
             "dns.listen is empty: give at least one address, such as \"127.0.0.1:5300\"".to_owned(),
         );
         need(self.dns.udp_threads <= 256, format!("dns.udp_threads = {}: at most 256", self.dns.udp_threads));
+        need(
+            matches!(self.dnssec.algorithm, 13 | 15),
+            format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.dnssec.algorithm),
+        );
         need(
             self.publish.epoch_ms <= 60_000,
             format!("publish.epoch_ms = {}: at most 60000 (one minute)", self.publish.epoch_ms),
@@ -283,9 +307,17 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
+        let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\n[dnssec]\nalgorithm = 8\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
         let error = parse(text).unwrap_err().to_string();
-        for key in ["apex", "host", "dns.listen", "dns.udp_threads", "publish.epoch_ms", "publish.heartbeat_s"] {
+        for key in [
+            "apex",
+            "host",
+            "dns.listen",
+            "dns.udp_threads",
+            "dnssec.algorithm",
+            "publish.epoch_ms",
+            "publish.heartbeat_s",
+        ] {
             assert!(error.contains(key), "{key} is missing in: {error}");
         }
     }

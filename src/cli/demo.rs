@@ -11,6 +11,7 @@ use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report, say};
 use crate::cli::{ListenArgs, init, synthetic};
 use crate::config::{Config, FILE_NAME};
+use crate::dnssec::Algorithm;
 use crate::net;
 use crate::number::Number;
 
@@ -30,6 +31,9 @@ pub(crate) struct DemoArgs {
     /// Register this many synthetic numbers in +999 as well, through the real law and with real signatures.
     #[arg(long, value_name = "N", default_value_t = 0)]
     numbers: u64,
+    /// The zone keys' algorithm, 13 (ECDSA P-256) or 15 (Ed25519); 13 for a new demo, that of its keys for an old one.
+    #[arg(long, value_name = "NUMBER")]
+    algorithm: Option<Algorithm>,
 }
 
 /// Twenty numbers in ranges that are reserved for fiction and tests.
@@ -42,9 +46,14 @@ fn samples() -> Vec<Number> {
 
 pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
     if !args.dir.join(FILE_NAME).exists() {
-        init::make(&args.dir, &Config::new(APEX, HOST))?;
+        let mut config = Config::new(APEX, HOST);
+        config.dnssec.algorithm = args.algorithm.unwrap_or_default().number();
+        init::make(&args.dir, &config)?;
     }
     let mut config = Config::load(&args.dir)?;
+    if let Some(algorithm) = args.algorithm {
+        config.dnssec.algorithm = algorithm.number(); // refused if the keys are of another
+    }
     config.dns.listen = vec![args.listen.dns];
     config.http.listen = args.listen.http;
     let facts_file = args.dir.join("demo.json");

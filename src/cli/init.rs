@@ -12,10 +12,11 @@ use serde_json::json;
 
 use crate::authority;
 use crate::charter;
+use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, FILE_NAME};
-use crate::dnssec::{ZoneKeys, anchor, keys};
+use crate::dnssec::{Algorithm, ZoneKeys, anchor, keys};
 use crate::wire::Name;
 
 /// The file that holds the operator's first token.
@@ -42,6 +43,9 @@ pub(crate) struct InitArgs {
     /// Serve the HTTP API here.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8300")]
     http: SocketAddr,
+    /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). It stays with the keys.
+    #[arg(long, value_name = "NUMBER", default_value_t)]
+    algorithm: Algorithm,
 }
 
 pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
@@ -49,6 +53,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
     let mut config = Config::new(&args.apex, &host);
     config.dns.listen = vec![args.dns];
     config.http.listen = args.http;
+    config.dnssec.algorithm = args.algorithm.number();
     make(&args.dir, &config)?;
     let dir = args.dir.display();
     let text = format!(
@@ -88,7 +93,7 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
     fs::write(here.paths.charter.join("policy.toml"), charter::POLICY_TEXT)?;
     let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
     let random = SystemRandom::new();
-    let zone_keys = keys::create(&here.paths.keys, &apex, &random)?;
+    let zone_keys = keys::create(&here.paths.keys, &apex, instance::algorithm(config)?, &random)?;
     write_anchors(dir, &apex, &zone_keys)?;
     let token = authority::init(&settings(&here), SystemClock.now_ms(), &random)?;
     write_secret(&dir.join(OPERATOR_TOKEN_FILE), &format!("{token}\n"))?;

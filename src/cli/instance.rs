@@ -18,7 +18,7 @@ use crate::cli::init;
 use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::dnssec::{ZoneKeys, keys};
+use crate::dnssec::{Algorithm, ZoneKeys, keys};
 use crate::http::{self, Api};
 use crate::log::sha256;
 use crate::nameserver::{Served, View};
@@ -131,8 +131,13 @@ pub(crate) fn zone_parts(config: &Config, ttls: Ttls) -> Result<ZoneParts, Failu
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", path.display(), lines.join("\n")))
     })?;
-    let keys = keys::load(&config.paths.keys, &apex, &SystemRandom::new())?;
+    let keys = keys::load(&config.paths.keys, &apex, algorithm(config)?, &SystemRandom::new())?;
     Ok(ZoneParts { fixed, keys })
+}
+
+/// The algorithm that the zone is to be signed with.
+pub(crate) fn algorithm(config: &Config) -> Result<Algorithm, Failure> {
+    Algorithm::try_from(config.dnssec.algorithm).map_err(|e| Failure::new(format!("dnssec.algorithm: {e}")))
 }
 
 /// Reads the charter of an installation and what the API shows of it.

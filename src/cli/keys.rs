@@ -4,8 +4,8 @@ use clap::Subcommand;
 use ring::rand::SystemRandom;
 use serde_json::json;
 
-use crate::cli::InstallationArgs;
 use crate::cli::report::{Failure, Report};
+use crate::cli::{InstallationArgs, instance};
 use crate::config::Config;
 use crate::dnssec::{anchor, keys};
 use crate::wire::Name;
@@ -22,7 +22,8 @@ pub(crate) fn run(command: &KeysCommand) -> Result<Report, Failure> {
     let (KeysCommand::List(args) | KeysCommand::Ds(args)) = command;
     let config = Config::load(&args.dir)?;
     let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
-    let zone_keys = keys::load(&config.paths.keys, &apex, &SystemRandom::new())?;
+    let algorithm = instance::algorithm(&config)?;
+    let zone_keys = keys::load(&config.paths.keys, &apex, algorithm, &SystemRandom::new())?;
     match command {
         KeysCommand::Ds(_) => {
             let ds = anchor::ds_text(&apex, &zone_keys);
@@ -35,10 +36,9 @@ pub(crate) fn run(command: &KeysCommand) -> Result<Report, Failure> {
                 ("ZSK", zone_keys.zsk().tag, "signs everything else"),
             ];
             let mut lines = vec![format!("{:<5} {:>6}  {:<20} {}", "role", "tag", "algorithm", "use")];
-            lines.extend(
-                rows.iter().map(|(role, tag, what)| format!("{role:<5} {tag:>6}  {:<20} {what}", "13 ECDSAP256SHA256")),
-            );
-            let keys = rows.map(|(role, tag, _)| json!({"role": role, "tag": tag, "algorithm": 13}));
+            let called = format!("{algorithm} {}", algorithm.mnemonic());
+            lines.extend(rows.iter().map(|(role, tag, what)| format!("{role:<5} {tag:>6}  {called:<20} {what}")));
+            let keys = rows.map(|(role, tag, _)| json!({"role": role, "tag": tag, "algorithm": algorithm.number()}));
             Ok(Report::done(lines.join("\n"), json!({"apex": config.apex, "keys": keys})))
         }
     }

@@ -16,7 +16,7 @@ use crate::cli::instance;
 use crate::cli::report::{Failure, Report, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::dnssec::{ZoneKeys, anchor, export};
+use crate::dnssec::{Algorithm, ZoneKeys, anchor, export};
 use crate::nameserver::{Served, View};
 use crate::net::DnsService;
 use crate::wire::Name;
@@ -56,6 +56,9 @@ pub(crate) struct ServeArgs {
     /// Serve without DNSSEC. Otherwise keys are made for this run and the anchor is printed.
     #[arg(long)]
     unsigned: bool,
+    /// The algorithm of those keys: 13 (ECDSA P-256) or 15 (Ed25519).
+    #[arg(long, value_name = "NUMBER", default_value_t, conflicts_with = "unsigned")]
+    algorithm: Algorithm,
 }
 
 pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> {
@@ -100,7 +103,10 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;
-    let keys = if args.unsigned { None } else { Some(Arc::new(ZoneKeys::in_memory(&SystemRandom::new())?)) };
+    let keys = match args.unsigned {
+        true => None,
+        false => Some(Arc::new(ZoneKeys::in_memory_of(args.algorithm, &SystemRandom::new())?)),
+    };
     let anchor = keys.as_ref().map(|keys| anchor::anchor_key(&origin, keys));
     let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::fixed(Arc::new(zone), keys)])));
     let service = DnsService::start(view, &[args.listen], Arc::new(SystemClock))?;

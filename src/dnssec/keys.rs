@@ -1,4 +1,4 @@
-//! A zone's keys and the directory they lie in: PKCS#8 in PEM, mode 0600, named `K<apex>+013+<tag>.<ksk|zsk>.p8`.
+//! A zone's keys and the directory they lie in: PKCS#8 in PEM, mode 0600, named `K<apex>+<algorithm>+<tag>.<ksk|zsk>.p8`.
 //!
 //! A key is never made where one is expected: [`create`] and [`load`] are different calls, and each refuses the other's case.
 
@@ -12,8 +12,9 @@ use data_encoding::BASE64;
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
+use super::Algorithm;
 use super::rrsig::{ENTRY_POINT, ZONE_KEY, dnskey_rdata, key_tag};
-use super::signer::{P256Signer, SignFault, ZoneSigner};
+use super::signer::{self, SignFault, ZoneSigner};
 use crate::wire::Name;
 use crate::wire::rr::flatten;
 use crate::zone::slot::{Slot, Slots};
@@ -72,7 +73,7 @@ pub enum KeyError {
         /// Its mode bits.
         mode: u32,
     },
-    /// Not a PKCS#8 P-256 key, or not the one that its name says.
+    /// Not a PKCS#8 key of its algorithm, or not the one that its name says.
     #[error("{path} is not the private key that its name says ({reason}): restore it from the backup")]
     Garbage {
         /// The file.
@@ -110,6 +111,21 @@ pub enum KeyError {
         /// The zone.
         apex: String,
     },
+    /// The keys that are there are of another algorithm.
+    #[error(
+        "{dir} holds keys of algorithm {found} of {apex}, and algorithm {wanted} was asked for: set dnssec.algorithm = {found}; \
+         a zone changes its algorithm by a key roll, which is not offered yet"
+    )]
+    OtherAlgorithm {
+        /// The directory.
+        dir: PathBuf,
+        /// The zone.
+        apex: String,
+        /// What the keys are of.
+        found: Algorithm,
+        /// What was asked for.
+        wanted: Algorithm,
+    },
     /// No random numbers.
     #[error("a key could not be made: {0}")]
     Fault(#[from] SignFault),
@@ -144,11 +160,15 @@ impl ZoneKeys {
         Self { ksk, zsk, dnskeys, slot: Slots::empty(1) }
     }
 
-    /// New keys that are never written anywhere (`zone serve`, tests).
+    /// New keys of the default algorithm that are never written anywhere (tests).
     pub fn in_memory(random: &dyn SecureRandom) -> Result<Self, KeyError> {
-        let (_, ksk) = P256Signer::generate(random)?;
-        let (_, zsk) = different(random, key_tag_of(&ksk, KeyRole::Ksk))?;
-        Ok(Self::new(Key::new(KeyRole::Ksk, Arc::new(ksk)), Key::new(KeyRole::Zsk, Arc::new(zsk))))
+        Self::in_memory_of(Algorithm::default(), random)
+    }
+
+    /// New keys that are never written anywhere (`zone serve`, tests).
+    pub fn in_memory_of(algorithm: Algorithm, random: &dyn SecureRandom) -> Result<Self, KeyError> {
+        let (ksk, zsk) = make(algorithm, random)?;
+        Ok(Self::new(ksk.key, zsk.key))
     }
 
     /// The key that signs data.
@@ -183,80 +203,105 @@ impl ZoneKeys {
 }
 
 /// Makes a KSK and a ZSK for `apex` and writes them into `dir`, which must hold none of that zone. Durable when it returns.
-pub fn create(dir: &Path, apex: &Name, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
+pub fn create(dir: &Path, apex: &Name, algorithm: Algorithm, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
     fs::create_dir_all(dir).map_err(io_at(dir))?;
     if !list(dir, apex)?.is_empty() {
         return Err(KeyError::Exists { dir: dir.to_owned(), apex: apex.to_text() });
     }
-    let (ksk_document, ksk) = P256Signer::generate(random)?;
-    let (zsk_document, zsk) = different(random, key_tag_of(&ksk, KeyRole::Ksk))?;
-    let (ksk, zsk) = (Key::new(KeyRole::Ksk, Arc::new(ksk)), Key::new(KeyRole::Zsk, Arc::new(zsk)));
-    write(&dir.join(file_name(apex, ksk.tag, KeyRole::Ksk)), Zeroizing::new(ksk_document))?;
-    write(&dir.join(file_name(apex, zsk.tag, KeyRole::Zsk)), Zeroizing::new(zsk_document))?;
+    let (ksk, zsk) = make(algorithm, random)?;
+    for (made, role) in [(&ksk, KeyRole::Ksk), (&zsk, KeyRole::Zsk)] {
+        write(&dir.join(file_name(apex, algorithm, made.key.tag, role)), &made.document)?;
+    }
     fs::File::open(dir).and_then(|d| d.sync_all()).map_err(io_at(dir))?;
-    Ok(ZoneKeys::new(ksk, zsk))
+    Ok(ZoneKeys::new(ksk.key, zsk.key))
 }
 
-/// Reads the keys of `apex` from `dir`: exactly one KSK and one ZSK.
-pub fn load(dir: &Path, apex: &Name, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
+/// Reads the keys of `apex` from `dir`: exactly one KSK and one ZSK, both of `algorithm`.
+pub fn load(dir: &Path, apex: &Name, algorithm: Algorithm, random: &dyn SecureRandom) -> Result<ZoneKeys, KeyError> {
     let files = list(dir, apex)?;
+    if let Some(other) = files.iter().find(|file| file.algorithm != algorithm) {
+        let (dir, apex, found) = (dir.to_owned(), apex.to_text(), other.algorithm);
+        return Err(KeyError::OtherAlgorithm { dir, apex, found, wanted: algorithm });
+    }
     let one = |role: KeyRole| {
-        let mut of_role = files.iter().filter(|(_, _, r)| *r == role);
-        let (dir, apex, role_name) = (dir.to_owned(), apex.to_text(), role.as_str());
+        let mut of_role = files.iter().filter(|file| file.role == role);
+        let (dir, apex, role) = (dir.to_owned(), apex.to_text(), role.as_str());
         match (of_role.next(), of_role.next()) {
-            (None, _) => Err(KeyError::Missing { dir, role: role_name, apex }),
-            (Some(_), Some(_)) => Err(KeyError::Several { dir, role: role_name, apex }),
-            (Some((path, tag, _)), None) => read(path, *tag, role, random),
+            (None, _) => Err(KeyError::Missing { dir, role, apex }),
+            (Some(_), Some(_)) => Err(KeyError::Several { dir, role, apex }),
+            (Some(file), None) => read(file, random),
         }
     };
     Ok(ZoneKeys::new(one(KeyRole::Ksk)?, one(KeyRole::Zsk)?))
 }
 
-/// A ZSK whose tag differs from the KSK's: signature stamps and validators tell keys apart by it.
-fn different(random: &dyn SecureRandom, taken: u16) -> Result<(Vec<u8>, P256Signer), KeyError> {
+/// A key that was just made, with the document to be written.
+struct Made {
+    document: Zeroizing<Vec<u8>>,
+    key: Key,
+}
+
+/// A KSK and a ZSK whose tags differ: signature stamps and validators tell keys apart by it.
+fn make(algorithm: Algorithm, random: &dyn SecureRandom) -> Result<(Made, Made), SignFault> {
+    let one = |role| {
+        let document = Zeroizing::new(signer::generate(algorithm, random)?);
+        let signer = signer::open(algorithm, &document, random).ok_or(SignFault)?;
+        Ok(Made { document, key: Key::new(role, signer) })
+    };
+    let ksk = one(KeyRole::Ksk)?;
     for _ in 0..TAG_TRIES {
-        let (document, signer) = P256Signer::generate(random)?;
-        if key_tag_of(&signer, KeyRole::Zsk) != taken {
-            return Ok((document, signer));
+        let zsk = one(KeyRole::Zsk)?;
+        if zsk.key.tag != ksk.key.tag {
+            return Ok((ksk, zsk));
         }
     }
-    Err(KeyError::Fault(SignFault))
+    Err(SignFault)
 }
 
-fn key_tag_of(signer: &P256Signer, role: KeyRole) -> u16 {
-    key_tag(&dnskey_rdata(role.flags(), signer.algorithm(), signer.public_key()))
+/// A key file by what its name says.
+#[derive(Clone)]
+struct KeyFile {
+    path: PathBuf,
+    algorithm: Algorithm,
+    tag: u16,
+    role: KeyRole,
 }
 
-fn file_name(apex: &Name, tag: u16, role: KeyRole) -> String {
-    format!("K{}+013+{tag:05}.{}.p8", apex_text(apex), role.as_str())
+fn file_name(apex: &Name, algorithm: Algorithm, tag: u16, role: KeyRole) -> String {
+    format!("K{}+{:03}+{tag:05}.{}.p8", apex_text(apex), algorithm.number(), role.as_str())
 }
 
 fn apex_text(apex: &Name) -> String {
     apex.to_text().trim_end_matches('.').replace('/', "\\047")
 }
 
-/// The key files of `apex`: path, tag, role. Other files are none of our business.
-fn list(dir: &Path, apex: &Name) -> Result<Vec<(PathBuf, u16, KeyRole)>, KeyError> {
-    let prefix = format!("K{}+013+", apex_text(apex));
+/// The key files of `apex`. Other files are none of our business.
+fn list(dir: &Path, apex: &Name) -> Result<Vec<KeyFile>, KeyError> {
+    let prefix = format!("K{}+", apex_text(apex));
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(io_at(dir))? {
         let path = entry.map_err(io_at(dir))?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some((tag, role)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('.')) else { continue };
-        let role = match role {
-            "ksk.p8" => KeyRole::Ksk,
-            "zsk.p8" => KeyRole::Zsk,
-            _ => continue,
-        };
-        let Ok(tag) = tag.parse() else { continue };
-        found.push((path, tag, role));
+        found.extend(name.strip_prefix(&prefix).and_then(|rest| key_file(&path, rest)));
     }
-    found.sort();
+    found.sort_by(|a: &KeyFile, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
-fn write(path: &Path, document: Zeroizing<Vec<u8>>) -> Result<(), KeyError> {
-    let body = Zeroizing::new(BASE64.encode(&document));
+/// Reads `<algorithm>+<tag>.<role>.p8`.
+fn key_file(path: &Path, rest: &str) -> Option<KeyFile> {
+    let (algorithm, rest) = rest.split_once('+')?;
+    let (tag, role) = rest.split_once('.')?;
+    let role = match role {
+        "ksk.p8" => KeyRole::Ksk,
+        "zsk.p8" => KeyRole::Zsk,
+        _ => return None,
+    };
+    Some(KeyFile { path: path.to_owned(), algorithm: algorithm.parse().ok()?, tag: tag.parse().ok()?, role })
+}
+
+fn write(path: &Path, document: &[u8]) -> Result<(), KeyError> {
+    let body = Zeroizing::new(BASE64.encode(document));
     let mut pem = Zeroizing::new(format!("{PEM_BEGIN}\n"));
     for line in body.as_bytes().chunks(64) {
         pem.push_str(&String::from_utf8_lossy(line));
@@ -267,7 +312,8 @@ fn write(path: &Path, document: Zeroizing<Vec<u8>>) -> Result<(), KeyError> {
     file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io_at(path))
 }
 
-fn read(path: &Path, tag: u16, role: KeyRole, random: &dyn SecureRandom) -> Result<Key, KeyError> {
+fn read(file: &KeyFile, random: &dyn SecureRandom) -> Result<Key, KeyError> {
+    let path = file.path.as_path();
     let mode = fs::metadata(path).map_err(io_at(path))?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(KeyError::Permissions { path: path.to_owned(), mode });
@@ -279,9 +325,9 @@ fn read(path: &Path, tag: u16, role: KeyRole, random: &dyn SecureRandom) -> Resu
     let body: Zeroizing<String> =
         Zeroizing::new(body.ok_or_else(|| garbage("not one PEM block"))?.split_whitespace().collect());
     let document = Zeroizing::new(BASE64.decode(body.as_bytes()).map_err(|_| garbage("not base64"))?);
-    let signer = P256Signer::from_pkcs8(&document, random).ok_or_else(|| garbage("not a PKCS#8 P-256 key"))?;
-    let key = Key::new(role, Arc::new(signer));
-    if key.tag == tag { Ok(key) } else { Err(garbage("the key has another tag")) }
+    let signer = signer::open(file.algorithm, &document, random);
+    let key = Key::new(file.role, signer.ok_or_else(|| garbage("not a PKCS#8 key of its algorithm"))?);
+    if key.tag == file.tag { Ok(key) } else { Err(garbage("the key has another tag")) }
 }
 
 fn io_at(path: &Path) -> impl Fn(io::Error) -> KeyError {
@@ -302,38 +348,71 @@ mod tests {
         result.err().map(|e| e.to_string()).unwrap_or_default()
     }
 
+    fn create(dir: &Path, algorithm: Algorithm) -> Result<ZoneKeys, KeyError> {
+        super::create(dir, &apex(), algorithm, &SystemRandom::new())
+    }
+
+    fn load(dir: &Path, algorithm: Algorithm) -> Result<ZoneKeys, KeyError> {
+        super::load(dir, &apex(), algorithm, &SystemRandom::new())
+    }
+
     #[test]
     fn what_is_created_is_loaded() {
-        let dir = tempfile::tempdir().unwrap();
-        let made = create(dir.path(), &apex(), &SystemRandom::new()).unwrap();
-        let loaded = load(dir.path(), &apex(), &SystemRandom::new()).unwrap();
-        assert_eq!(made.dnskeys(), loaded.dnskeys());
-        assert_eq!(made.ksk_dnskey(), loaded.ksk_dnskey());
-        for (path, ..) in list(dir.path(), &apex()).unwrap() {
-            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        for algorithm in Algorithm::ALL {
+            let dir = tempfile::tempdir().unwrap();
+            let made = create(dir.path(), algorithm).unwrap();
+            let loaded = load(dir.path(), algorithm).unwrap();
+            assert_eq!(made.dnskeys(), loaded.dnskeys());
+            assert_eq!(made.ksk_dnskey(), loaded.ksk_dnskey());
+            assert_eq!(loaded.ksk_dnskey()[3], algorithm.number());
+            for file in list(dir.path(), &apex()).unwrap() {
+                assert_eq!(fs::metadata(file.path).unwrap().permissions().mode() & 0o777, 0o600);
+            }
+            for any in Algorithm::ALL {
+                assert!(why(create(dir.path(), any)).contains("already holds keys"));
+            }
         }
-        assert!(why(create(dir.path(), &apex(), &SystemRandom::new())).contains("already holds keys"));
+    }
+
+    #[test]
+    fn keys_of_another_algorithm_are_refused() {
+        let [p256, ed25519] = Algorithm::ALL;
+        for (made, wanted) in [(p256, ed25519), (ed25519, p256)] {
+            let dir = tempfile::tempdir().unwrap();
+            create(dir.path(), made).unwrap();
+            let said = why(load(dir.path(), wanted));
+            assert!(said.contains(&format!("keys of algorithm {made}")), "{said}");
+            assert!(said.contains(&format!("set dnssec.algorithm = {made}")), "{said}");
+            // Another name does not make another key of it.
+            for file in list(dir.path(), &apex()).unwrap() {
+                let renamed = dir.path().join(file_name(&apex(), wanted, file.tag, file.role));
+                fs::rename(&file.path, renamed).unwrap();
+            }
+            assert!(why(load(dir.path(), wanted)).contains("not a PKCS#8 key of its algorithm"));
+        }
     }
 
     #[test]
     fn nothing_is_made_where_a_key_is_expected() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(why(load(dir.path(), &apex(), &SystemRandom::new())).contains("holds no ksk of e164.example."));
+        assert!(why(load(dir.path(), Algorithm::default())).contains("holds no ksk of e164.example."));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(why(load(&dir.path().join("absent"), &apex(), &SystemRandom::new())).contains("absent"));
+        assert!(why(load(&dir.path().join("absent"), Algorithm::default())).contains("absent"));
     }
 
     #[test]
     fn open_wrong_and_doubled_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        create(dir.path(), &apex(), &SystemRandom::new()).unwrap();
-        let load = || why(load(dir.path(), &apex(), &SystemRandom::new()));
-        let (path, tag, _) = list(dir.path(), &apex()).unwrap().into_iter().find(|f| f.2 == KeyRole::Ksk).unwrap();
+        let algorithm = Algorithm::default();
+        create(dir.path(), algorithm).unwrap();
+        let load = || why(load(dir.path(), algorithm));
+        let ksk = list(dir.path(), &apex()).unwrap().into_iter().find(|file| file.role == KeyRole::Ksk).unwrap();
+        let (path, tag) = (ksk.path, ksk.tag);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(load().contains("mode 0640") && load().contains("chmod 600"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let good = fs::read(&path).unwrap();
-        let other = dir.path().join(file_name(&apex(), tag ^ 1, KeyRole::Ksk));
+        let other = dir.path().join(file_name(&apex(), algorithm, tag ^ 1, KeyRole::Ksk));
         fs::write(&other, &good).unwrap();
         fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
         assert!(load().contains("more than one ksk"));

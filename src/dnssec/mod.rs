@@ -1,6 +1,8 @@
 //! DNSSEC: keys and where they lie, what is signed and for how long, denial, trust anchors, the signed export.
 
+pub mod algorithm;
 pub mod anchor;
+pub mod by_ring;
 pub mod denial;
 pub mod export;
 pub mod keys;
@@ -8,10 +10,8 @@ pub mod rrsig;
 pub mod signer;
 pub mod times;
 
+pub use algorithm::Algorithm;
 pub use keys::{KeyError, ZoneKeys};
 pub use rrsig::{ToSign, dnskey_rdata, key_tag};
 pub use signer::{SignFault, ZoneSigner};
 pub use times::{Validity, Window};
-
-/// DNSSEC algorithm ECDSA P-256 with SHA-256 (RFC 6605).
-pub const ALGORITHM_13: u8 = 13;

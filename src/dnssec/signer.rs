@@ -1,9 +1,11 @@
 //! The seam to whatever holds a private key: a file now, PKCS#11 later.
 
-use ring::rand::SecureRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use std::sync::Arc;
 
-use super::ALGORITHM_13;
+use ring::rand::SecureRandom;
+
+use super::Algorithm;
+use super::by_ring::{self, Ed25519Signer, P256Signer};
 use crate::zone::slot::SignatureBytes;
 
 /// A signature could not be made: the key's holder or the random source failed.
@@ -16,41 +18,22 @@ pub trait ZoneSigner: Send + Sync {
     /// The DNSSEC algorithm number.
     fn algorithm(&self) -> u8;
 
-    /// The public key as DNSKEY RDATA carries it (RFC 6605 4: X and Y).
+    /// The public key as DNSKEY RDATA carries it (RFC 6605 4: X and Y; RFC 8080 3: the encoded point).
     fn public_key(&self) -> &[u8];
 
-    /// Signs `message`; `random` feeds the nonce.
+    /// Signs `message`; `random` feeds the nonce where the algorithm has one.
     fn sign(&self, random: &dyn SecureRandom, message: &[u8]) -> Result<SignatureBytes, SignFault>;
 }
 
-/// An ECDSA P-256 key in memory, by ring.
-pub struct P256Signer(EcdsaKeyPair);
-
-impl P256Signer {
-    /// A new key: its PKCS#8 document (ring cannot export a key later) and the signer.
-    pub fn generate(random: &dyn SecureRandom) -> Result<(Vec<u8>, Self), SignFault> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random).map_err(|_| SignFault)?;
-        let signer = Self::from_pkcs8(document.as_ref(), random).ok_or(SignFault)?;
-        Ok((document.as_ref().to_vec(), signer))
-    }
-
-    /// A key from its PKCS#8 document; `None` if that is no P-256 key with its public half.
-    pub fn from_pkcs8(document: &[u8], random: &dyn SecureRandom) -> Option<Self> {
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document, random).ok().map(Self)
-    }
+/// A new private key as a PKCS#8 document: libraries cannot export a key later.
+pub fn generate(algorithm: Algorithm, random: &dyn SecureRandom) -> Result<Vec<u8>, SignFault> {
+    by_ring::generate(algorithm, random)
 }
 
-impl ZoneSigner for P256Signer {
-    fn algorithm(&self) -> u8 {
-        ALGORITHM_13
-    }
-
-    fn public_key(&self) -> &[u8] {
-        &self.0.public_key().as_ref()[1..] // without the SEC1 octet for "uncompressed"
-    }
-
-    fn sign(&self, random: &dyn SecureRandom, message: &[u8]) -> Result<SignatureBytes, SignFault> {
-        let signature = self.0.sign(random, message).map_err(|_| SignFault)?;
-        signature.as_ref().try_into().map_err(|_| SignFault)
+/// The signer of a private key; `None` if the PKCS#8 document holds no key of that algorithm.
+pub fn open(algorithm: Algorithm, document: &[u8], random: &dyn SecureRandom) -> Option<Arc<dyn ZoneSigner>> {
+    match algorithm {
+        Algorithm::EcdsaP256Sha256 => Some(Arc::new(P256Signer::from_pkcs8(document, random)?)),
+        Algorithm::Ed25519 => Some(Arc::new(Ed25519Signer::from_pkcs8(document)?)),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
-use callbook::dnssec::{ZoneKeys, anchor};
+use callbook::dnssec::{Algorithm, ZoneKeys, anchor};
 use callbook::log::record::{Prefix, Revoked, Rr};
 use callbook::nameserver::{Counters, Served, View};
 use callbook::net::{DnsService, RunningDns};
@@ -60,8 +60,13 @@ impl House {
     }
 
     pub(crate) fn open() -> Self {
+        Self::signed_by(Algorithm::default())
+    }
+
+    /// The same with keys of this algorithm.
+    pub(crate) fn signed_by(algorithm: Algorithm) -> Self {
         let (apex, zone) = (Name::from_text(APEX).unwrap(), Self::numbers());
-        let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap());
+        let keys = Arc::new(ZoneKeys::in_memory_of(algorithm, &SystemRandom::new()).unwrap());
         let view = View::new(vec![Served::numbers(zone.clone(), Some(keys.clone()))]);
         let listen = ["127.0.0.1:0".parse().unwrap()];
         let running = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &listen, Arc::new(SystemClock)).unwrap();

@@ -2,6 +2,7 @@
 
 mod ask;
 mod denial;
+mod ed25519;
 mod edns;
 mod export;
 mod fixed;

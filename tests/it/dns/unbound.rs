@@ -9,14 +9,14 @@ use super::house::{APEX, House, NUMBERS, enum_name, have, run, text};
 use super::tamper::{Proxy, flip_a_bit, strip_signatures};
 use hickory_proto::rr::RecordType;
 
-struct Unbound {
+pub(super) struct Unbound {
     child: Child,
     address: SocketAddr,
 }
 
 impl Unbound {
     /// Starts a resolver that knows one zone and its anchor, and waits until it answers.
-    fn start(house: &House, server: SocketAddr) -> Self {
+    pub(super) fn start(house: &House, server: SocketAddr) -> Self {
         let address = free_port();
         let (file, pid) = (house.path(&format!("unbound-{}.conf", address.port())), house.path("unbound.pid"));
         let config = format!(
@@ -55,7 +55,7 @@ impl Unbound {
         assert!((0..200).any(answered), "unbound did not start");
     }
 
-    fn dig(&self, name: &str, qtype: &str) -> String {
+    pub(super) fn dig(&self, name: &str, qtype: &str) -> String {
         let server = [format!("@{}", self.address.ip()), "-p".into(), self.address.port().to_string()];
         text(&run(Command::new("dig").args(server).args(["+dnssec", "+tries=1", "+time=10", name, qtype])))
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use callbook::client::{Anchor, Directory, Exit, LookupError, Purpose, Trust};
+use callbook::dnssec::Algorithm;
 
 use crate::dns::house::{House, NUMBERS, enum_name};
 use crate::lookup::tampered::flip_through;
@@ -30,6 +31,15 @@ fn our_answers_are_secure() {
     let count = |purpose: Purpose| lookup.keys.iter().filter(|key| key.purpose == purpose).count();
     assert_eq!(Purpose::ALL.map(count), [1, 2, 1, 1]);
     assert!(lookup.notes.is_empty(), "{:?}", lookup.notes);
+}
+
+#[test]
+fn a_zone_of_ed25519_is_secure_too() {
+    let house = House::signed_by(Algorithm::Ed25519);
+    for (number, found) in [(NUMBERS[0], true), ("+447700900999", false)] {
+        let lookup = look_up(&directory(&house, house.address), number, now_s()).unwrap();
+        assert_eq!((lookup.status, lookup.found), (Trust::Secure, found), "{:#?}", lookup.steps);
+    }
 }
 
 #[test]
