@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
+use callbook::config::Dns;
 use callbook::dnssec::ZoneKeys;
 use callbook::log::record::{Prefix, Rr};
 use callbook::log::sha256;
 use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, respond};
-use callbook::net::DnsService;
+use callbook::net::{DnsService, RunningDns};
 use callbook::number::Number;
 use callbook::wire::Name;
 use callbook::wire::answer::UDP_OCTETS_MAX;
@@ -174,7 +175,7 @@ fn cost(view: &ArcSwap<View>, numbers: &[Number], rounds: usize) -> Done<()> {
 
 /// The whole way, with a client in this process: a window of queries, each answer judged.
 fn converse(view: Arc<ArcSwap<View>>, numbers: &[Number], rounds: usize) -> Done<()> {
-    let service = DnsService::start(view, &[SocketAddr::from(([127, 0, 0, 1], 0))], Arc::new(SystemClock))?;
+    let service = start(view, SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(service.addresses()[0])?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -196,8 +197,12 @@ fn converse(view: Arc<ArcSwap<View>>, numbers: &[Number], rounds: usize) -> Done
     Ok(())
 }
 
+fn start(view: Arc<ArcSwap<View>>, address: SocketAddr) -> Done<RunningDns> {
+    Ok(DnsService::start(view, &Dns { listen: vec![address], ..Dns::default() }, Arc::new(SystemClock))?)
+}
+
 fn serve(view: Arc<ArcSwap<View>>, address: SocketAddr, secs: Option<u64>) -> Done<()> {
-    let service = DnsService::start(view, &[address], Arc::new(SystemClock))?;
+    let service = start(view, address)?;
     println!("serving {APEX} on {}", service.addresses()[0]);
     match secs {
         Some(secs) => thread::sleep(Duration::from_secs(secs)),

@@ -41,6 +41,8 @@ pub struct Dns {
     pub listen: Vec<SocketAddr>,
     /// Threads that answer UDP; 0 means one a processor. Default: 0. At most 256.
     pub udp_threads: usize,
+    /// Whether each of these threads stays on one processor. Default: false.
+    pub pin_threads: bool,
 }
 
 /// Signatures over the number zone.
@@ -85,7 +87,7 @@ pub struct Paths {
 
 impl Default for Dns {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))], udp_threads: 0 }
+        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))], udp_threads: 0, pin_threads: false }
     }
 }
 
@@ -191,7 +193,8 @@ impl Config {
             "# callbook configuration; `callbook config check --dir DIR` checks it and shows what is in force.\n\n\
              # The apex of the number zone, and the host name in the origins of the public logs. Neither can change later.\n\
              apex = \"{}\"\nhost = \"{}\"\n\n\
-             [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\n\
+             [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\
+             # Whether each of these threads stays on one processor: for machines that do little else.\npin_threads = {}\n\n\
              [dnssec]\n# The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519).\nalgorithm = {}\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
@@ -200,6 +203,7 @@ impl Config {
             self.apex,
             self.host,
             self.dns.udp_threads,
+            self.dns.pin_threads,
             self.dnssec.algorithm,
             self.http.listen,
             self.publish.epoch_ms,

@@ -55,7 +55,7 @@ impl Instance {
         let running = authority.start(Arc::clone(&zone) as _)?;
         let keys = Arc::new(parts.keys);
         let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::numbers(zone, Some(keys))])));
-        let service = DnsService::start(view, &config.dns.listen, Arc::clone(&clock))?;
+        let service = DnsService::start(view, &config.dns, Arc::clone(&clock))?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
         let dns = service.addresses().to_vec();

@@ -15,7 +15,7 @@ use crate::authority;
 use crate::cli::instance;
 use crate::cli::report::{Failure, Report, say};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Dns};
 use crate::dnssec::{Algorithm, ZoneKeys, anchor, export};
 use crate::nameserver::{Served, View};
 use crate::net::DnsService;
@@ -109,7 +109,7 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     };
     let anchor = keys.as_ref().map(|keys| anchor::anchor_key(&origin, keys));
     let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::fixed(Arc::new(zone), keys)])));
-    let service = DnsService::start(view, &[args.listen], Arc::new(SystemClock))?;
+    let service = DnsService::start(view, &Dns { listen: vec![args.listen], ..Dns::default() }, Arc::new(SystemClock))?;
     let addresses = service.addresses().to_vec();
     if json {
         say(&json!({"serving": args.origin, "dns": addresses, "anchor": anchor}).to_string());

@@ -37,6 +37,7 @@ pub struct Counters {
     answers: [AtomicU64; CELLS],
     dropped: [AtomicU64; Transport::ALL.len()],
     signatures: AtomicU64,
+    shed: AtomicU64,
 }
 
 /// One counter with its labels, ready for an exporter.
@@ -58,6 +59,7 @@ impl Default for Counters {
             answers: [const { AtomicU64::new(0) }; CELLS],
             dropped: [const { AtomicU64::new(0) }; Transport::ALL.len()],
             signatures: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
         }
     }
 }
@@ -95,6 +97,16 @@ impl Counters {
     pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let labels = Transport::ALL.into_iter().map(Transport::label);
         labels.zip(&self.dropped).map(|(transport, cell)| (transport, cell.load(Ordering::Relaxed)))
+    }
+
+    /// Counts queries whose answers were put off for too long ([`super::Outcome::Later`]) and given up.
+    pub fn shed(&self, queries: u64) {
+        self.shed.fetch_add(queries, Ordering::Relaxed);
+    }
+
+    /// Queries that were given up under overload.
+    pub fn sheds(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
     }
 
     /// Signatures made.

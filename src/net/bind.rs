@@ -5,10 +5,14 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::udp::system;
+
 /// How often another port is tried when the system's choice for UDP is taken for TCP (port 0 only).
 const PORT_TRIES: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
+/// Octets that a UDP socket may queue either way: some thousand packets, 10 ms of a full load. The system may allow less.
+const QUEUE_OCTETS: usize = 1 << 20;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +77,13 @@ fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     }
     if shared {
         socket.set_reuse_port(true)?;
+    }
+    // A kernel that refuses any of these three still serves, with less room or less protection.
+    let _ = socket.set_recv_buffer_size(QUEUE_OCTETS);
+    let _ = socket.set_send_buffer_size(QUEUE_OCTETS);
+    let _ = system::ignore_path_mtu(&socket, address);
+    if address.ip().is_unspecified() {
+        system::tell_asked_address(&socket, address)?;
     }
     socket.bind(&address.into())?;
     Ok(socket.into())

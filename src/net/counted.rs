@@ -58,6 +58,10 @@ impl Collector for Counted {
         for (transport, count) in drops {
             ConstCounter::<u64>::new(count).encode(family.encode_family(&[("transport", transport)])?)?;
         }
+        let shed: u64 = self.0.iter().map(|worker| worker.sheds()).sum();
+        let one =
+            encoder.encode_descriptor("dns_shed", "Denials given up under overload", None, MetricType::Counter)?;
+        ConstCounter::<u64>::new(shed).encode(one)?;
         let signatures: u64 = self.0.iter().map(|worker| worker.signatures()).sum();
         let one = encoder.encode_descriptor("dns_signatures", "DNSSEC signatures made", None, MetricType::Counter)?;
         ConstCounter::<u64>::new(signatures).encode(one)

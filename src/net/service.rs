@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::bind::{BindError, bind};
 use super::{tcp, udp};
 use crate::clock::Clock;
+use crate::config::Dns;
 use crate::nameserver::{Counters, View, Worker};
 
 /// Starts DNS service.
@@ -27,16 +28,16 @@ pub struct RunningDns {
 }
 
 impl DnsService {
-    /// Listens on every address (UDP and TCP; port 0 takes a free one) and answers from whatever `view` holds at the moment.
+    /// Listens on every address of the configuration (port 0 takes a free one) and answers from whatever `view` holds at
+    /// the moment.
     ///
     /// All addresses are bound before the first query is answered; if one cannot be, nothing runs.
-    pub fn start(
-        view: Arc<ArcSwap<View>>,
-        listen: &[SocketAddr],
-        clock: Arc<dyn Clock>,
-    ) -> Result<RunningDns, BindError> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let sockets = listen.iter().map(|address| bind(*address, threads)).collect::<Result<Vec<_>, _>>()?;
+    pub fn start(view: Arc<ArcSwap<View>>, dns: &Dns, clock: Arc<dyn Clock>) -> Result<RunningDns, BindError> {
+        let threads = match dns.udp_threads {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            threads => threads,
+        };
+        let sockets = dns.listen.iter().map(|address| bind(*address, threads)).collect::<Result<Vec<_>, _>>()?;
         let (stop_tcp, stopped_tcp) = watch::channel(false);
         let mut running = RunningDns {
             addresses: sockets.iter().map(|s| s.address).collect(),
@@ -48,9 +49,10 @@ impl DnsService {
         let mut listeners = Vec::new();
         for of_address in sockets {
             listeners.push(of_address.tcp);
-            for socket in of_address.udp {
+            for (i, socket) in of_address.udp.into_iter().enumerate() {
                 let (view, clock, stop) = (view.clone(), clock.clone(), running.stop.clone());
-                running.spawn("dns-udp", move |worker| udp::run(socket, view, worker, clock, stop));
+                let processor = dns.pin_threads.then_some(i);
+                running.spawn("dns-udp", move |worker| udp::run(socket, processor, view, worker, clock, stop));
             }
         }
         running.spawn("dns-tcp", move |worker| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
+use callbook::config::Dns;
 use callbook::dnssec::{Algorithm, ZoneKeys, anchor};
 use callbook::log::record::{Prefix, Revoked, Rr};
 use callbook::nameserver::{Counters, Served, View};
@@ -60,16 +61,29 @@ impl House {
     }
 
     pub(crate) fn open() -> Self {
-        Self::signed_by(Algorithm::default())
+        Self::opened(&Dns::default(), Algorithm::default())
     }
 
     /// The same with keys of this algorithm.
     pub(crate) fn signed_by(algorithm: Algorithm) -> Self {
+        Self::opened(&Dns::default(), algorithm)
+    }
+
+    /// The same with another configuration; with the usual address, it listens on a port that the system chooses.
+    pub(crate) fn open_with(dns: &Dns) -> Self {
+        Self::opened(dns, Algorithm::default())
+    }
+
+    fn opened(dns: &Dns, algorithm: Algorithm) -> Self {
+        let listen = match dns.listen == Dns::default().listen {
+            true => vec!["127.0.0.1:0".parse().unwrap()],
+            false => dns.listen.clone(),
+        };
+        let dns = &Dns { listen, ..dns.clone() };
         let (apex, zone) = (Name::from_text(APEX).unwrap(), Self::numbers());
         let keys = Arc::new(ZoneKeys::in_memory_of(algorithm, &SystemRandom::new()).unwrap());
         let view = View::new(vec![Served::numbers(zone.clone(), Some(keys.clone()))]);
-        let listen = ["127.0.0.1:0".parse().unwrap()];
-        let running = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &listen, Arc::new(SystemClock)).unwrap();
+        let running = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), dns, Arc::new(SystemClock)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("anchor.delv"), anchor::anchor_delv(&apex, &keys)).unwrap();
         std::fs::write(dir.path().join("anchor.key"), anchor::anchor_key(&apex, &keys)).unwrap();
@@ -78,6 +92,10 @@ impl House {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        self.running.addresses()
     }
 
     pub(crate) fn counters(&self) -> &[Arc<Counters>] {

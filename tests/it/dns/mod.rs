@@ -10,6 +10,7 @@ pub(crate) mod house;
 mod numbers;
 mod slots;
 mod tamper;
+mod udp;
 mod unbound;
 mod validate;
 mod walk;
