@@ -43,6 +43,15 @@ pub struct Dns {
     pub udp_threads: usize,
     /// Whether each of these threads stays on one processor. Default: false.
     pub pin_threads: bool,
+    /// Connections at once, all transports together; when there are as many, the one idle longest gives way to a new one.
+    /// Default: 1024. From 1 to 65 536.
+    pub connections_max: usize,
+    /// Connections at once from one /32 (IPv4) or /56 (IPv6). Default: 32. From 1 to 65 536.
+    pub connections_per_prefix_max: usize,
+    /// Seconds without a query after which a connection is closed. Default: 10. From 1 to 600.
+    pub tcp_idle_s: u64,
+    /// Seconds in which a handshake or a message must be finished and an answer be taken. Default: 5. From 1 to 60.
+    pub tcp_patience_s: u64,
 }
 
 /// Signatures over the number zone.
@@ -87,7 +96,15 @@ pub struct Paths {
 
 impl Default for Dns {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))], udp_threads: 0, pin_threads: false }
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))],
+            udp_threads: 0,
+            pin_threads: false,
+            connections_max: 1024,
+            connections_per_prefix_max: 32,
+            tcp_idle_s: 10,
+            tcp_patience_s: 5,
+        }
     }
 }
 
@@ -194,7 +211,11 @@ impl Config {
              # The apex of the number zone, and the host name in the origins of the public logs. Neither can change later.\n\
              apex = \"{}\"\nhost = \"{}\"\n\n\
              [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\
-             # Whether each of these threads stays on one processor: for machines that do little else.\npin_threads = {}\n\n\
+             # Whether each of these threads stays on one processor: for machines that do little else.\npin_threads = {}\n\
+             # Connections at once, in all and from one /32 (IPv4) or /56 (IPv6); the one idle longest gives way.\n\
+             connections_max = {}\nconnections_per_prefix_max = {}\n\
+             # Seconds without a query until a connection is closed; seconds in which a message must be whole or taken.\n\
+             tcp_idle_s = {}\ntcp_patience_s = {}\n\n\
              [dnssec]\n# The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519).\nalgorithm = {}\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
@@ -204,6 +225,10 @@ impl Config {
             self.host,
             self.dns.udp_threads,
             self.dns.pin_threads,
+            self.dns.connections_max,
+            self.dns.connections_per_prefix_max,
+            self.dns.tcp_idle_s,
+            self.dns.tcp_patience_s,
             self.dnssec.algorithm,
             self.http.listen,
             self.publish.epoch_ms,
@@ -221,7 +246,7 @@ impl Config {
     }
 
     fn mistakes(&self) -> Vec<String> {
-        let mut found = Vec::new();
+        let mut found = self.dns.mistakes();
         let mut need = |ok: bool, text: String| {
             if !ok {
                 found.push(text);
@@ -239,11 +264,6 @@ impl Config {
             format!("host = {:?}: a host name is needed, such as \"directory.example\"", self.host),
         );
         need(
-            !self.dns.listen.is_empty(),
-            "dns.listen is empty: give at least one address, such as \"127.0.0.1:5300\"".to_owned(),
-        );
-        need(self.dns.udp_threads <= 256, format!("dns.udp_threads = {}: at most 256", self.dns.udp_threads));
-        need(
             matches!(self.dnssec.algorithm, 13 | 15),
             format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.dnssec.algorithm),
         );
@@ -255,6 +275,27 @@ impl Config {
             (1..=3600).contains(&self.publish.heartbeat_s),
             format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
         );
+        found
+    }
+}
+
+impl Dns {
+    fn mistakes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.listen.is_empty() {
+            found.push("dns.listen is empty: give at least one address, such as \"127.0.0.1:5300\"".to_owned());
+        }
+        for (key, value, from, to) in [
+            ("udp_threads", self.udp_threads as u64, 0, 256),
+            ("connections_max", self.connections_max as u64, 1, 65_536),
+            ("connections_per_prefix_max", self.connections_per_prefix_max as u64, 1, 65_536),
+            ("tcp_idle_s", self.tcp_idle_s, 1, 600),
+            ("tcp_patience_s", self.tcp_patience_s, 1, 60),
+        ] {
+            if !(from..=to).contains(&value) {
+                found.push(format!("dns.{key} = {value}: from {from} to {to}"));
+            }
+        }
         found
     }
 }
@@ -311,18 +352,15 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\n[dnssec]\nalgorithm = 8\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
+        let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\nconnections_max = 0\n\
+                    connections_per_prefix_max = 65537\ntcp_idle_s = 0\ntcp_patience_s = 61\n\
+                    [dnssec]\nalgorithm = 8\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
         let error = parse(text).unwrap_err().to_string();
-        for key in [
-            "apex",
-            "host",
-            "dns.listen",
-            "dns.udp_threads",
-            "dnssec.algorithm",
-            "publish.epoch_ms",
-            "publish.heartbeat_s",
-        ] {
+        for key in ["apex", "host", "dns.listen", "dnssec.algorithm", "publish.epoch_ms", "publish.heartbeat_s"] {
             assert!(error.contains(key), "{key} is missing in: {error}");
+        }
+        for key in ["udp_threads", "connections_max", "connections_per_prefix_max", "tcp_idle_s", "tcp_patience_s"] {
+            assert!(error.contains(&format!("dns.{key} =")), "{key} is missing in: {error}");
         }
     }
 

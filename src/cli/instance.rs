@@ -65,7 +65,10 @@ impl Instance {
             authority: authority.clone(),
             clock,
             random: Arc::new(SystemRandom::new()),
-            metrics: Metrics::new(vec![Box::new(net::counted::Counted::new(service.counters()))]),
+            metrics: Metrics::new(vec![
+                Box::new(net::counted::Counted::new(service.counters())),
+                Box::new(net::counted::Connections::new(service.connections())),
+            ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
             charter: Arc::new(charter),

@@ -1,4 +1,4 @@
-//! The name server's counters for `/metrics`: by type, code and transport, never by name.
+//! The name server's counters for `/metrics`: by type, code, transport and reason, never by name or address.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,9 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::streams::limits::Limits;
 use crate::nameserver::Counters;
 
 /// Adds up the counters of all workers at each scrape.
@@ -65,5 +67,43 @@ impl Collector for Counted {
         let signatures: u64 = self.0.iter().map(|worker| worker.signatures()).sum();
         let one = encoder.encode_descriptor("dns_signatures", "DNSSEC signatures made", None, MetricType::Counter)?;
         ConstCounter::<u64>::new(signatures).encode(one)
+    }
+}
+
+/// The connections of the name server, by transport.
+pub struct Connections(Arc<Limits>);
+
+impl Connections {
+    /// Those that keep to these limits.
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self(limits)
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connections")
+    }
+}
+
+impl Collector for Connections {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family =
+            encoder.encode_descriptor("dns_connections", "Open connections by transport", None, MetricType::Gauge)?;
+        for (transport, count) in self.0.open() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            ConstGauge::<i64>::new(count).encode(family.encode_family(&[("transport", transport.label())])?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "dns_connections_cut",
+            "Connections that had to go by transport and reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (transport, cut, count) in self.0.cuts() {
+            let labels = [("transport", transport.label()), ("reason", cut.label())];
+            ConstCounter::<u64>::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }

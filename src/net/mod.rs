@@ -5,8 +5,9 @@ pub mod counted;
 pub mod http;
 pub mod probe;
 pub mod service;
-pub mod tcp;
+mod streams;
 pub mod udp;
 
 pub use bind::BindError;
-pub use service::{DnsService, RunningDns};
+pub use service::{DnsService, RunningDns, StartError};
+pub use streams::limits::{Cut, Limits};

@@ -1,5 +1,6 @@
 //! The DNS service: sockets, threads, and how they are stopped.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -10,10 +11,22 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::bind::{BindError, bind};
-use super::{tcp, udp};
+use super::streams::limits::Limits;
+use super::{streams, udp};
 use crate::clock::Clock;
 use crate::config::Dns;
-use crate::nameserver::{Counters, View, Worker};
+use crate::nameserver::{Counters, Transport, View, Worker};
+
+/// Why DNS service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gives no more descriptors.
+    #[error("cannot share the listening sockets among threads: {0}; raise the limit of open files (ulimit -n)")]
+    Descriptors(#[from] io::Error),
+}
 
 /// Starts DNS service.
 pub struct DnsService;
@@ -22,8 +35,9 @@ pub struct DnsService;
 pub struct RunningDns {
     addresses: Vec<SocketAddr>,
     counters: Vec<Arc<Counters>>,
+    limits: Arc<Limits>,
     stop: Arc<AtomicBool>,
-    stop_tcp: watch::Sender<bool>,
+    stop_streams: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -32,34 +46,37 @@ impl DnsService {
     /// the moment.
     ///
     /// All addresses are bound before the first query is answered; if one cannot be, nothing runs.
-    pub fn start(view: Arc<ArcSwap<View>>, dns: &Dns, clock: Arc<dyn Clock>) -> Result<RunningDns, BindError> {
-        let threads = match dns.udp_threads {
-            0 => thread::available_parallelism().map_or(1, NonZero::get),
-            threads => threads,
-        };
+    pub fn start(view: Arc<ArcSwap<View>>, dns: &Dns, clock: Arc<dyn Clock>) -> Result<RunningDns, StartError> {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = if dns.udp_threads == 0 { processors } else { dns.udp_threads };
         let sockets = dns.listen.iter().map(|address| bind(*address, threads)).collect::<Result<Vec<_>, _>>()?;
-        let (stop_tcp, stopped_tcp) = watch::channel(false);
+        let (stop_streams, stopped) = watch::channel(false);
+        let setup = streams::Setup::new(dns, view.clone(), clock.clone(), stopped);
         let mut running = RunningDns {
             addresses: sockets.iter().map(|s| s.address).collect(),
             counters: Vec::new(),
+            limits: setup.limits.clone(),
             stop: Arc::default(),
-            stop_tcp,
+            stop_streams,
             threads: Vec::new(),
         };
         let mut listeners = Vec::new();
         for of_address in sockets {
-            listeners.push(of_address.tcp);
+            listeners.push((Transport::Tcp, of_address.tcp));
             for (i, socket) in of_address.udp.into_iter().enumerate() {
                 let (view, clock, stop) = (view.clone(), clock.clone(), running.stop.clone());
                 let processor = dns.pin_threads.then_some(i);
                 running.spawn("dns-udp", move |worker| udp::run(socket, processor, view, worker, clock, stop));
             }
         }
-        running.spawn("dns-tcp", move |worker| {
-            if let Err(error) = tcp::run(listeners, view, worker, clock, stopped_tcp) {
-                tracing::error!(%error, "DNS over TCP has stopped");
-            }
-        });
+        for sockets in streams::share(&listeners, processors)? {
+            let setup = setup.clone();
+            running.spawn("dns-streams", move |worker| {
+                if let Err(error) = streams::run(setup, sockets, worker) {
+                    tracing::error!(%error, "a thread for DNS over connections has stopped");
+                }
+            });
+        }
         Ok(running)
     }
 }
@@ -73,6 +90,11 @@ impl RunningDns {
     /// The counters of all threads; add them up.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
+    }
+
+    /// Connections: how many there are, and how many had to go.
+    pub fn connections(&self) -> Arc<Limits> {
+        self.limits.clone()
     }
 
     /// Stops answering and waits until every thread has ended.
@@ -93,7 +115,7 @@ impl RunningDns {
 
     fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let _ = self.stop_tcp.send(true); // fails only when the thread has ended already
+        let _ = self.stop_streams.send(true); // fails only when the threads have ended already
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

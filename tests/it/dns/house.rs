@@ -48,7 +48,7 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) dir: TempDir,
     /// Serves until it is dropped.
-    running: RunningDns,
+    pub(crate) running: RunningDns,
 }
 
 impl House {

@@ -9,6 +9,7 @@ mod fixed;
 pub(crate) mod house;
 mod numbers;
 mod slots;
+mod streams;
 mod tamper;
 mod udp;
 mod unbound;
