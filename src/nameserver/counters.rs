@@ -21,13 +21,14 @@ const TYPES: [(RrType, &str); 14] = [
     (RrType::ANY, "ANY"),
     (RrType(0), "other"),
 ];
-const CODES: [(Rcode, &str); 7] = [
+const CODES: [(Rcode, &str); 8] = [
     (Rcode::NoError, "NOERROR"),
     (Rcode::FormErr, "FORMERR"),
     (Rcode::ServFail, "SERVFAIL"),
     (Rcode::NxDomain, "NXDOMAIN"),
     (Rcode::NotImp, "NOTIMP"),
     (Rcode::Refused, "REFUSED"),
+    (Rcode::YxDomain, "YXDOMAIN"),
     (Rcode::BadVers, "BADVERS"),
 ];
 const CELLS: usize = Transport::ALL.len() * TYPES.len() * CODES.len();

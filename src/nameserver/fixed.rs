@@ -4,25 +4,37 @@ use super::respond::Stop;
 use super::signed::{Reply, Set};
 use crate::dnssec::Window;
 use crate::wire::answer::Section;
-use crate::wire::rr::flatten;
+use crate::wire::name::{NAME_OCTETS_MAX, spread};
 use crate::wire::{Name, Rcode, RrType};
 use crate::zone::{Found, Node, RrSet};
 
-/// Aliases followed inside a zone for one answer: longer chains are left to the asker, and loops end.
+/// Aliases followed inside a zone for one answer: longer chains are left to the asker.
 const ALIASES_MAX: usize = 8;
 
-/// Answers a name at or below the apex from the zone's file.
+/// Answers a name at or below the apex from the zone's file (RFC 1034 4.3.2).
 pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) -> Result<(), Stop> {
     let zone = reply.zone;
     let fixed = zone.fixed_data();
-    let mut name = *name;
+    // Hashes of the aliases and of the DNAMEs that were used: of two names with one hash the second is left to the asker.
+    let (mut name, mut followed, mut used) = (*name, [0u64; ALIASES_MAX], [0u64; ALIASES_MAX + 1]);
     reply.answer.authoritative(true);
     for hop in 0..=ALIASES_MAX {
         let alias = match fixed.find(&name) {
             Found::Cut { owner, node, exact } if hop == 0 => return cut(reply, &owner, node, exact, qtype),
-            Found::Cut { .. } => return Ok(()), // behind an alias: the asker comes back for the referral
+            Found::Cut { owner, node, exact } => {
+                cut(reply, &owner, node, exact, qtype)?;
+                reply.answer.authoritative(true); // AA is about the first owner name of the answer (RFC 1035 4.1.1)
+                return Ok(());
+            }
             Found::Absent => return absent(reply, &name, qtype),
-            Found::Dname { owner, node } => dname(reply, &name, &owner, node)?,
+            Found::Dname { owner, node } => {
+                let mark = spread(owner.as_wire());
+                let shown = used.contains(&mark);
+                if let Some(here) = used.get_mut(hop) {
+                    *here = mark;
+                }
+                dname(reply, &name, &owner, node, shown)?.filter(|_| qtype != RrType::CNAME)
+            }
             Found::Node(node) => match alias(node, qtype) {
                 None => return at_node(reply, &name, node, qtype, false),
                 Some(cname) => {
@@ -40,7 +52,15 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) 
         };
         // A number zone's digit tree is not answered through an alias: whoever wants it asks for it.
         match alias.filter(|to| to.offset_of(zone.apex()).is_some() && zone.number_zone().is_none()) {
-            Some(to) => name = to,
+            Some(to) => {
+                if let Some(here) = followed.get_mut(hop) {
+                    *here = spread(name.as_wire());
+                }
+                if followed.contains(&spread(to.as_wire())) {
+                    return Ok(());
+                }
+                name = to;
+            }
             None => return Ok(()),
         }
     }
@@ -72,13 +92,30 @@ pub(super) fn cut(
         Some(ds) if reply.signing().is_some() => reply.put(Section::Authority, Set::fixed(owner, ds))?,
         _ => no_ds(reply, owner)?,
     }
+    addresses(reply, owner, ns)
+}
+
+/// The addresses of a delegation's servers, as far as this zone has them: glue, which nobody signs (RFC 4035 2.2), and
+/// the zone's own, which come with their signatures (RFC 4035 3.1.1).
+fn addresses(reply: &mut Reply<'_, '_, '_>, owner: &Name, ns: &RrSet) -> Result<(), Stop> {
     let fixed = reply.zone.fixed_data();
     for server in ns.iter().filter_map(Name::from_wire) {
-        let Some(glue) = fixed.node(&server) else { continue };
-        for addresses in [RrType::A, RrType::AAAA].into_iter().filter_map(|t| glue.get(t)) {
-            let added = reply.put_unsigned(Section::Additional, Set::fixed(&server, addresses));
+        let (node, glue) = match fixed.find(&server) {
+            Found::Cut { .. } => (fixed.node(&server), true),
+            Found::Node(node) => (Some(node), false),
+            _ => (None, false),
+        };
+        for set in node.iter().flat_map(|node| [RrType::A, RrType::AAAA].into_iter().filter_map(|t| node.get(t))) {
+            let set = Set::fixed(&server, set);
+            let added = reply.put_unsigned(Section::Additional, set);
             if added.is_err() && server.offset_of(owner).is_some() {
                 return added; // without this glue nobody gets there: truncate (RFC 9471 3.1)
+            }
+            if let Some(keys) = reply.signing().filter(|_| !glue && added.is_ok()) {
+                match reply.put_rrsig(Section::Additional, set, keys) {
+                    Err(Stop::Full) => {} // addresses without their signature may stay (RFC 4035 3.1.1)
+                    other => other?,
+                }
             }
         }
     }
@@ -155,16 +192,28 @@ fn target(set: &RrSet) -> Option<Name> {
     set.iter().next().and_then(Name::from_wire)
 }
 
-/// Puts the DNAME and the CNAME made from it (RFC 6672 3.1); says where it leads. Too long a result is YXDOMAIN's case, here left without a CNAME.
-fn dname(reply: &mut Reply<'_, '_, '_>, name: &Name, owner: &Name, node: &Node) -> Result<Option<Name>, Stop> {
+/// Puts the DNAME, unless it was `shown` before, and the CNAME made from it, with the DNAME's TTL (RFC 6672 3.1); says where it leads. A result that is
+/// too long for a name is YXDOMAIN (RFC 6672 2.2).
+fn dname(
+    reply: &mut Reply<'_, '_, '_>,
+    name: &Name,
+    owner: &Name,
+    node: &Node,
+    shown: bool,
+) -> Result<Option<Name>, Stop> {
     let Some(set) = node.get(RrType::DNAME) else { return Ok(None) };
-    reply.put(Section::Answer, Set::fixed(owner, set))?;
-    let kept = usize::from(name.label_count().saturating_sub(owner.label_count()));
-    let labels: Vec<&[u8]> = name.labels().take(kept).collect();
-    let Some(to) = target(set).and_then(|to| labels.iter().rev().try_fold(to, |to, label| to.prepend(label))) else {
+    if !shown {
+        reply.put(Section::Answer, Set::fixed(owner, set))?;
+    }
+    let Some(to) = target(set).and_then(|to| name.moved(owner, &to)) else {
+        reply.answer.rcode(Rcode::YxDomain);
         return Ok(None);
     };
-    let rdatas = flatten(vec![to.as_wire().to_vec()]);
-    reply.put_unsigned(Section::Answer, Set::new(name, RrType::CNAME, set.ttl_s, &rdatas, Window::Fixed, None))?;
+    let mut rdatas = [0; 2 + NAME_OCTETS_MAX];
+    let [_, octets, into @ ..] = &mut rdatas;
+    *octets = to.as_wire().len() as u8; // a name has at most 255 octets
+    into.iter_mut().zip(to.as_wire()).for_each(|(into, octet)| *into = *octet);
+    let rdatas = rdatas.get(..2 + to.as_wire().len()).unwrap_or_default();
+    reply.put_unsigned(Section::Answer, Set::new(name, RrType::CNAME, set.ttl_s, rdatas, Window::Fixed, None))?;
     Ok(Some(to))
 }

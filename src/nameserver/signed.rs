@@ -75,8 +75,7 @@ impl<'r> Reply<'r, '_, '_> {
     /// Adds an RRset alone.
     pub(super) fn put_unsigned(&mut self, section: Section, set: Set<'_>) -> Result<(), Stop> {
         let rr = Rr { owner: set.owner, rr_type: set.rr_type, ttl_s: set.shown_ttl_s };
-        Rdatas(set.rdatas).try_for_each(|rdata| self.answer.record(section, rr, &[rdata]))?;
-        Ok(())
+        Ok(self.answer.rrset(section, rr, set.rdatas)?)
     }
 
     /// Adds the RRSIG over a set.

@@ -2,7 +2,7 @@
 
 use super::name::Name;
 use super::query::{Edns, HEADER_OCTETS, Header, Question};
-use super::rr::{CLASS_IN, Ede, Rcode, RrType};
+use super::rr::{CLASS_IN, Ede, Rcode, Rdatas, RrType};
 
 /// The largest UDP answer: fits every path without fragments (RFC 9715, DNS flag day 2020).
 pub const UDP_OCTETS_MAX: usize = 1232;
@@ -143,6 +143,16 @@ impl<'o, 'q> Answer<'o, 'q> {
                 }
             }
             Err(Full) => self.at = before,
+        }
+        written
+    }
+
+    /// Adds a whole RRset in the form of [`Rdatas`], or nothing of it (RFC 2181 9).
+    pub fn rrset(&mut self, section: Section, rr: Rr<'_>, rdatas: &[u8]) -> Result<(), Full> {
+        let before = (self.at, self.counts);
+        let written = Rdatas(rdatas).try_for_each(|rdata| self.record(section, rr, &[rdata]));
+        if written.is_err() {
+            (self.at, self.counts) = before;
         }
         written
     }

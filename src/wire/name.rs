@@ -131,6 +131,18 @@ impl Name {
         (at == offset && wire.get(offset..)? == apex.as_wire()).then_some(offset)
     }
 
+    /// This name with the suffix `from` replaced by `to` (RFC 6672 2.2); `None` if that is too long, or not at or below `from`.
+    pub fn moved(&self, from: &Name, to: &Name) -> Option<Self> {
+        let (kept, to) = (self.as_wire().get(..self.offset_of(from)?)?, to.as_wire());
+        let mut name = Self::root();
+        let total = kept.len() + to.len();
+        let (head, tail) = name.bytes.get_mut(..total)?.split_at_mut_checked(kept.len())?;
+        head.copy_from_slice(kept);
+        tail.copy_from_slice(to);
+        name.len = total as u8; // at most 255, or there would be no room
+        Some(name)
+    }
+
     /// This name with `label` in front; `None` if that is too long or the label is not one.
     pub fn prepend(&self, label: &[u8]) -> Option<Self> {
         if label.is_empty() || label.len() > LABEL_OCTETS_MAX {

@@ -7,6 +7,7 @@ use domain::zonefile::inplace::{Entry, Zonefile};
 
 use super::fixed::{Record, StaticZone};
 use super::numbers::{Ttls, soa_minimum_s};
+use super::origin::written_out;
 use crate::wire::rr::flatten;
 use crate::wire::{Name, RrType};
 
@@ -56,14 +57,15 @@ fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<Mast
 fn scan(text: &str, origin: &Name) -> Result<Vec<Record>, MasterError> {
     let whole =
         |reason: &str| MasterError { line: 0, reason: reason.to_owned(), remedy: "write the origin as a domain name" };
-    let mut file = Zonefile::from(text);
+    let text = written_out(text, origin);
+    let mut file = Zonefile::from(&*text);
     let name = DomainName::from_octets(origin.as_wire().to_vec().into()).map_err(|_| whole("the origin is no name"))?;
     file.set_origin(name);
     file.set_default_class(Class::IN);
-    let mut records = Vec::new();
+    let (mut records, mut lines) = (Vec::new(), Lines { text: &text, counted: 0, line: 1 });
     loop {
         let entry = file.next_entry().map_err(|e| syntax(&e.to_string()))?;
-        let line = line_at(text, file.current_offset());
+        let line = lines.at(file.current_offset());
         match entry {
             None => return Ok(records),
             Some(Entry::Include { .. }) => {
@@ -98,11 +100,22 @@ fn syntax(text: &str) -> MasterError {
     MasterError { line, reason, remedy: "see RFC 1035 section 5 for the syntax of a master file" }
 }
 
-/// The line of the last octet before `offset` that is not a line end.
-fn line_at(text: &str, offset: usize) -> usize {
-    let read = text.as_bytes().get(..offset.min(text.len())).unwrap_or_default();
-    let read = read.trim_ascii_end();
-    1 + read.iter().filter(|b| **b == b'\n').count()
+/// Counts lines once, however many records ask.
+struct Lines<'a> {
+    text: &'a str,
+    counted: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the last octet before `offset` that is not a line end; offsets never fall.
+    fn at(&mut self, offset: usize) -> usize {
+        let read = self.text.as_bytes().get(..offset.min(self.text.len())).unwrap_or_default().trim_ascii_end();
+        let new = read.get(self.counted..).unwrap_or_default();
+        self.line += new.iter().filter(|b| **b == b'\n').count();
+        self.counted = self.counted.max(read.len());
+        self.line
+    }
 }
 
 fn refuse(record: &Record, reason: impl Into<String>, remedy: &'static str) -> Option<MasterError> {

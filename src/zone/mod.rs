@@ -6,6 +6,7 @@ pub mod fixed;
 pub mod hashes;
 pub mod master;
 pub mod numbers;
+mod origin;
 pub mod owners;
 pub mod pack;
 pub mod shard;

@@ -11,6 +11,7 @@ mod layers;
 mod ledger;
 mod lookup;
 mod numbers;
+mod oracle;
 mod peers;
 mod provider;
 mod reference;

@@ -1,0 +1,73 @@
+//! What we do differently on purpose. Each has its row in docs/STANDARDS.md, "Differences from other servers".
+
+use callbook::wire::{Name, RrType};
+
+use super::packet::{Question, Reply};
+use super::same;
+use super::servers::Kind;
+use crate::source;
+
+/// One question and what everybody said.
+pub(super) struct Case<'a> {
+    pub(super) apex: &'a Name,
+    pub(super) question: &'a Question,
+    pub(super) ours: &'a Reply,
+    pub(super) peers: &'a [(Kind, Reply)],
+}
+
+/// A difference: the first words of its row, and whether it explains a case. Narrow, so that another one is not hidden.
+type Difference = (&'static str, fn(&Case<'_>) -> bool);
+
+const DIFFERENCES: [Difference; 4] = [
+    ("servers and addresses beside a positive answer", |case| {
+        !case.ours.answer.is_empty() && case.ours.additional.is_empty() && case.agreed_when_bare()
+    }),
+    ("addresses from a wildcard in a referral", |case| {
+        case.is_below("starry.cuts.test.") && case.ours.additional.is_empty() && case.agreed_when_bare()
+    }),
+    ("the length of a chain of aliases", |case| {
+        let knot = case.peer(Kind::Knot);
+        case.is_below("grow.dname.test.")
+            && (case.ours.rcode, case.ours.flags & !super::CD) == (knot.rcode, knot.flags)
+            && case.ours.answer.len() == 10
+            && knot.answer.is_subset(&case.ours.answer)
+    }),
+    ("an alias that leads into another zone of the server", |case| {
+        let referral = case.ours.authority.iter().all(|rr| RrType(rr.rr_type) == RrType::NS);
+        referral && !case.ours.answer.is_empty() && same(case.question, case.ours, case.peer(Kind::Knot))
+    }),
+];
+
+/// Whether a difference is explained.
+pub(super) fn explains(case: &Case<'_>) -> bool {
+    DIFFERENCES.iter().any(|(_, explains)| explains(case))
+}
+
+impl Case<'_> {
+    fn peer(&self, kind: Kind) -> &Reply {
+        self.peers.iter().find(|(k, _)| *k == kind).map(|(_, reply)| reply).expect("all peers were asked")
+    }
+
+    fn is_below(&self, apex: &str) -> bool {
+        self.question.name().offset_of(&Name::from_text(apex).expect("a name")).is_some()
+    }
+
+    /// Whether two peers say what we say when their additional sections and the NS of the apex are left out.
+    fn agreed_when_bare(&self) -> bool {
+        let apex = self.apex.to_text();
+        let bare = |reply: &Reply| {
+            let mut bare = Reply { additional: Default::default(), ..reply.clone() };
+            bare.authority.retain(|rr| RrType(rr.rr_type) != RrType::NS || rr.owner != apex);
+            bare
+        };
+        self.peers.iter().filter(|(_, peer)| same(self.question, self.ours, &bare(peer))).count() > 1
+    }
+}
+
+#[test]
+fn every_difference_has_its_row() {
+    let text = source::read(&source::root().join("docs/STANDARDS.md"));
+    for (name, _) in DIFFERENCES {
+        assert!(text.lines().any(|line| line.starts_with(&format!("| {name} |"))), "docs/STANDARDS.md: no row {name}");
+    }
+}

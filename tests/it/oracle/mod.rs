@@ -1,0 +1,122 @@
+//! The same zones in us, Knot, NSD and BIND, the same questions to all: whoever stands alone is looked at.
+
+mod differences;
+mod packet;
+mod questions;
+mod servers;
+mod zones;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use callbook::clock::SystemClock;
+use callbook::nameserver::{Served, View};
+use callbook::net::DnsService;
+use callbook::wire::{Name, RrType};
+use callbook::zone::StaticZone;
+
+use differences::{Case, explains};
+use packet::{CD, Question, Reply, TC};
+use questions::{Random, questions};
+use servers::{KINDS, Kind, Peer, ask_all, ask_tcp};
+use zones::Zone;
+
+/// Questions a zone; the first of them ask for every name.
+const QUESTIONS: usize = 3_000;
+/// The seed of every run, unless CALLBOOK_SEED says another.
+const SEED: u64 = 20_260_401;
+/// Octets that an answer with EDNS keeps free for an extended error (RFC 8914).
+const ERROR_ROOM: usize = 6;
+
+#[test]
+fn separate_zones_are_answered_as_others_answer_them() {
+    compare(&zones::separate());
+}
+
+#[test]
+fn nested_zones_are_answered_as_others_answer_them() {
+    compare(&zones::nested());
+}
+
+fn compare(zones: &[Zone]) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let peers: Vec<Peer> = KINDS.into_iter().filter_map(|kind| Peer::start(kind, zones, dir.path())).collect();
+    if peers.len() < KINDS.len() {
+        return;
+    }
+    let data: Vec<Arc<StaticZone>> = zones.iter().map(Zone::read).collect();
+    let view = View::new(data.iter().map(|zone| Served::fixed(zone.clone(), None)).collect());
+    let listen = ["127.0.0.1:0".parse().expect("an address")];
+    let ours = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &listen, Arc::new(SystemClock)).expect("ours");
+    let addresses: Vec<SocketAddr> =
+        std::iter::once(ours.addresses()[0]).chain(peers.iter().map(|p| p.address)).collect();
+    let seed = std::env::var("CALLBOOK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(SEED);
+    println!("CALLBOOK_SEED={seed}");
+    let mut random = Random(seed);
+    let mut wrong = BTreeMap::new();
+    for zone in &data {
+        let names: Vec<_> = zone.in_order().into_iter().map(|(name, _)| name).collect();
+        let asked = questions(zone.apex(), &names, QUESTIONS, &mut random);
+        let answers: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
+            let asking: Vec<_> = addresses.iter().map(|address| scope.spawn(|| ask_all(*address, &asked))).collect();
+            asking.into_iter().map(|thread| thread.join().expect("every question is answered")).collect()
+        });
+        for (i, question) in asked.iter().enumerate() {
+            let read =
+                |answers: &Vec<Vec<u8>>| Reply::read(&answers[i]).unwrap_or_else(|| panic!("{question}: not read"));
+            let replies = whole(answers.iter().map(read).collect(), &addresses, question);
+            if let Some((sort, text)) = difference(zone.apex(), question, &replies) {
+                wrong.entry(sort).or_insert((0, text)).0 += 1;
+            }
+        }
+    }
+    let shown: Vec<String> = wrong.values().map(|(times, text)| format!("{times} times like this:\n{text}")).collect();
+    assert!(shown.is_empty(), "{} sorts of differences\n{}", shown.len(), shown.join("\n"));
+}
+
+/// Where somebody truncates, all are asked again over TCP, once it is clear that we truncated exactly when we had to.
+fn whole(replies: Vec<Reply>, addresses: &[SocketAddr], question: &Question) -> Vec<Reply> {
+    if !replies.iter().any(Reply::is_truncated) {
+        return replies;
+    }
+    let again = |address: &SocketAddr| Reply::read(&ask_tcp(*address, question)).expect("well-formed over TCP");
+    let all: Vec<Reply> = addresses.iter().map(again).collect();
+    let (octets, limit) = (all[0].octets, question.limit());
+    let right = if replies[0].is_truncated() { octets + ERROR_ROOM > limit } else { octets <= limit };
+    assert!(right, "{question}: TC exactly when it does not fit {limit}\n{}", replies[0]);
+    all
+}
+
+/// What is wrong with our answer, the first: unless two peers say the same, or docs/STANDARDS.md explains it.
+fn difference(apex: &Name, question: &Question, replies: &[Reply]) -> Option<(String, String)> {
+    let (ours, peers) = replies.split_first().expect("we are first");
+    let peers: Vec<(Kind, Reply)> = KINDS.into_iter().zip(peers.iter().cloned()).collect();
+    let asked = question.packet(0);
+    assert_eq!(asked[12..12 + ours.question.len()], ours.question, "{question}: the question as it came");
+    // RFC 4035 3.1.6; Knot and NSD clear it.
+    assert_eq!(ours.flags & CD != 0, question.cd, "{question}: CD is copied");
+    assert!(!ours.doubled, "{question}: a record stands twice\n{ours}");
+    let like = peers.iter().filter(|(_, peer)| same(question, ours, peer)).count();
+    if like > 1 || explains(&Case { apex, question, ours, peers: &peers }) {
+        return None;
+    }
+    let told: String = peers.iter().map(|(kind, reply)| format!("  {kind:?}: {reply}")).collect();
+    let sort = format!("{like} {} {} {}", ours.rcode, ours.answer.len(), ours.authority.len());
+    Some((sort, format!("{question}\n  ours: {ours}{told}")))
+}
+
+/// Whether two servers say the same.
+fn same(question: &Question, a: &Reply, b: &Reply) -> bool {
+    let head = |r: &Reply| (r.rcode, r.flags & !TC & !CD, r.edns);
+    if question.edns.is_some_and(|edns| edns.version > 0) {
+        return (a.rcode, a.edns) == (b.rcode, b.edns); // BADVERS says nothing about the name
+    }
+    if question.qtype == RrType::ANY {
+        // One RRset is enough (RFC 8482 4.1); which one is the server's choice.
+        return head(a) == head(b) && a.answer.is_empty() == b.answer.is_empty();
+    }
+    head(a) == head(b) && a.answer == b.answer && a.authority == b.authority && a.additional == b.additional
+}
