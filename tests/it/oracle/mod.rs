@@ -13,6 +13,7 @@ use std::thread;
 
 use arc_swap::ArcSwap;
 use callbook::clock::SystemClock;
+use callbook::config::Dns;
 use callbook::nameserver::{Served, View};
 use callbook::net::DnsService;
 use callbook::wire::{Name, RrType};
@@ -49,8 +50,8 @@ fn compare(zones: &[Zone]) {
     }
     let data: Vec<Arc<StaticZone>> = zones.iter().map(Zone::read).collect();
     let view = View::new(data.iter().map(|zone| Served::fixed(zone.clone(), None)).collect());
-    let listen = ["127.0.0.1:0".parse().expect("an address")];
-    let ours = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &listen, Arc::new(SystemClock)).expect("ours");
+    let dns = Dns { listen: vec!["127.0.0.1:0".parse().expect("an address")], ..Dns::default() };
+    let ours = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &dns, Arc::new(SystemClock)).expect("ours");
     let addresses: Vec<SocketAddr> =
         std::iter::once(ours.addresses()[0]).chain(peers.iter().map(|p| p.address)).collect();
     let seed = std::env::var("CALLBOOK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(SEED);
