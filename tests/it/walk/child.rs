@@ -13,12 +13,27 @@ pub(super) fn callbook() -> Command {
     Command::new(env!("CARGO_BIN_EXE_callbook"))
 }
 
+/// The program on a file system of its own, `mib` MiB in memory, mounted at `disk` in a namespace that ends with it;
+/// nothing where the machine does not allow that.
+pub(super) fn in_small_disk(disk: &Path, mib: u32) -> Option<Command> {
+    let mount = format!("mount -t tmpfs -o size={mib}m,mode=700 disk \"$0\" && exec \"$@\"");
+    [&["--mount"][..], &["--mount", "--user", "--map-root-user"]].into_iter().find_map(|namespaces| {
+        let mut command = Command::new("unshare");
+        command.args(namespaces).args(["sh", "-c", &mount]).arg(disk);
+        let mut trial = Command::new("unshare");
+        trial.args(command.get_args()).arg("true").stderr(Stdio::null());
+        command.arg(callbook().get_program());
+        trial.status().is_ok_and(|status| status.success()).then_some(command)
+    })
+}
+
 /// A running demo.
 pub(super) struct Demo {
     /// What it wrote to demo.json.
     pub(super) facts: Value,
     child: Child,
     dir: PathBuf,
+    root: String,
     owned: Option<TempDir>,
 }
 
@@ -45,7 +60,12 @@ impl Demo {
 
     /// Starts a demo in this directory with further arguments.
     pub(super) fn start_in(dir: &Path, more: &[&str]) -> Self {
-        let mut child = callbook()
+        Self::start_by(callbook(), dir, more)
+    }
+
+    /// The same by a command that ends in the program, such as that of [`in_small_disk`].
+    pub(super) fn start_by(mut command: Command, dir: &Path, more: &[&str]) -> Self {
+        let mut child = command
             .args(["demo", "--json", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
             .arg(dir)
             .args(more)
@@ -61,7 +81,12 @@ impl Demo {
             let _ = child.stderr.take().expect("piped").read_to_string(&mut why);
             panic!("the demo did not start: {line:?} {why}");
         };
-        Self { facts, child, dir: dir.to_owned(), owned: None }
+        // Files as the child sees them: it may have mounted something that only it can see.
+        let root = match command.get_program() == callbook().get_program() {
+            true => String::new(),
+            false => format!("/proc/{}/root", child.id()),
+        };
+        Self { facts, child, dir: PathBuf::from(format!("{root}{}", dir.display())), root, owned: None }
     }
 
     /// A text of demo.json.
@@ -118,7 +143,8 @@ impl Demo {
 
     /// The same at another server.
     pub(super) fn lookup_at(&self, number: &str, server: &str) -> (Value, i32) {
-        let out = self.run(&["lookup", number, "--server", server, "--anchor", self.fact("anchor_file"), "--json"]);
+        let anchor = format!("{}{}", self.root, self.fact("anchor_file"));
+        let out = self.run(&["lookup", number, "--server", server, "--anchor", &anchor, "--json"]);
         let json = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
         (json, out.status.code().unwrap_or(-1))
     }

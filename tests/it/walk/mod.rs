@@ -3,5 +3,6 @@
 mod api;
 mod bad_input;
 mod child;
+mod full_disk;
 mod keeps;
 mod session;
