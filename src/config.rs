@@ -1,9 +1,17 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod limits;
+pub mod ranges;
+mod secrets;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use limits::Limits;
+pub use ranges::AddressRange;
+pub use secrets::{SecretsError, read_cookie_secrets};
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -22,6 +30,9 @@ pub struct Config {
     /// Signatures over the number zone.
     #[serde(default)]
     pub dnssec: Dnssec,
+    /// What an address may ask the name server for.
+    #[serde(default)]
+    pub limits: Limits,
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
@@ -52,6 +63,11 @@ pub struct Dns {
     pub tcp_idle_s: u64,
     /// Seconds in which a handshake or a message must be finished and an answer be taken. Default: 5. From 1 to 60.
     pub tcp_patience_s: u64,
+    /// What this server calls itself to who asks with NSID (RFC 5001); at most 255 octets. Default: empty, it does not say.
+    pub nsid: String,
+    /// File with the secrets of DNS cookies, one of 32 hexadecimal digits a line, the first in use, all accepted; the same on
+    /// all servers behind one address (RFC 9018). Default: empty, a random secret for each start.
+    pub cookie_secrets: PathBuf,
 }
 
 /// Signatures over the number zone.
@@ -104,6 +120,8 @@ impl Default for Dns {
             connections_per_prefix_max: 32,
             tcp_idle_s: 10,
             tcp_patience_s: 5,
+            nsid: String::new(),
+            cookie_secrets: PathBuf::new(),
         }
     }
 }
@@ -171,6 +189,7 @@ impl Config {
             host: host.to_owned(),
             dns: Dns::default(),
             dnssec: Dnssec::default(),
+            limits: Limits::default(),
             http: Http::default(),
             publish: Publish::default(),
             paths: Paths::default(),
@@ -187,6 +206,9 @@ impl Config {
 
     /// The same with relative paths seen from `dir`.
     pub fn under(mut self, dir: &Path) -> Self {
+        if !self.dns.cookie_secrets.as_os_str().is_empty() {
+            self.dns.cookie_secrets = dir.join(&self.dns.cookie_secrets);
+        }
         let paths = &mut self.paths;
         for place in [&mut paths.keys, &mut paths.zones, &mut paths.charter, &mut paths.data] {
             *place = dir.join(&*place);
@@ -263,6 +285,7 @@ impl Config {
             is_domain(&absolute(&self.host)),
             format!("host = {:?}: a host name is needed, such as \"directory.example\"", self.host),
         );
+        need(self.dns.nsid.len() <= 255, format!("dns.nsid has {} octets: at most 255", self.dns.nsid.len()));
         need(
             matches!(self.dnssec.algorithm, 13 | 15),
             format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.dnssec.algorithm),
@@ -275,6 +298,7 @@ impl Config {
             (1..=3600).contains(&self.publish.heartbeat_s),
             format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
         );
+        found.extend(self.limits.mistakes());
         found
     }
 }

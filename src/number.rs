@@ -1,5 +1,7 @@
 //! An E.164 number: text, packed integer and ENUM name, and the ways between them.
 
+pub mod shortest;
+
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;

@@ -17,11 +17,11 @@ use crate::charter::Policy;
 use crate::cli::init;
 use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, read_cookie_secrets};
 use crate::dnssec::{Algorithm, ZoneKeys, keys};
 use crate::http::{self, Api};
 use crate::log::sha256;
-use crate::nameserver::{Served, View};
+use crate::nameserver::{Guard, Served, View};
 use crate::net::{self, DnsService, RunningDns};
 use crate::telemetry::Metrics;
 use crate::wire::Name;
@@ -54,7 +54,8 @@ impl Instance {
         let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
         let running = authority.start(Arc::clone(&zone) as _)?;
         let keys = Arc::new(parts.keys);
-        let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::numbers(zone, Some(keys))])));
+        let view = View::new(vec![Served::numbers(zone, Some(keys))]).guarded(guard(config)?);
+        let view = Arc::new(ArcSwap::from_pointee(view.named(config.dns.nsid.as_bytes())));
         let service = DnsService::start(view, &config.dns, Arc::clone(&clock))?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
@@ -96,6 +97,12 @@ impl Instance {
         self.service.stop();
         Ok(())
     }
+}
+
+/// The guard that the configuration asks for.
+fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
+    let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
+    Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
 }
 
 /// Returns when the process is told to stop (interrupt or terminate).

@@ -15,9 +15,9 @@ use crate::authority;
 use crate::cli::instance;
 use crate::cli::report::{Failure, Report, say};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Dns};
+use crate::config::{Config, Dns, Limits};
 use crate::dnssec::{Algorithm, ZoneKeys, anchor, export};
-use crate::nameserver::{Served, View};
+use crate::nameserver::{Guard, Served, View};
 use crate::net::DnsService;
 use crate::wire::Name;
 use crate::zone::{Loader, StaticZone};
@@ -108,7 +108,9 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
         false => Some(Arc::new(ZoneKeys::in_memory_of(args.algorithm, &SystemRandom::new())?)),
     };
     let anchor = keys.as_ref().map(|keys| anchor::anchor_key(&origin, keys));
-    let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::fixed(Arc::new(zone), keys)])));
+    let guard = Arc::new(Guard::new(Limits::default(), Vec::new(), &SystemRandom::new())?);
+    let view = View::new(vec![Served::fixed(Arc::new(zone), keys)]).guarded(guard);
+    let view = Arc::new(ArcSwap::from_pointee(view));
     let service = DnsService::start(view, &Dns { listen: vec![args.listen], ..Dns::default() }, Arc::new(SystemClock))?;
     let addresses = service.addresses().to_vec();
     if json {

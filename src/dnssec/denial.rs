@@ -3,9 +3,7 @@
 use crate::wire::{Name, RrType};
 
 /// Appends NSEC RDATA in the form of [`crate::wire::Rdatas`]: `next`, then the bitmap of `types` with RRSIG and NSEC.
-///
-/// Types above 255 are left to [`bitmap`]; a number zone's names have none.
-pub fn nsec(next: &Name, types: impl IntoIterator<Item = RrType>, into: &mut Vec<u8>) {
+pub fn nsec(next: &Name, types: impl IntoIterator<Item = RrType, IntoIter: Clone>, into: &mut Vec<u8>) {
     let at = into.len();
     into.extend_from_slice(&[0, 0]);
     into.extend_from_slice(next.as_wire());
@@ -14,21 +12,16 @@ pub fn nsec(next: &Name, types: impl IntoIterator<Item = RrType>, into: &mut Vec
     into[at..at + 2].copy_from_slice(&octets.to_be_bytes());
 }
 
-/// Appends a type bitmap (RFC 4034 4.1.2), window by window. Without allocation while all types are below 256.
-pub fn bitmap(types: impl IntoIterator<Item = RrType>, into: &mut Vec<u8>) {
-    let (mut first, mut high) = ([0u8; 32], Vec::new());
-    for rr_type in types {
-        match first.get_mut(usize::from(rr_type.0 >> 3)) {
-            Some(octet) => *octet |= 0x80 >> (rr_type.0 & 7),
-            None => high.push(rr_type.0),
-        }
-    }
-    put_window(0, &first, into);
-    high.sort_unstable();
-    for window in high.chunk_by(|a, b| a >> 8 == b >> 8) {
+/// Appends a type bitmap (RFC 4034 4.1.2), window by window. Without allocation; a name's types lie in one window or two.
+pub fn bitmap(types: impl Iterator<Item = RrType> + Clone, into: &mut Vec<u8>) {
+    let mut next = types.clone().map(|t| t.0 >> 8).min();
+    while let Some(window) = next {
         let mut octets = [0u8; 32];
-        window.iter().for_each(|t| octets[usize::from(t >> 3 & 31)] |= 0x80 >> (t & 7));
-        put_window((window[0] >> 8) as u8, &octets, into);
+        for rr_type in types.clone().filter(|t| t.0 >> 8 == window) {
+            octets[usize::from(rr_type.0 >> 3 & 31)] |= 0x80 >> (rr_type.0 & 7);
+        }
+        put_window(window as u8, &octets, into);
+        next = types.clone().map(|t| t.0 >> 8).filter(|w| *w > window).min();
     }
 }
 
@@ -49,7 +42,7 @@ mod tests {
     fn bitmap_is_that_of_rfc_4034() {
         // RFC 4034 4.3: A MX RRSIG NSEC TYPE1234.
         let mut octets = Vec::new();
-        bitmap([RrType::A, RrType::MX, RrType::RRSIG, RrType::NSEC, RrType(1234)], &mut octets);
+        bitmap([RrType::A, RrType::MX, RrType::RRSIG, RrType::NSEC, RrType(1234)].into_iter(), &mut octets);
         let mut expected = b"\x00\x06\x40\x01\x00\x00\x00\x03\x04\x1b".to_vec();
         expected.extend([0; 26]);
         expected.push(0x20);

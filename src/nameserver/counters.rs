@@ -21,7 +21,7 @@ const TYPES: [(RrType, &str); 14] = [
     (RrType::ANY, "ANY"),
     (RrType(0), "other"),
 ];
-const CODES: [(Rcode, &str); 8] = [
+const CODES: [(Rcode, &str); 9] = [
     (Rcode::NoError, "NOERROR"),
     (Rcode::FormErr, "FORMERR"),
     (Rcode::ServFail, "SERVFAIL"),
@@ -30,13 +30,32 @@ const CODES: [(Rcode, &str); 8] = [
     (Rcode::Refused, "REFUSED"),
     (Rcode::YxDomain, "YXDOMAIN"),
     (Rcode::BadVers, "BADVERS"),
+    (Rcode::BadCookie, "BADCOOKIE"),
 ];
 const CELLS: usize = Transport::ALL.len() * TYPES.len() * CODES.len();
+
+/// What limits did to queries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limited {
+    /// Over the pace: no answer.
+    Dropped,
+    /// Over the pace: an answer without records.
+    Slipped,
+    /// Over the budget on numbers: TC.
+    BudgetTruncated,
+    /// Over the budget on numbers: REFUSED.
+    BudgetRefused,
+}
+
+const LIMITED: [&str; 4] = ["dropped", "slipped", "budget_truncated", "budget_refused"];
 
 /// One worker's counters; a reader adds those of all workers up.
 pub struct Counters {
     answers: [AtomicU64; CELLS],
     dropped: [AtomicU64; Transport::ALL.len()],
+    limited: [AtomicU64; LIMITED.len()],
+    /// Questions for possible numbers: found, and not.
+    numbers: [AtomicU64; 2],
     signatures: AtomicU64,
     shed: AtomicU64,
 }
@@ -59,6 +78,8 @@ impl Default for Counters {
         Self {
             answers: [const { AtomicU64::new(0) }; CELLS],
             dropped: [const { AtomicU64::new(0) }; Transport::ALL.len()],
+            limited: [const { AtomicU64::new(0) }; LIMITED.len()],
+            numbers: [const { AtomicU64::new(0) }; 2],
             signatures: AtomicU64::new(0),
             shed: AtomicU64::new(0),
         }
@@ -75,6 +96,14 @@ impl Counters {
 
     pub(super) fn dropped(&self, transport: Transport) {
         add(self.dropped.get(transport as usize));
+    }
+
+    pub(super) fn limited(&self, how: Limited) {
+        add(self.limited.get(how as usize));
+    }
+
+    pub(super) fn number_asked(&self, found: bool) {
+        add(self.numbers.get(usize::from(!found)));
     }
 
     pub(super) fn signed(&self) {
@@ -110,6 +139,17 @@ impl Counters {
         self.shed.load(Ordering::Relaxed)
     }
 
+    /// Queries that met a limit, by what was done.
+    pub fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        LIMITED.into_iter().zip(&self.limited).map(|(how, cell)| (how, cell.load(Ordering::Relaxed)))
+    }
+
+    /// Questions for possible numbers: how many found one, how many did not. Their ratio tells of a walk.
+    pub fn numbers(&self) -> (u64, u64) {
+        let [found, missed] = &self.numbers;
+        (found.load(Ordering::Relaxed), missed.load(Ordering::Relaxed))
+    }
+
     /// Signatures made.
     pub fn signatures(&self) -> u64 {
         self.signatures.load(Ordering::Relaxed)
@@ -118,6 +158,7 @@ impl Counters {
 
 fn add(cell: Option<&AtomicU64>) {
     if let Some(cell) = cell {
-        cell.fetch_add(1, Ordering::Relaxed);
+        // One thread writes each counter, so nothing is lost between load and store, and no bus is locked.
+        cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 }

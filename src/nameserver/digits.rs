@@ -6,6 +6,7 @@ use super::signed::{Reply, Set};
 use crate::dnssec::Window;
 use crate::log::record::Prefix;
 use crate::number::DIGITS_MAX;
+use crate::number::shortest::shortest;
 use crate::wire::answer::Section;
 use crate::wire::{Name, RrType};
 use crate::zone::shard::Entry;
@@ -18,29 +19,39 @@ const NOBODY: u64 = 0;
 enum Place {
     /// The apex and whatever is neither a digit name nor below a hash label: static data.
     Fixed,
-    /// At or below a single digit under the apex: perhaps a number (`key`), perhaps one of its labels.
-    Digits { key: u64, data: Option<Owned> },
+    /// At or below a single digit under the apex: perhaps a number (`key`), perhaps one of its labels. `charged` if the
+    /// digits are as many as a whole number of its country has: shorter prefixes tell nothing, and resolvers that
+    /// minimise names (RFC 9156) ask for all of them.
+    Digits { key: u64, charged: bool, data: Option<Owned> },
     /// At or below `_openpgpkey` or `_smimecert`: perhaps the hash of a number.
     Hashed { hash: Option<[u8; 28]>, prefix: Prefix },
 }
 
 /// Answers any name at or below the apex of `zone`.
 pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Name, qtype: RrType) -> Result<(), Stop> {
-    let (entry, data) = match place(name, zone.apex()) {
+    let (entry, charged, data) = match place(name, zone.apex()) {
         Place::Fixed => return fixed::answer(reply, name, qtype),
-        Place::Digits { key, data } => {
+        Place::Digits { key, charged, data } => {
             if zone.fixed().has_cuts()
                 && let Found::Cut { owner, node, exact } = zone.fixed().find(name)
             {
                 return fixed::cut(reply, &owner, node, exact, qtype);
             }
-            (zone.published(key, reply.now_s), data)
+            if charged {
+                reply.charge(None)?;
+            }
+            (zone.published(key, reply.now_s), charged, data)
         }
         Place::Hashed { hash, prefix } => {
+            reply.charge(None)?;
             let entry = zone.table().by_hash(&hash.unwrap_or_default()).filter(|e| is_live(e, reply.now_s));
-            (entry.filter(|_| hash.is_some()), Some(Owned::Records(prefix)))
+            (entry.filter(|_| hash.is_some()), true, Some(Owned::Records(prefix)))
         }
     };
+    if charged {
+        reply.worker.counters.number_asked(entry.is_some());
+        reply.charge(Some(entry.is_none()))?;
+    }
     reply.answer.authoritative(true);
     let mut rdatas = std::mem::take(&mut reply.worker.rdatas);
     rdatas.clear();
@@ -125,7 +136,8 @@ fn place(name: &Name, apex: &Name) -> Place {
             };
             // A number has at most 15 digits and does not start with 0.
             let possible = shaped && digits <= DIGITS_MAX && top != b'0';
-            Place::Digits { key: if possible { key } else { NOBODY }, data }
+            let charged = digits > DIGITS_MAX || digits >= shortest(key, digits);
+            Place::Digits { key: if possible { key } else { NOBODY }, charged, data }
         }
         b"_openpgpkey" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::OpenPgpKey },
         b"_smimecert" => Place::Hashed { hash: hash(first, second, below), prefix: Prefix::SmimeCert },

@@ -5,6 +5,7 @@
 pub mod counters;
 mod digits;
 mod fixed;
+pub mod guard;
 pub mod respond;
 mod signed;
 pub mod transport;
@@ -12,6 +13,7 @@ pub mod view;
 pub mod worker;
 
 pub use counters::Counters;
+pub use guard::Guard;
 pub use respond::{Outcome, Peer, respond};
 pub use transport::Transport;
 pub use view::{Served, View, ZoneData};

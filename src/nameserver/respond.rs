@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
+use super::counters::Limited;
+use super::guard::{Caller, Pace};
 use super::signed::Reply;
 use super::transport::Transport;
 use super::view::View;
 use super::worker::Worker;
 use super::{digits, fixed};
 use crate::dnssec::SignFault;
-use crate::wire::answer::{Answer, Full, TCP_OCTETS_MAX, UDP_OCTETS_MAX};
+use crate::wire::answer::{Answer, Full, Limit, Options, TCP_OCTETS_MAX, UDP_OCTETS_MAX};
 use crate::wire::query::{Scan, scan};
 use crate::wire::rr::{CLASS_IN, Ede};
 use crate::wire::{Query, Rcode, RrType};
@@ -42,6 +44,10 @@ pub(super) enum Stop {
     Fault,
     /// A signature for a denial is needed and put off.
     Later,
+    /// Over the budget on numbers: TC, since the address may be forged.
+    Unproved,
+    /// Over the budget on numbers: REFUSED.
+    OverBudget,
 }
 
 impl From<Full> for Stop {
@@ -56,47 +62,80 @@ impl From<SignFault> for Stop {
     }
 }
 
-/// Answers `query` from `view` as of `now_s` (Unix seconds) into `out`, which should hold 1232 octets for UDP and 65 535 for TCP.
+/// Answers `query` from `view` as of `now_s` (Unix seconds) into `out`, which should hold 1232 octets for UDP and 65 535 for streams.
 ///
-/// Synchronous, without I/O, clock and lock: the same arguments give the same answer but for ECDSA's random nonces.
+/// Synchronous, without I/O, clock, lock and allocation: the same arguments give the same answer but for ECDSA's random
+/// nonces and for what limits count.
 pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s: u64, out: &mut [u8]) -> Outcome {
-    let (size_max, udp) = match peer.transport {
-        Transport::Udp => (UDP_OCTETS_MAX, true),
-        _ => (TCP_OCTETS_MAX, false),
-    };
     if out.len() < UDP_OCTETS_MAX {
         return Outcome::Drop; // the caller's mistake; nothing sensible fits
     }
-    let (qtype, answer) = match scan(query) {
+    let scanned = scan(query);
+    let (qtype, cookie) = match &scanned {
         Scan::Drop => {
             worker.counters.dropped(peer.transport);
             return Outcome::Drop;
         }
+        Scan::Broken(_) => (RrType(0), None),
+        Scan::Query(query) => (query.question.qtype, query.edns.and_then(|edns| edns.cookie)),
+    };
+    let caller = view.guard().map(|guard| guard.meet(peer, cookie, now_s));
+    let pace = match view.guard().zip(caller.as_ref()) {
+        Some((guard, caller)) => guard.pace(caller, now_s, worker.next_slip()),
+        None => Pace::Answer,
+    };
+    if pace == Pace::Drop {
+        worker.counters.limited(Limited::Dropped);
+        return Outcome::Drop;
+    }
+    let limit = match peer.transport.is_datagram() {
+        true => Limit::Datagram(UDP_OCTETS_MAX),
+        false => Limit::Stream(TCP_OCTETS_MAX),
+    };
+    let answered = match &scanned {
+        Scan::Drop => None,
         Scan::Broken(header) => {
-            let mut answer = Answer::new(out, size_max, udp, header, None, None);
+            let mut answer = Answer::new(out, limit, *header, None, None, Options::default());
             answer.rcode(if header.opcode == 0 { Rcode::FormErr } else { Rcode::NotImp });
-            (RrType(0), answer)
+            Some((answer.rcode_now(), answer.finish()))
         }
         Scan::Query(query) => {
-            let answer = Answer::new(out, size_max, udp, query.header, Some(&query.question), query.edns);
-            let Some((rcode, octets)) = answer_query(view, worker, &query, now_s, answer) else {
-                return Outcome::Later;
-            };
-            worker.counters.answered(peer.transport, query.question.qtype, rcode);
-            return Outcome::Answer(octets);
+            let options = query.edns.map(|edns| view.options(&edns, peer.transport, caller.as_ref()));
+            let options = options.unwrap_or_default();
+            let answer = Answer::new(out, limit, query.header, Some(&query.question), query.edns, options);
+            match pace {
+                Pace::Slip => {
+                    worker.counters.limited(Limited::Slipped);
+                    Some(slip(answer, options.cookie.is_some()))
+                }
+                _ => answer_query(Asking { view, worker, caller, now_s }, query, answer),
+            }
         }
     };
-    worker.counters.answered(peer.transport, qtype, answer.rcode_now());
-    Outcome::Answer(answer.finish())
+    let Some((rcode, octets)) = answered else { return Outcome::Later };
+    worker.counters.answered(peer.transport, qtype, rcode);
+    Outcome::Answer(octets)
 }
 
-fn answer_query(
-    view: &View,
-    worker: &mut Worker,
-    query: &Query<'_>,
+/// Who asks what is answered from.
+struct Asking<'a> {
+    view: &'a View,
+    worker: &'a mut Worker,
+    caller: Option<Caller>,
     now_s: u64,
-    mut answer: Answer<'_, '_>,
-) -> Option<(Rcode, usize)> {
+}
+
+/// The answer to a flood that may be forged: no records. A client with half a cookie learns the other half (RFC 7873 5.2.3).
+fn slip(mut answer: Answer<'_, '_>, cookie: bool) -> (Rcode, usize) {
+    match cookie {
+        true => answer.rcode(Rcode::BadCookie),
+        false => answer.truncate(),
+    }
+    (answer.rcode_now(), answer.finish())
+}
+
+fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_>) -> Option<(Rcode, usize)> {
+    let Asking { view, worker, caller, now_s } = asking;
     let (name, qtype) = (&query.question.name, query.question.qtype);
     if let Some((rcode, ede)) = refusal(query) {
         match ede {
@@ -104,7 +143,8 @@ fn answer_query(
             None => answer.rcode(rcode),
         }
     } else if let Some(zone) = view.zone_for(name, qtype) {
-        let mut reply = Reply { zone, worker, answer: &mut answer, now_s };
+        let guard = view.guard().zip(caller.as_ref());
+        let mut reply = Reply { zone, worker, answer: &mut answer, now_s, guard };
         let written = match zone.number_zone() {
             Some(numbers) => digits::answer(&mut reply, numbers, name, qtype),
             None => fixed::answer(&mut reply, name, qtype),
@@ -113,6 +153,16 @@ fn answer_query(
             Ok(()) => {}
             Err(Stop::Later) => return None,
             Err(Stop::Full) => answer.truncate(),
+            Err(Stop::Unproved) => {
+                worker.counters.limited(Limited::BudgetTruncated);
+                answer.authoritative(false);
+                answer.truncate();
+            }
+            Err(Stop::OverBudget) => {
+                worker.counters.limited(Limited::BudgetRefused);
+                answer.authoritative(false);
+                answer.refuse(Rcode::Refused, Ede::Prohibited);
+            }
             Err(Stop::Fault) => {
                 answer.authoritative(false);
                 answer.refuse(Rcode::ServFail, Ede::Other);

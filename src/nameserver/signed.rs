@@ -1,5 +1,6 @@
 //! A reply in the making: RRsets with their signatures, denials with their NSEC.
 
+use super::guard::{Budget, Caller, Guard};
 use super::respond::Stop;
 use super::view::{Served, ZoneData};
 use super::worker::Worker;
@@ -16,6 +17,7 @@ pub(super) struct Reply<'r, 'o, 'q> {
     pub(super) worker: &'r mut Worker,
     pub(super) answer: &'r mut Answer<'o, 'q>,
     pub(super) now_s: u64,
+    pub(super) guard: Option<(&'r Guard, &'r Caller)>,
 }
 
 /// One RRset to be put into an answer.
@@ -53,6 +55,16 @@ impl<'a> Set<'a> {
 }
 
 impl<'r> Reply<'r, '_, '_> {
+    /// Charges the asker for a question about a possible number: before the look-up, and again when its outcome is known.
+    pub(super) fn charge(&self, missed: Option<bool>) -> Result<(), Stop> {
+        let Some((guard, caller)) = self.guard else { return Ok(()) };
+        match guard.charge(caller, self.now_s, missed) {
+            Budget::Within => Ok(()),
+            Budget::OverUnproved => Err(Stop::Unproved),
+            Budget::Over => Err(Stop::OverBudget),
+        }
+    }
+
     /// The keys, if the asker wants signatures and there are any.
     pub(super) fn signing(&self) -> Option<&'r ZoneKeys> {
         self.zone.keys.as_deref().filter(|_| self.answer.dnssec_ok())
@@ -139,7 +151,7 @@ impl<'r> Reply<'r, '_, '_> {
         section: Section,
         owner: &Name,
         next: &Name,
-        types: impl IntoIterator<Item = RrType>,
+        types: impl IntoIterator<Item = RrType, IntoIter: Clone>,
     ) -> Result<(), Stop> {
         self.with_nsec(owner, next, types, |reply, set| reply.put(section, set))
     }
@@ -149,7 +161,7 @@ impl<'r> Reply<'r, '_, '_> {
         &mut self,
         owner: &Name,
         next: &Name,
-        types: impl IntoIterator<Item = RrType>,
+        types: impl IntoIterator<Item = RrType, IntoIter: Clone>,
     ) -> Result<(), Stop> {
         let Some(keys) = self.zone.keys.as_deref() else { return Ok(()) };
         self.with_nsec(owner, next, types, |reply, set| reply.put_rrsig(Section::Answer, set, keys))
@@ -159,7 +171,7 @@ impl<'r> Reply<'r, '_, '_> {
         &mut self,
         owner: &Name,
         next: &Name,
-        types: impl IntoIterator<Item = RrType>,
+        types: impl IntoIterator<Item = RrType, IntoIter: Clone>,
         put: impl FnOnce(&mut Self, Set<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut rdatas = std::mem::take(&mut self.worker.nsec);

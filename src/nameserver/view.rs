@@ -2,14 +2,25 @@
 
 use std::sync::Arc;
 
+use super::guard::{Caller, Guard};
+use super::transport::Transport;
 use crate::dnssec::ZoneKeys;
-use crate::wire::{Name, RrType};
+use crate::wire::answer::Options;
+use crate::wire::{Edns, Name, RrType};
 use crate::zone::{NumberZone, StaticZone};
+
+/// More than that is no name; the answer has to have room for the rest.
+const NSID_OCTETS_MAX: usize = 255;
 
 /// Everything that [`respond`](super::respond()) answers from.
 #[derive(Clone, Default)]
 pub struct View {
     zones: Vec<Served>,
+    guard: Option<Arc<Guard>>,
+    /// What this server calls itself to who asks (RFC 5001); empty: nothing.
+    nsid: Arc<[u8]>,
+    /// What keepalive options promise, in units of 100 ms (RFC 7828).
+    keepalive_100ms: u16,
 }
 
 /// One zone and the keys that sign it.
@@ -33,7 +44,38 @@ pub enum ZoneData {
 impl View {
     /// A view of these zones.
     pub fn new(zones: Vec<Served>) -> Self {
-        Self { zones }
+        Self { zones, ..Self::default() }
+    }
+
+    /// The same zones behind a guard. Without one there are no cookies and no limits.
+    pub fn guarded(self, guard: Arc<Guard>) -> Self {
+        Self { guard: Some(guard), ..self }
+    }
+
+    /// The same zones from a server that says who it is. At most 255 octets are told.
+    pub fn named(self, nsid: &[u8]) -> Self {
+        Self { nsid: nsid.get(..nsid.len().min(NSID_OCTETS_MAX)).unwrap_or_default().into(), ..self }
+    }
+
+    /// The same zones from a server that keeps idle connections so long; 0: it does not say.
+    pub fn keeping(self, idle_100ms: u16) -> Self {
+        Self { keepalive_100ms: idle_100ms, ..self }
+    }
+
+    /// The guard.
+    pub(super) fn guard(&self) -> Option<&Guard> {
+        self.guard.as_deref()
+    }
+
+    /// What OPT says in answers over this transport to what the asker's OPT said.
+    pub(super) fn options(&self, edns: &Edns, transport: Transport, caller: Option<&Caller>) -> Options<'_> {
+        let keepalive = edns.keepalive && matches!(transport, Transport::Tcp | Transport::Tls);
+        Options {
+            nsid: Some(&*self.nsid).filter(|id| edns.nsid && !id.is_empty()),
+            cookie: caller.and_then(|caller| caller.cookie),
+            keepalive_100ms: Some(self.keepalive_100ms).filter(|time| keepalive && *time > 0),
+            padded: edns.padding && transport.is_encrypted(),
+        }
     }
 
     /// The zones.

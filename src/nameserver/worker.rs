@@ -25,6 +25,7 @@ pub struct Worker {
     message: Vec<u8>,
     recent: Box<[Option<Recent>]>,
     deferring: bool,
+    slips: u32,
     /// RDATAs put together for the answer at hand.
     pub(super) rdatas: Vec<u8>,
     /// The NSEC of the answer at hand.
@@ -53,6 +54,7 @@ impl Worker {
             message: Vec::with_capacity(SCRATCH_OCTETS),
             recent: (0..RECENT).map(|_| None).collect(),
             deferring: false,
+            slips: 0,
             rdatas: Vec::with_capacity(SCRATCH_OCTETS),
             nsec: Vec::with_capacity(NSEC_OCTETS),
             counters: Arc::default(),
@@ -68,6 +70,12 @@ impl Worker {
     /// waiting switches this on, so that a flood of denials costs denials first and positive answers last (DNS.md 7).
     pub fn defer(&mut self, denials: bool) {
         self.deferring = denials;
+    }
+
+    /// Counts answers, so that every so many-th over a limit slips through.
+    pub(super) fn next_slip(&mut self) -> u32 {
+        self.slips = self.slips.wrapping_add(1);
+        self.slips
     }
 
     /// A signature that has a slot beside its RRset.

@@ -23,6 +23,31 @@ impl Counted {
     }
 }
 
+impl Counted {
+    fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (mut limited, mut numbers) = (BTreeMap::new(), BTreeMap::new());
+        for worker in &self.0 {
+            for (how, count) in worker.limits() {
+                *limited.entry(how).or_insert(0) += count;
+            }
+            let (found, missed) = worker.numbers();
+            for (outcome, count) in [("found", found), ("missed", missed)] {
+                *numbers.entry(outcome).or_insert(0) += count;
+            }
+        }
+        for (name, help, label, counts) in [
+            ("dns_limited", "Queries that met a limit, by what was done", "how", limited),
+            ("dns_number_questions", "Questions for possible numbers, by outcome", "outcome", numbers),
+        ] {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (value, count) in counts {
+                ConstCounter::<u64>::new(count).encode(family.encode_family(&[(label, value)])?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Counted({} workers)", self.0.len())
@@ -64,6 +89,7 @@ impl Collector for Counted {
         let one =
             encoder.encode_descriptor("dns_shed", "Denials given up under overload", None, MetricType::Counter)?;
         ConstCounter::<u64>::new(shed).encode(one)?;
+        self.encode_limits(&mut encoder)?;
         let signatures: u64 = self.0.iter().map(|worker| worker.signatures()).sum();
         let one = encoder.encode_descriptor("dns_signatures", "DNSSEC signatures made", None, MetricType::Counter)?;
         ConstCounter::<u64>::new(signatures).encode(one)

@@ -1,7 +1,8 @@
 //! The answer writer: header, question, records with compressed owner names, OPT; truncation keeps question and OPT.
 
+use super::cookie::{CLIENT_OCTETS, SERVER_OCTETS};
 use super::name::Name;
-use super::query::{Edns, HEADER_OCTETS, Header, Question};
+use super::query::{Edns, HEADER_OCTETS, Header, Question, option};
 use super::rr::{CLASS_IN, Ede, Rcode, Rdatas, RrType};
 
 /// The largest UDP answer: fits every path without fragments (RFC 9715, DNS flag day 2020).
@@ -10,9 +11,14 @@ pub const UDP_OCTETS_MAX: usize = 1232;
 pub const TCP_OCTETS_MAX: usize = 65_535;
 /// Without EDNS an answer over UDP has at most this (RFC 1035 4.2.1).
 const PLAIN_UDP_OCTETS: usize = 512;
-/// An OPT record without options, and one EDE option without text.
+/// An OPT record without options, an option's head, and one EDE option without text.
 const OPT_OCTETS: usize = 11;
-const EDE_OCTETS: usize = 6;
+const OPTION_HEAD_OCTETS: usize = 4;
+const EDE_OCTETS: usize = OPTION_HEAD_OCTETS + 2;
+/// Encrypted answers are padded to multiples of this (RFC 8467 4.2).
+const PADDING_BLOCK_OCTETS: usize = 468;
+/// What padding is made of (RFC 7830 3).
+static ZEROS: [u8; PADDING_BLOCK_OCTETS] = [0; PADDING_BLOCK_OCTETS];
 /// A compression pointer reaches this far (RFC 1035 4.1.4).
 const POINTER_REACH: usize = 0x3fff;
 
@@ -27,6 +33,38 @@ pub enum Section {
     Answer,
     Authority,
     Additional,
+}
+
+/// How large an answer may be, and how far the asker's own limit counts.
+#[derive(Clone, Copy)]
+pub enum Limit {
+    /// One datagram: the asker's limit counts too (RFC 6891 6.2.3).
+    Datagram(usize),
+    /// A stream.
+    Stream(usize),
+}
+
+/// What the OPT of an answer carries beside flags and [`Ede`]. Left out when the asker sent no OPT.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'q> {
+    /// The server's identifier (RFC 5001).
+    pub nsid: Option<&'q [u8]>,
+    /// The client's cookie and ours (RFC 7873 5.2).
+    pub cookie: Option<([u8; CLIENT_OCTETS], [u8; SERVER_OCTETS])>,
+    /// For how long an idle connection is kept, in units of 100 ms (RFC 7828 3.3.2).
+    pub keepalive_100ms: Option<u16>,
+    /// Whether the answer is filled up to a block (RFC 8467 4.2).
+    pub padded: bool,
+}
+
+impl Options<'_> {
+    /// Octets that they take, padding not counted: it takes what is left over.
+    fn octets(&self) -> usize {
+        let head = OPTION_HEAD_OCTETS;
+        self.nsid.map_or(0, |id| head + id.len())
+            + self.cookie.map_or(0, |_| head + CLIENT_OCTETS + SERVER_OCTETS)
+            + self.keepalive_100ms.map_or(0, |_| head + 2)
+    }
 }
 
 /// What stands before the RDATA.
@@ -50,6 +88,7 @@ pub struct Answer<'o, 'q> {
     header: Header,
     question: Option<&'q Question<'q>>,
     edns: Option<Edns>,
+    options: Options<'q>,
     ede: Option<Ede>,
     counts: [u16; 3],
     after_question: usize,
@@ -59,26 +98,31 @@ pub struct Answer<'o, 'q> {
 }
 
 impl<'o, 'q> Answer<'o, 'q> {
-    /// Starts an answer: room for the header, then the question as it came. `size_max` is the transport's limit in octets;
-    /// with `udp` the asker's own limit counts too.
+    /// Starts an answer: room for the header, then the question as it came.
     pub fn new(
         out: &'o mut [u8],
-        size_max: usize,
-        udp: bool,
+        limit: Limit,
         header: Header,
         question: Option<&'q Question<'q>>,
         edns: Option<Edns>,
+        options: Options<'q>,
     ) -> Self {
         let asked = edns.map_or(PLAIN_UDP_OCTETS, |e| usize::from(e.udp_octets).max(PLAIN_UDP_OCTETS));
-        let limit = if udp { size_max.min(asked) } else { size_max }.min(out.len());
+        let limit = match limit {
+            Limit::Datagram(most) => most.min(asked),
+            Limit::Stream(most) => most,
+        };
+        let limit = limit.min(out.len());
+        let opt_octets = if edns.is_some() { OPT_OCTETS + EDE_OCTETS + options.octets() } else { 0 };
         let mut answer = Self {
             out,
             at: HEADER_OCTETS,
             limit,
-            records_limit: limit - if edns.is_some() { (OPT_OCTETS + EDE_OCTETS).min(limit) } else { 0 },
+            records_limit: limit.saturating_sub(opt_octets),
             header,
             question: None,
             edns,
+            options,
             ede: None,
             counts: [0; 3],
             after_question: HEADER_OCTETS,
@@ -195,10 +239,41 @@ impl<'o, 'q> Answer<'o, 'q> {
         self.put(&(UDP_OCTETS_MAX as u16).to_be_bytes())?;
         self.put(&[(self.rcode as u16 >> 4) as u8, 0])?;
         self.put(&flags.to_be_bytes())?;
-        match self.ede {
-            None => self.put(&[0, 0]),
-            Some(ede) => self.put(&[0, EDE_OCTETS as u8, 0, 15, 0, 2, 0, ede as u8]),
+        let length_at = self.at;
+        self.put(&[0, 0])?;
+        self.put_options()?;
+        let octets = (self.at - length_at - 2) as u16; // an answer has at most 65 535
+        self.out.get_mut(length_at..length_at + 2).ok_or(Full)?.copy_from_slice(&octets.to_be_bytes());
+        Ok(())
+    }
+
+    fn put_options(&mut self) -> Result<(), Full> {
+        let Options { nsid, cookie, keepalive_100ms, padded } = self.options;
+        if let Some(id) = nsid {
+            self.put_option(option::NSID, &[id])?;
         }
+        if let Some((client, server)) = cookie {
+            self.put_option(option::COOKIE, &[&client, &server])?;
+        }
+        if let Some(time) = keepalive_100ms {
+            self.put_option(option::KEEPALIVE, &[&time.to_be_bytes()])?;
+        }
+        if let Some(ede) = self.ede {
+            self.put_option(option::EDE, &[&(ede as u16).to_be_bytes()])?;
+        }
+        if padded && self.at + OPTION_HEAD_OCTETS <= self.limit {
+            let bare = self.at + OPTION_HEAD_OCTETS;
+            let octets = bare.next_multiple_of(PADDING_BLOCK_OCTETS).min(self.limit) - bare;
+            self.put_option(option::PADDING, &[ZEROS.get(..octets).unwrap_or_default()])?;
+        }
+        Ok(())
+    }
+
+    fn put_option(&mut self, code: u16, value: &[&[u8]]) -> Result<(), Full> {
+        let octets: usize = value.iter().map(|part| part.len()).sum();
+        self.put(&code.to_be_bytes())?;
+        self.put(&(octets as u16).to_be_bytes())?;
+        value.iter().try_for_each(|part| self.put(part))
     }
 
     fn try_record(&mut self, rr: Rr<'_>, rdata: &[&[u8]]) -> Result<(), Full> {

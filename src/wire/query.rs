@@ -1,5 +1,6 @@
 //! The scan of a query: header, one question, OPT. Hostile input: everything is checked once, here, and nothing is kept.
 
+use super::cookie::{self, Cookie};
 use super::name::Name;
 use super::rr::RrType;
 
@@ -54,7 +55,7 @@ pub struct Question<'a> {
     pub qclass: u16,
 }
 
-/// What the OPT record said (RFC 6891 6.1).
+/// What the OPT record said (RFC 6891 6.1). Options that are not named here are ignored (6.1.2).
 #[derive(Clone, Copy)]
 pub struct Edns {
     /// The asker's UDP payload size, as sent (below 512 means 512).
@@ -65,6 +66,28 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Compact answers OK (RFC 9824 5.1).
     pub compact_ok: bool,
+    /// The asker's cookie (RFC 7873 4).
+    pub cookie: Option<Cookie>,
+    /// Whether the server's identifier is asked for (RFC 5001 2.1).
+    pub nsid: bool,
+    /// Whether the asker would keep the connection (RFC 7828 3.2.1).
+    pub keepalive: bool,
+    /// Whether the query was padded, so that the answer should be (RFC 7830 3).
+    pub padding: bool,
+}
+
+/// EDNS option codes (IANA "DNS EDNS0 Option Codes").
+pub mod option {
+    /// RFC 5001.
+    pub const NSID: u16 = 3;
+    /// RFC 7873.
+    pub const COOKIE: u16 = 10;
+    /// RFC 7828.
+    pub const KEEPALIVE: u16 = 11;
+    /// RFC 7830.
+    pub const PADDING: u16 = 12;
+    /// RFC 8914.
+    pub const EDE: u16 = 15;
 }
 
 /// Reads one packet.
@@ -149,15 +172,36 @@ fn owner_octets(bytes: &[u8]) -> Option<usize> {
 }
 
 fn opt(record: &Record<'_>) -> Option<Edns> {
+    let [_, version, flags, _] = record.ttl.to_be_bytes();
+    let mut edns = Edns {
+        udp_octets: record.class,
+        version,
+        dnssec_ok: flags & 0x80 != 0,
+        compact_ok: flags & 0x40 != 0,
+        cookie: None,
+        nsid: false,
+        keepalive: false,
+        padding: false,
+    };
+    if version != 0 {
+        return Some(edns); // nobody knows yet what another version's options look like: BADVERS, never FORMERR
+    }
     let mut options = record.rdata;
     while !options.is_empty() {
-        // Every option is well-formed and none is understood yet: unknown ones are ignored (RFC 6891 6.1.2).
         let (head, rest) = options.split_first_chunk::<4>()?;
-        let [_, _, l1, l0] = *head;
-        options = rest.get(usize::from(u16::from_be_bytes([l1, l0]))..)?;
+        let [c1, c0, l1, l0] = *head;
+        let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l0])))?;
+        options = rest;
+        match u16::from_be_bytes([c1, c0]) {
+            // Only the first of several counts (RFC 7873 5.2); one of an impossible length is malformed (5.2.2).
+            option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(cookie::read(value)?),
+            option::NSID => edns.nsid = true,
+            option::KEEPALIVE => edns.keepalive = value.is_empty(), // only servers name a time (RFC 7828 3.2.1)
+            option::PADDING => edns.padding = true,
+            _ => {}
+        }
     }
-    let [_, version, flags, _] = record.ttl.to_be_bytes();
-    Some(Edns { udp_octets: record.class, version, dnssec_ok: flags & 0x80 != 0, compact_ok: flags & 0x40 != 0 })
+    Some(edns)
 }
 
 #[cfg(test)]
@@ -200,6 +244,14 @@ mod tests {
     fn sorts_the_hostile_ones() {
         let option = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x06\xff\xff\x00\x02ab";
         let cut_option = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x05\xff\xff\x00\x02a";
+        let cookie = |octets: usize| {
+            [
+                &b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00"[..],
+                &[octets as u8 + 4, 0, 10, 0, octets as u8],
+                &vec![7; octets],
+            ]
+            .concat()
+        };
         let owned_opt = b"\x01a\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
         for (what, packet, expected) in [
             ("nothing", vec![], "drop"),
@@ -215,6 +267,11 @@ mod tests {
             ("two OPT", packet(0, [1, 0, 0, 2], &[QUESTION, OPT, OPT]), "broken"),
             ("an OPT with an owner", packet(0, [1, 0, 0, 1], &[QUESTION, owned_opt]), "broken"),
             ("an unknown option", packet(0, [1, 0, 0, 1], &[QUESTION, option]), "query"),
+            ("half a cookie", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(7)]), "broken"),
+            ("a client's cookie", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(8)]), "query"),
+            ("a cookie between the lengths", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(15)]), "broken"),
+            ("a server's cookie of another kind", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(40)]), "query"),
+            ("a cookie too long", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(41)]), "broken"),
             ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "broken"),
             ("no OPT", packet(0, [1, 0, 0, 0], &[QUESTION]), "query"),
         ] {

@@ -86,6 +86,7 @@ pub enum Rcode {
     Refused = 5,
     YxDomain = 6,
     BadVers = 16,
+    BadCookie = 23,
 }
 
 /// An extended DNS error (RFC 8914 5.2): why there is no answer, for the reader of a packet trace.

@@ -11,7 +11,6 @@ use data_encoding::BASE64URL_NOPAD;
 use super::NumberData;
 use crate::log::record::Prefix;
 use crate::number::Number;
-use crate::wire::rr::flatten;
 
 /// What an entry is: a prefix of record R, or a revoked key.
 pub(super) const KINDS: [Prefix; 7] = Prefix::ALL;
@@ -96,18 +95,30 @@ impl<'a> Packed<'a> {
 
     /// Appends the one RDATA of `_keys` (TXT): the strings that tie this answer to the log (DNS.md 2).
     pub fn keys_txt(&self, into: &mut Vec<u8>) {
-        let class = if self.provider_held { "p" } else { "h" };
-        let state = BASE64URL_NOPAD.encode(self.state_hash);
-        let mut rdata = Vec::with_capacity(96);
-        push_string(&mut rdata, &format!("v=cb1; n={}; s={state}; c={class}; e={}", self.version, self.not_after_s));
+        let at = into.len();
+        into.extend_from_slice(&[0, 0]);
+        put_string(into, |text| {
+            text.extend_from_slice(b"v=cb1; n=");
+            put_decimal(text, self.version);
+            text.extend_from_slice(b"; s=");
+            put_base64::<22>(text, self.state_hash);
+            text.extend_from_slice(if self.provider_held { b"; c=p; e=" } else { b"; c=h; e=" });
+            put_decimal(text, self.not_after_s);
+        });
         for entry in self.entries().filter(|entry| entry.kind == REVOKED) {
             if let Some((thumbprint, at)) = entry.body.split_at_checked(32)
                 && let Some((at_s, _)) = varint(at)
             {
-                push_string(&mut rdata, &format!("r={}@{at_s}", BASE64URL_NOPAD.encode(thumbprint)));
+                put_string(into, |text| {
+                    text.extend_from_slice(b"r=");
+                    put_base64::<43>(text, thumbprint);
+                    text.push(b'@');
+                    put_decimal(text, at_s);
+                });
             }
         }
-        into.extend_from_slice(&flatten(vec![rdata]));
+        let octets = (into.len() - at - 2) as u16; // a record R of 16 KiB has far fewer revoked keys than that
+        into[at..at + 2].copy_from_slice(&octets.to_be_bytes());
     }
 
     /// The position of a prefix among the number's signature slots.
@@ -235,9 +246,33 @@ fn unpack_naptr(packed: &[u8], number: Number, into: &mut Vec<u8>) {
     into.push(0);
 }
 
-fn push_string(rdata: &mut Vec<u8>, text: &str) {
-    rdata.push(text.len() as u8); // both strings of `_keys` are below 110 octets
-    rdata.extend_from_slice(text.as_bytes());
+/// A character-string (RFC 1035 3.3); those of `_keys` are below 110 octets.
+fn put_string(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let at = into.len();
+    into.push(0);
+    write(into);
+    into[at] = (into.len() - at - 1) as u8;
+}
+
+/// Base64url without padding in `N` characters.
+fn put_base64<const N: usize>(into: &mut Vec<u8>, octets: &[u8]) {
+    let mut text = [0u8; N];
+    if BASE64URL_NOPAD.encode_len(octets.len()) == N {
+        BASE64URL_NOPAD.encode_mut(octets, &mut text);
+    }
+    into.extend_from_slice(&text);
+}
+
+fn put_decimal(into: &mut Vec<u8>, mut value: u64) {
+    let at = into.len();
+    loop {
+        into.push(b'0' + (value % 10) as u8);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    into[at..].reverse();
 }
 
 fn put_varint(into: &mut Vec<u8>, mut value: u64) {

@@ -77,7 +77,8 @@ fn fill(path: &Path) {
     let mut piece = 1 << 20;
     while piece > 0 {
         match file.write(&vec![0x55; piece]) {
-            Ok(_) => {}
+            Ok(octets) if octets > 0 => {}
+            Ok(_) => piece /= 2,
             Err(full) => {
                 assert_eq!(full.kind(), ErrorKind::StorageFull);
                 piece /= 2;
