@@ -4,7 +4,8 @@
 //! over UDP: either to a client of its own, or (`--listen`) to anybody until standard input ends. `beside-peers.py`
 //! drives the latter beside other servers. `--smoke` is for checks: tiny, and it judges answers, not speed.
 //!
-//! `cargo bench --bench lookups -- [--smoke] [--n N | --numbers-file FILE] [--cold] [--listen ADDR [--secs N]]`
+//! `cargo bench --bench lookups -- [--smoke] [--n N | --numbers-file FILE] [--algorithm 13|15] [--cold] [--threads N]
+//! [--listen ADDR [--secs N]]`
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
 use callbook::config::Dns;
-use callbook::dnssec::ZoneKeys;
+use callbook::dnssec::{Algorithm, ZoneKeys};
 use callbook::log::record::{Prefix, Rr};
 use callbook::log::sha256;
 use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, respond};
@@ -57,13 +58,17 @@ fn main() -> Done<()> {
         None => scattered(count)?,
     };
     let zone = load(&numbers)?;
-    let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new())?);
+    let algorithm = text("--algorithm").map_or(Ok(Algorithm::default()), str::parse)?;
+    let keys = Arc::new(ZoneKeys::in_memory_of(algorithm, &SystemRandom::new())?);
     let view = Arc::new(ArcSwap::from_pointee(View::new(vec![Served::numbers(zone, Some(keys))])));
     if !has("--cold") {
         sign_all(&view, &numbers)?;
     }
     match text("--listen") {
-        Some(address) => serve(view, address.parse()?, text("--secs").map(str::parse).transpose()?),
+        Some(address) => {
+            let threads = text("--threads").map_or(Ok(0), str::parse)?;
+            serve(start(view, address.parse()?, threads)?, text("--secs").map(str::parse).transpose()?)
+        }
         None => {
             let rounds = if smoke { 1 } else { 1_000_000usize.div_ceil(numbers.len()) };
             cost(&view, &numbers, rounds)?;
@@ -175,7 +180,7 @@ fn cost(view: &ArcSwap<View>, numbers: &[Number], rounds: usize) -> Done<()> {
 
 /// The whole way, with a client in this process: a window of queries, each answer judged.
 fn converse(view: Arc<ArcSwap<View>>, numbers: &[Number], rounds: usize) -> Done<()> {
-    let service = start(view, SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let service = start(view, SocketAddr::from(([127, 0, 0, 1], 0)), 0)?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(service.addresses()[0])?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -197,12 +202,11 @@ fn converse(view: Arc<ArcSwap<View>>, numbers: &[Number], rounds: usize) -> Done
     Ok(())
 }
 
-fn start(view: Arc<ArcSwap<View>>, address: SocketAddr) -> Done<RunningDns> {
-    Ok(DnsService::start(view, &Dns { listen: vec![address], ..Dns::default() }, Arc::new(SystemClock))?)
+fn start(view: Arc<ArcSwap<View>>, address: SocketAddr, udp_threads: usize) -> Done<RunningDns> {
+    Ok(DnsService::start(view, &Dns { listen: vec![address], udp_threads, ..Dns::default() }, Arc::new(SystemClock))?)
 }
 
-fn serve(view: Arc<ArcSwap<View>>, address: SocketAddr, secs: Option<u64>) -> Done<()> {
-    let service = start(view, address)?;
+fn serve(service: RunningDns, secs: Option<u64>) -> Done<()> {
     println!("serving {APEX} on {}", service.addresses()[0]);
     match secs {
         Some(secs) => thread::sleep(Duration::from_secs(secs)),
