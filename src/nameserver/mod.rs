@@ -4,6 +4,7 @@
 
 pub mod counters;
 mod digits;
+pub mod filler;
 mod fixed;
 pub mod guard;
 pub mod respond;

@@ -52,6 +52,20 @@ impl<'a> Set<'a> {
     ) -> Self {
         Self { owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot }
     }
+
+    /// What `key` signs for the time slot of `now_s`.
+    pub(super) fn to_sign(self, key: &Key, apex: &'a Name, now_s: u64) -> ToSign<'a> {
+        ToSign {
+            owner: self.owner,
+            rr_type: self.rr_type,
+            ttl_s: self.ttl_s,
+            rdatas: Rdatas(self.rdatas),
+            validity: self.window.at(now_s, self.owner.as_wire()),
+            signer: apex,
+            algorithm: key.signer.algorithm(),
+            key_tag: key.tag,
+        }
+    }
 }
 
 impl<'r> Reply<'r, '_, '_> {
@@ -94,18 +108,8 @@ impl<'r> Reply<'r, '_, '_> {
     pub(super) fn put_rrsig(&mut self, section: Section, set: Set<'_>, keys: &ZoneKeys) -> Result<(), Stop> {
         let zone = self.zone;
         let key: &Key = if set.rr_type == RrType::DNSKEY { keys.ksk() } else { keys.zsk() };
-        let validity = set.window.at(self.now_s, set.owner.as_wire());
-        let to_sign = ToSign {
-            owner: set.owner,
-            rr_type: set.rr_type,
-            ttl_s: set.ttl_s,
-            rdatas: Rdatas(set.rdatas),
-            validity,
-            signer: zone.apex(),
-            algorithm: key.signer.algorithm(),
-            key_tag: key.tag,
-        };
-        let stamp = validity.stamp(key.tag);
+        let to_sign = set.to_sign(key, zone.apex(), self.now_s);
+        let stamp = to_sign.validity.stamp(key.tag);
         let signature = match set.slot {
             None => self.worker.sign_or_recall(key, &to_sign)?,
             Some(slot) => match slot.read(stamp) {

@@ -2,6 +2,7 @@
 
 pub mod bind;
 pub mod counted;
+mod filler;
 pub mod http;
 pub mod probe;
 pub mod service;

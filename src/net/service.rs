@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::bind::{BindError, bind};
 use super::streams::limits::Limits;
-use super::{streams, udp};
+use super::{filler, streams, udp};
 use crate::clock::Clock;
 use crate::config::Dns;
 use crate::nameserver::{Counters, Transport, View, Worker};
@@ -77,6 +77,8 @@ impl DnsService {
                 }
             });
         }
+        let (stop, answering, per_s) = (running.stop.clone(), running.counters.clone(), dns.filler_per_s);
+        running.spawn("dns-filler", move |worker| filler::run(view, worker, clock, stop, answering, per_s));
         Ok(running)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Readers take what is there and never wait; a change copies one shard (some 15 numbers of a million).
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -39,6 +40,13 @@ struct Head {
     number: Number,
     facts_at: u32,
     slots_at: u32,
+}
+
+/// Where a [`Table::walk`] has come to. Numbers that come and go meanwhile do not move it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    shard: usize,
+    from: u64,
 }
 
 /// A number that is there. Holds its shard alive; take it for one answer, not longer.
@@ -108,6 +116,24 @@ impl Table {
             let shard = shard.load_full();
             (0..shard.heads.len()).filter_map(|i| shard.packed(i)).for_each(&mut each);
         }
+    }
+
+    /// Hands every number from `place` on to `each` until that breaks off; says where to go on, `None` at the end.
+    pub fn walk(&self, place: Place, mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> Option<Place> {
+        let mut from = place.from;
+        for (i, shard) in self.shards.iter().enumerate().skip(place.shard) {
+            let mut entry = Entry { shard: shard.load(), index: 0 };
+            entry.index = entry.shard.heads.partition_point(|head| head.number.as_u64() < from);
+            while let Some(head) = entry.shard.heads.get(entry.index) {
+                from = head.number.as_u64() + 1;
+                if each(&entry).is_break() {
+                    return Some(Place { shard: i, from });
+                }
+                entry.index += 1;
+            }
+            from = 0;
+        }
+        None
     }
 
     /// Fills shard `i` of a new table with packed facts in ascending order of number.

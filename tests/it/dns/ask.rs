@@ -13,7 +13,7 @@ use ring::rand::SystemRandom;
 /// A view with one zone and one worker.
 pub(crate) struct Desk {
     pub(crate) view: View,
-    worker: Worker,
+    pub(crate) worker: Worker,
     pub(crate) now_s: u64,
 }
 

@@ -5,6 +5,7 @@ mod denial;
 mod ed25519;
 mod edns;
 mod export;
+mod filler;
 mod fixed;
 pub(crate) mod house;
 mod numbers;

@@ -1,0 +1,180 @@
+//! Signs ahead: fills signature slots that are empty or of an earlier time slot, a few at a time (DNS.md 4).
+//!
+//! A slot holds one signature, so tomorrow's is made when tomorrow has begun for that name, not before: until then today's
+//! is the one that is asked for. Each name's day begins at a moment of its own, so there is always a little to do.
+
+use std::ops::ControlFlow;
+
+use super::signed::Set;
+use super::view::{Served, View};
+use super::worker::Worker;
+use crate::dnssec::keys::{DNSKEY_TTL_S, Key, ZoneKeys};
+use crate::dnssec::{SignFault, Window};
+use crate::wire::{Name, RrType};
+use crate::zone::shard::{Entry, Place};
+use crate::zone::{Found, NumberZone, Owned};
+
+/// Numbers looked at for each signature that a step may make: a walk over filled slots must cost little as well.
+const LOOKS_PER_SIGNATURE: usize = 8;
+/// Names of a static zone looked at in one step: at most some tenths of a second of signing, after a start or a change.
+const FIXED_PER_STEP: usize = 10_000;
+
+/// Where the walk over all zones has come to. Zones and numbers may come and go meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    zone: usize,
+    part: Part,
+    signed: bool,
+    idle: bool,
+}
+
+/// The two parts of a zone: what everybody asks for comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Names of the static data from this one on, in canonical order.
+    Fixed(usize),
+    Numbers(Place),
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::Fixed(0)
+    }
+}
+
+impl Cursor {
+    /// Whether the walk is about to begin anew, and found nothing to sign the last time.
+    pub fn is_idle(&self) -> bool {
+        self.idle && *self == Self { idle: true, ..Self::default() }
+    }
+}
+
+/// Signs SOA and DNSKEY of every zone where that is to be done: after a start, a change or the turn of a time slot.
+pub fn sign_apexes(view: &View, worker: &mut Worker, now_s: u64) -> Result<(), SignFault> {
+    let mut filling = Filling { worker, now_s, signed: 0 };
+    view.zones().iter().filter_map(signed).try_for_each(|(zone, keys)| filling.apex(zone, keys))
+}
+
+/// One step of the walk: makes at most `max` signatures over numbers and says where to go on.
+///
+/// Static data is signed without regard to `max`: it is little, and it is what most questions end in.
+pub fn fill(view: &View, worker: &mut Worker, cursor: Cursor, now_s: u64, max: usize) -> Cursor {
+    let Some(zone) = view.zones().get(cursor.zone) else {
+        return Cursor { idle: !cursor.signed, ..Cursor::default() };
+    };
+    let mut filling = Filling { worker, now_s, signed: 0 };
+    let next = match (signed(zone), cursor.part) {
+        (None, _) => Ok(None),
+        (Some((_, keys)), Part::Fixed(from)) => filling.fixed(zone, keys, from),
+        (Some((_, keys)), Part::Numbers(from)) => match zone.number_zone() {
+            Some(numbers) => filling.numbers(numbers, keys, from, max),
+            None => Ok(None),
+        },
+    };
+    let signed = cursor.signed || filling.signed > 0;
+    match next {
+        Err(SignFault) => cursor, // the key's holder may come back: the same again
+        Ok(Some(part)) => Cursor { part, signed, ..cursor },
+        Ok(None) => Cursor { zone: cursor.zone + 1, part: Part::default(), signed, ..cursor },
+    }
+}
+
+fn signed(zone: &Served) -> Option<(&Served, &ZoneKeys)> {
+    zone.keys.as_deref().map(|keys| (zone, keys))
+}
+
+struct Filling<'w> {
+    worker: &'w mut Worker,
+    now_s: u64,
+    signed: usize,
+}
+
+impl Filling<'_> {
+    fn apex(&mut self, zone: &Served, keys: &ZoneKeys) -> Result<(), SignFault> {
+        let apex = zone.apex();
+        let dnskey = Set::new(apex, RrType::DNSKEY, DNSKEY_TTL_S, keys.dnskeys(), Window::Dnskey, keys.slot());
+        self.slot(keys.ksk(), dnskey, apex)?;
+        let Some(soa) = zone.fixed_data().soa() else { return Ok(()) };
+        match zone.number_zone().map(|numbers| numbers.soa()) {
+            None => self.slot(keys.zsk(), Set::fixed(apex, soa), apex),
+            Some(now) => {
+                let set = Set { rdatas: &now.rdatas, slot: now.slot(), ..Set::fixed(apex, soa) };
+                self.slot(keys.zsk(), set, apex)
+            }
+        }
+    }
+
+    fn fixed(&mut self, zone: &Served, keys: &ZoneKeys, from: usize) -> Result<Option<Part>, SignFault> {
+        let (fixed, apex) = (zone.fixed_data(), zone.apex());
+        let names = fixed.in_order();
+        for (owner, node) in names.iter().skip(from).take(FIXED_PER_STEP) {
+            let found = fixed.find(owner);
+            let is_ours = |rr_type| match &found {
+                Found::Cut { exact, .. } => *exact && rr_type == RrType::DS,
+                _ => rr_type != RrType::SOA, // the SOA that is served may be another one: see `apex`
+            };
+            // What a wildcard answers is signed for the name that is asked for.
+            let is_wildcard = owner.labels().next() == Some(b"*");
+            for set in node.rrsets().iter().filter(|set| !is_wildcard && is_ours(set.rr_type)) {
+                self.slot(keys.zsk(), Set::fixed(owner, set), apex)?;
+            }
+        }
+        let next = from + FIXED_PER_STEP;
+        Ok(Some(if next < names.len() { Part::Fixed(next) } else { Part::Numbers(Place::default()) }))
+    }
+
+    fn numbers(
+        &mut self,
+        zone: &NumberZone,
+        keys: &ZoneKeys,
+        from: Place,
+        max: usize,
+    ) -> Result<Option<Part>, SignFault> {
+        let (mut looks, mut fault) = (0, Ok(()));
+        let next = zone.table().walk(from, |entry| {
+            fault = self.number(zone, keys, entry);
+            looks += 1;
+            // A number has a handful of slots: a step goes over `max` by no more than that.
+            match fault.is_err() || self.signed >= max || looks >= max.saturating_mul(LOOKS_PER_SIGNATURE) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        fault.map(|()| next.map(Part::Numbers))
+    }
+
+    fn number(&mut self, zone: &NumberZone, keys: &ZoneKeys, entry: &Entry) -> Result<(), SignFault> {
+        let Some(packed) = entry.packed().filter(|packed| self.now_s < packed.not_after_s) else { return Ok(()) };
+        let window = Window::Number { not_after_s: packed.not_after_s };
+        for owned in Owned::ALL {
+            let Owned::Records(prefix) = owned else { continue };
+            let Some(slot) = entry.slot(prefix) else { continue };
+            let Some(owner) = owned.owner(packed.number, zone.apex()) else { continue };
+            let stamp = window.at(self.now_s, owner.as_wire()).stamp(keys.zsk().tag);
+            if slot.read(stamp).is_some() {
+                continue; // before anything is unpacked: most slots are filled
+            }
+            let mut rdatas = std::mem::take(&mut self.worker.rdatas);
+            rdatas.clear();
+            owned.rdatas(&packed, &mut rdatas);
+            let set = Set::new(&owner, owned.rr_type(), zone.ttls().positive_s, &rdatas, window, Some(slot));
+            let done = self.slot(keys.zsk(), set, zone.apex());
+            self.worker.rdatas = rdatas;
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Signs a set for the time slot that is now, unless that is done.
+    fn slot(&mut self, key: &Key, set: Set<'_>, apex: &Name) -> Result<(), SignFault> {
+        let Some(slot) = set.slot else { return Ok(()) };
+        let to_sign = set.to_sign(key, apex, self.now_s);
+        let stamp = to_sign.validity.stamp(key.tag);
+        if slot.read(stamp).is_none() {
+            let signature = self.worker.sign(key, &to_sign)?;
+            slot.write(stamp, &signature);
+            self.signed += 1;
+        }
+        Ok(())
+    }
+}
