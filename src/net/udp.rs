@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌──── receive: up to 64 packets; waits only if nothing was put off ◄───┐
 //!            ▼                                                                      │
-//!   a full batch, or some put off already?                                          │
+//!   a full batch, or some put off already, and lately something cheap among them?   │
 //!     no: answer each as it comes ──────────────────────────► send ─────────────────┤
 //!     yes: answer what is cheap, put off what needs a signature (bounded, the       │
 //!          oldest are shed) ──► send ──► sign a few of those put off ──► send ──────┘
@@ -34,6 +34,9 @@ use crate::wire::answer::UDP_OCTETS_MAX;
 const QUERY_OCTETS_MAX: usize = 4_096;
 /// Answers put off that are made between two looks at the socket: about 0.3 ms, which new packets may well wait.
 const SIGNATURES: usize = 16;
+/// Batches in a row without a single cheap answer after which nothing is put off: there is nobody whom that would serve,
+/// and looking at a query twice takes a twentieth of what its signature takes. 16 384 packets when they are full.
+const DEAR_BATCHES: u32 = 256;
 
 type Queries = Batch<QUERY_OCTETS_MAX>;
 type Answers = Batch<UDP_OCTETS_MAX>;
@@ -83,6 +86,7 @@ struct Desk<P> {
     answers: Answers,
     deferred: Deferred,
     signatures: usize,
+    dear_batches: u32,
 }
 
 impl<P: Post> Desk<P> {
@@ -95,6 +99,7 @@ impl<P: Post> Desk<P> {
             answers: Batch::new(),
             deferred: Deferred::new(),
             signatures: SIGNATURES,
+            dear_batches: 0,
         }
     }
 
@@ -107,12 +112,19 @@ impl<P: Post> Desk<P> {
         // With each full batch in a row half as many, down to one: signing must not take the time that the rest needs.
         self.signatures = if flooded { (self.signatures / 2).max(1) } else { SIGNATURES };
 
-        self.responder.0.defer(flooded || !idle);
+        let signed_before = self.counters.signatures();
+        self.responder.0.defer((flooded || !idle) && self.dear_batches < DEAR_BATCHES);
         for query in self.queries.iter() {
             let outcome = self.responder.answer(&view, now_s, query.asker, query.octets(), &mut self.answers);
             if outcome == Outcome::Later {
                 self.counters.shed(self.deferred.keep(query));
             }
+        }
+        let dear = self.counters.signatures() - signed_before;
+        if self.answers.iter().len() as u64 > dear {
+            self.dear_batches = 0;
+        } else if self.queries.iter().len() > 0 {
+            self.dear_batches = self.dear_batches.saturating_add(1);
         }
         self.post.send(&mut self.answers);
 
@@ -294,6 +306,24 @@ mod tests {
         assert!((0..20).all(|b| answered.binary_search(&(b * 64 + 63)).is_ok()), "a cheap one got no answer");
         answered.dedup();
         assert_eq!(answered.len() as u64 + shed, 20 * 64, "one was answered twice");
+    }
+
+    #[test]
+    fn nothing_is_put_off_for_nobody() {
+        let dear_only = |b: u16| (b * 64..(b + 1) * 64).map(dear).collect();
+        let mut house = House::open((0..DEAR_BATCHES as u16).map(dear_only));
+        house.finish();
+        assert!(house.desk.counters.sheds() > 0, "so far something cheap was looked for");
+        let (first, last) = (DEAR_BATCHES as u16 * 64, DEAR_BATCHES as u16 * 64 + 127);
+        let mut coming = vec![dear_only(DEAR_BATCHES as u16)];
+        coming.push((first + 64..last).map(dear).chain([cheap(last)]).collect());
+        coming.push((0..63).map(dear).chain([cheap(1_000)]).collect());
+        (house.desk.post.coming, house.desk.post.sent) = (coming.into(), Vec::new());
+        house.finish();
+        let sent = &house.desk.post.sent;
+        assert_eq!(sent[..2].concat(), (first..=last).collect::<Vec<_>>(), "each was answered at once");
+        assert_eq!(sent[2].last(), Some(&1_000));
+        assert!(sent[2].len() < 63, "and since something cheap came, what is dear waits again");
     }
 
     #[test]
