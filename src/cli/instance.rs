@@ -55,7 +55,8 @@ impl Instance {
         let running = authority.start(Arc::clone(&zone) as _)?;
         let keys = Arc::new(parts.keys);
         let view = View::new(vec![Served::numbers(zone, Some(keys))]).guarded(guard(config)?);
-        let view = Arc::new(ArcSwap::from_pointee(view.named(config.dns.nsid.as_bytes())));
+        let view = view.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
+        let view = Arc::new(ArcSwap::from_pointee(view));
         let service = DnsService::start(view, &config.dns, Arc::clone(&clock))?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;

@@ -6,6 +6,7 @@ pub mod counters;
 mod digits;
 pub mod filler;
 mod fixed;
+pub mod fuzz;
 pub mod guard;
 pub mod respond;
 mod signed;

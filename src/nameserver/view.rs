@@ -57,9 +57,9 @@ impl View {
         Self { nsid: nsid.get(..nsid.len().min(NSID_OCTETS_MAX)).unwrap_or_default().into(), ..self }
     }
 
-    /// The same zones from a server that keeps idle connections so long; 0: it does not say.
-    pub fn keeping(self, idle_100ms: u16) -> Self {
-        Self { keepalive_100ms: idle_100ms, ..self }
+    /// The same zones from a server that keeps idle connections for so many seconds; 0: it does not say.
+    pub fn keeping(self, idle_s: u64) -> Self {
+        Self { keepalive_100ms: u16::try_from(idle_s.saturating_mul(10)).unwrap_or(u16::MAX), ..self }
     }
 
     /// The guard.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use callbook::clock::{Clock, SystemClock};
-use callbook::config::Dns;
+use callbook::config::{Dns, Limits};
 use callbook::dnssec::{Algorithm, ZoneKeys, anchor};
 use callbook::log::record::{Prefix, Revoked, Rr};
-use callbook::nameserver::{Counters, Served, View};
+use callbook::nameserver::{Counters, Guard, Served, View};
 use callbook::net::{DnsService, RunningDns};
 use callbook::number::Number;
 use callbook::wire::Name;
@@ -61,20 +61,25 @@ impl House {
     }
 
     pub(crate) fn open() -> Self {
-        Self::opened(&Dns::default(), Algorithm::default())
+        Self::guarded(Limits::none())
+    }
+
+    /// The same behind a guard with these limits.
+    pub(crate) fn guarded(limits: Limits) -> Self {
+        Self::opened(&Dns::default(), Algorithm::default(), limits)
     }
 
     /// The same with keys of this algorithm.
     pub(crate) fn signed_by(algorithm: Algorithm) -> Self {
-        Self::opened(&Dns::default(), algorithm)
+        Self::opened(&Dns::default(), algorithm, Limits::none())
     }
 
     /// The same with another configuration; with the usual address, it listens on a port that the system chooses.
     pub(crate) fn open_with(dns: &Dns) -> Self {
-        Self::opened(dns, Algorithm::default())
+        Self::opened(dns, Algorithm::default(), Limits::none())
     }
 
-    fn opened(dns: &Dns, algorithm: Algorithm) -> Self {
+    fn opened(dns: &Dns, algorithm: Algorithm, limits: Limits) -> Self {
         let listen = match dns.listen == Dns::default().listen {
             true => vec!["127.0.0.1:0".parse().unwrap()],
             false => dns.listen.clone(),
@@ -82,7 +87,8 @@ impl House {
         let dns = &Dns { listen, ..dns.clone() };
         let (apex, zone) = (Name::from_text(APEX).unwrap(), Self::numbers());
         let keys = Arc::new(ZoneKeys::in_memory_of(algorithm, &SystemRandom::new()).unwrap());
-        let view = View::new(vec![Served::numbers(zone.clone(), Some(keys.clone()))]);
+        let guard = Arc::new(Guard::new(limits, Vec::new(), &SystemRandom::new()).unwrap());
+        let view = View::new(vec![Served::numbers(zone.clone(), Some(keys.clone()))]).guarded(guard);
         let running = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), dns, Arc::new(SystemClock)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("anchor.delv"), anchor::anchor_delv(&apex, &keys)).unwrap();

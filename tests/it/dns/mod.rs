@@ -1,6 +1,8 @@
 //! The DNS side against judges that are not ours: delv, unbound, ldns, dig, dnspython.
 
-mod ask;
+mod allocations;
+pub(crate) mod ask;
+mod corpus;
 mod denial;
 mod ed25519;
 mod edns;
@@ -8,6 +10,7 @@ mod export;
 mod filler;
 mod fixed;
 pub(crate) mod house;
+mod limits;
 mod numbers;
 mod slots;
 mod streams;
