@@ -2,6 +2,8 @@
 
 pub mod algorithm;
 pub mod anchor;
+#[cfg(feature = "aws-lc-rs")]
+pub mod by_aws_lc;
 pub mod by_ring;
 pub mod denial;
 pub mod export;

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use ring::rand::SecureRandom;
 
 use super::Algorithm;
-use super::by_ring::{self, Ed25519Signer, P256Signer};
+#[cfg(feature = "aws-lc-rs")]
+use super::by_aws_lc::{Ed25519Signer, P256Signer};
+use super::by_ring;
+#[cfg(not(feature = "aws-lc-rs"))]
+use super::by_ring::{Ed25519Signer, P256Signer};
 use crate::zone::slot::SignatureBytes;
 
 /// A signature could not be made: the key's holder or the random source failed.

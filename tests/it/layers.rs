@@ -45,7 +45,8 @@ const NEVER: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 16] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 17] = [
+    ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
     ("axum", &["http", "net"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
