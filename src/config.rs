@@ -50,6 +50,16 @@ pub struct Config {
 pub struct Dns {
     /// Addresses to answer on, UDP and TCP alike. Default: `127.0.0.1:5300`.
     pub listen: Vec<SocketAddr>,
+    /// Addresses for DNS over TLS, such as `192.0.2.53:853`. Default: none.
+    pub tls_listen: Vec<SocketAddr>,
+    /// Addresses for DNS over QUIC, such as `192.0.2.53:853`. Default: none.
+    pub quic_listen: Vec<SocketAddr>,
+    /// Addresses for DNS over HTTPS, such as `192.0.2.53:443`. Default: none.
+    pub https_listen: Vec<SocketAddr>,
+    /// The certificate chain for these three, PEM, the server's own first; looked at each second. Default: none.
+    pub tls_cert: PathBuf,
+    /// Its private key, PEM, mode 0600. Default: none.
+    pub tls_key: PathBuf,
     /// Threads that answer UDP; 0 means one a processor. Default: 0. At most 256.
     pub udp_threads: usize,
     /// Whether each of these threads stays on one processor. Default: false.
@@ -117,6 +127,11 @@ impl Default for Dns {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 5300))],
+            tls_listen: Vec::new(),
+            quic_listen: Vec::new(),
+            https_listen: Vec::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
             udp_threads: 0,
             pin_threads: false,
             connections_max: 1024,
@@ -217,6 +232,11 @@ impl Config {
         for place in [&mut paths.keys, &mut paths.zones, &mut paths.charter, &mut paths.data] {
             *place = dir.join(&*place);
         }
+        for file in [&mut self.dns.tls_cert, &mut self.dns.tls_key] {
+            if !file.as_os_str().is_empty() {
+                *file = dir.join(&*file);
+            }
+        }
         self
     }
 
@@ -231,12 +251,16 @@ impl Config {
 
     /// The configuration as a commented file, ready to be edited.
     pub fn to_file(&self) -> String {
-        let listen = self.dns.listen.iter().map(|a| format!("\"{a}\"")).collect::<Vec<_>>().join(", ");
+        let list =
+            |addresses: &[SocketAddr]| addresses.iter().map(|a| format!("\"{a}\"")).collect::<Vec<_>>().join(", ");
         format!(
             "# callbook configuration; `callbook config check --dir DIR` checks it and shows what is in force.\n\n\
              # The apex of the number zone, and the host name in the origins of the public logs. Neither can change later.\n\
              apex = \"{}\"\nhost = \"{}\"\n\n\
-             [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{listen}]\n# Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\
+             [dns]\n# Addresses to answer on, UDP and TCP alike.\nlisten = [{}]\n\
+             # Addresses for DNS over TLS, QUIC and HTTPS, and their certificate chain and key in PEM.\n\
+             tls_listen = [{}]\nquic_listen = [{}]\nhttps_listen = [{}]\ntls_cert = \"{}\"\ntls_key = \"{}\"\n\
+             # Threads that answer UDP; 0 means one a processor.\nudp_threads = {}\n\
              # Whether each of these threads stays on one processor: for machines that do little else.\npin_threads = {}\n\
              # Connections at once, in all and from one /32 (IPv4) or /56 (IPv6); the one idle longest gives way.\n\
              connections_max = {}\nconnections_per_prefix_max = {}\n\
@@ -250,6 +274,12 @@ impl Config {
              [paths]\n# Relative to this file.\nkeys = \"{}\"\nzones = \"{}\"\ncharter = \"{}\"\ndata = \"{}\"\n",
             self.apex,
             self.host,
+            list(&self.dns.listen),
+            list(&self.dns.tls_listen),
+            list(&self.dns.quic_listen),
+            list(&self.dns.https_listen),
+            self.dns.tls_cert.display(),
+            self.dns.tls_key.display(),
             self.dns.udp_threads,
             self.dns.pin_threads,
             self.dns.connections_max,
@@ -314,8 +344,30 @@ impl Config {
 }
 
 impl Dns {
+    /// Whether any transport needs a certificate.
+    pub fn is_encrypted(&self) -> bool {
+        [&self.tls_listen, &self.quic_listen, &self.https_listen].iter().any(|addresses| !addresses.is_empty())
+    }
+
     fn mistakes(&self) -> Vec<String> {
         let mut found = Vec::new();
+        for (key, file) in [("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)] {
+            if self.is_encrypted() && file.as_os_str().is_empty() {
+                found.push(format!(
+                    "dns.{key} is missing: DNS over TLS, QUIC and HTTPS need tls_cert and tls_key, PEM files such as \"tls/chain.pem\" and \"tls/key.pem\""
+                ));
+            }
+        }
+        for (one, addresses, other, taken) in [
+            ("tls_listen", &self.tls_listen, "listen", &self.listen),
+            ("https_listen", &self.https_listen, "listen", &self.listen),
+            ("https_listen", &self.https_listen, "tls_listen", &self.tls_listen),
+            ("quic_listen", &self.quic_listen, "listen", &self.listen),
+        ] {
+            if let Some(twice) = addresses.iter().find(|address| address.port() != 0 && taken.contains(address)) {
+                found.push(format!("dns.{one} has {twice}, which dns.{other} has too: give it a port of its own"));
+            }
+        }
         if self.listen.is_empty() {
             found.push("dns.listen is empty: give at least one address, such as \"127.0.0.1:5300\"".to_owned());
         }
@@ -403,6 +455,22 @@ mod tests {
         ] {
             assert!(error.contains(&format!("dns.{key} =")), "{key} is missing in: {error}");
         }
+    }
+
+    #[test]
+    fn encrypted_transports_need_a_certificate_and_ports_of_their_own() {
+        let head = "apex = \"a.example\"\nhost = \"a.example\"\n[dns]\nlisten = [\"127.0.0.1:53\"]\n";
+        for (key, clash) in [("tls", "127.0.0.1:53"), ("quic", "127.0.0.1:53"), ("https", "127.0.0.1:53")] {
+            let error = parse(&format!("{head}{key}_listen = [\"{clash}\"]")).unwrap_err().to_string();
+            assert!(error.contains("dns.tls_cert is missing") && error.contains("dns.tls_key is missing"), "{error}");
+            assert!(error.contains(&format!("dns.{key}_listen has {clash}")), "{error}");
+        }
+        let files = "tls_cert = \"tls/chain.pem\"\ntls_key = \"/tls/key.pem\"\n";
+        let right = "tls_listen = [\"127.0.0.1:853\"]\nquic_listen = [\"127.0.0.1:853\"]\n";
+        let config = parse(&format!("{head}{files}{right}")).unwrap().under(Path::new("/dir"));
+        assert_eq!(config.dns.tls_cert, Path::new("/dir/tls/chain.pem"));
+        assert_eq!(config.dns.tls_key, Path::new("/tls/key.pem"));
+        assert_eq!(parse(&config.to_file()).unwrap(), config);
     }
 
     #[test]

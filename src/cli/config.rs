@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::InstallationArgs;
 use crate::cli::report::{Failure, Report};
 use crate::config::{Config, FILE_NAME};
+use crate::net::Certificate;
 
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -16,6 +17,9 @@ pub(crate) enum ConfigCommand {
 pub(crate) fn run(command: &ConfigCommand) -> Result<Report, Failure> {
     let ConfigCommand::Check(args) = command;
     let config = Config::load(&args.dir)?;
+    if config.dns.is_encrypted() {
+        Certificate::load(&config.dns.tls_cert, &config.dns.tls_key)?;
+    }
     let path = args.dir.join(FILE_NAME);
     let written: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;
     let in_force = serde_json::to_value(&config)?;

@@ -20,7 +20,7 @@ const QUEUE_OCTETS: usize = 1 << 20;
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
-    /// `UDP` or `TCP`.
+    /// `UDP`, `TCP`, or what is spoken over them.
     pub protocol: &'static str,
     /// What the system said.
     pub source: io::Error,
@@ -68,6 +68,24 @@ fn try_bind(address: SocketAddr, threads: usize) -> Result<Sockets, BindError> {
     drop(probe);
     let udp = (0..threads.max(1)).map(|_| udp(bound, true)).collect::<io::Result<_>>().map_err(failed("UDP"))?;
     Ok(Sockets { address: bound, udp, tcp })
+}
+
+/// Opens a listening socket for what is spoken over TCP.
+pub(super) fn listen(address: SocketAddr, protocol: &'static str) -> Result<TcpListener, BindError> {
+    tcp(address).map_err(|source| BindError { address, protocol, source })
+}
+
+/// Opens a UDP socket for QUIC for each of so many threads, all on one port.
+pub(super) fn quic(address: SocketAddr, threads: usize) -> Result<Vec<UdpSocket>, BindError> {
+    let open = || {
+        let probe = udp(address, false)?;
+        let bound = probe.local_addr()?;
+        drop(probe);
+        let sockets = (0..threads.max(1)).map(|_| udp(bound, true)).collect::<io::Result<Vec<_>>>()?;
+        sockets.iter().try_for_each(|socket| socket.set_nonblocking(true))?;
+        Ok(sockets)
+    };
+    open().map_err(|source| BindError { address, protocol: "QUIC", source })
 }
 
 fn udp(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {

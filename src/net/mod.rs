@@ -12,3 +12,4 @@ pub mod udp;
 pub use bind::BindError;
 pub use service::{DnsService, RunningDns, StartError};
 pub use streams::limits::{Cut, Limits};
+pub use streams::{Certificate, CertificateError};

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::bind::{BindError, bind};
+use super::streams::CertificateError;
 use super::streams::limits::Limits;
 use super::{filler, streams, udp};
 use crate::clock::Clock;
@@ -23,6 +24,12 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The certificate of the encrypted transports cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS itself cannot be set up.
+    #[error("cannot set TLS up: {0}")]
+    Tls(#[from] rustls::Error),
     /// The system gives no more descriptors.
     #[error("cannot share the listening sockets among threads: {0}; raise the limit of open files (ulimit -n)")]
     Descriptors(#[from] io::Error),
@@ -34,6 +41,7 @@ pub struct DnsService;
 /// DNS service that runs. Stops when dropped.
 pub struct RunningDns {
     addresses: Vec<SocketAddr>,
+    encrypted: Vec<(Transport, SocketAddr)>,
     counters: Vec<Arc<Counters>>,
     limits: Arc<Limits>,
     stop: Arc<AtomicBool>,
@@ -51,25 +59,26 @@ impl DnsService {
         let threads = if dns.udp_threads == 0 { processors } else { dns.udp_threads };
         let sockets = dns.listen.iter().map(|address| bind(*address, threads)).collect::<Result<Vec<_>, _>>()?;
         let (stop_streams, stopped) = watch::channel(false);
-        let setup = streams::Setup::new(dns, view.clone(), clock.clone(), stopped);
+        let setup = streams::Setup::new(dns, view.clone(), clock.clone(), stopped)?;
+        let mut connections = streams::Sockets::open(dns, processors)?;
         let mut running = RunningDns {
             addresses: sockets.iter().map(|s| s.address).collect(),
             counters: Vec::new(),
+            encrypted: connections.addresses.clone(),
             limits: setup.limits.clone(),
             stop: Arc::default(),
             stop_streams,
             threads: Vec::new(),
         };
-        let mut listeners = Vec::new();
         for of_address in sockets {
-            listeners.push((Transport::Tcp, of_address.tcp));
+            connections.listen(Transport::Tcp, of_address.tcp)?;
             for (i, socket) in of_address.udp.into_iter().enumerate() {
                 let (view, clock, stop) = (view.clone(), clock.clone(), running.stop.clone());
                 let processor = dns.pin_threads.then_some(i);
                 running.spawn("dns-udp", move |worker| udp::run(socket, processor, view, worker, clock, stop));
             }
         }
-        for sockets in streams::share(&listeners, processors)? {
+        for sockets in connections.share(processors)? {
             let setup = setup.clone();
             running.spawn("dns-streams", move |worker| {
                 if let Err(error) = streams::run(setup, sockets, worker) {
@@ -84,9 +93,14 @@ impl DnsService {
 }
 
 impl RunningDns {
-    /// The addresses as bound, in the order in which they were asked for.
+    /// The addresses for UDP and TCP as bound, in the order in which they were asked for.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses of the encrypted transports as bound, each in the order in which they were asked for.
+    pub fn encrypted(&self) -> &[(Transport, SocketAddr)] {
+        &self.encrypted
     }
 
     /// The counters of all threads; add them up.

@@ -45,7 +45,7 @@ const NEVER: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 17] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 21] = [
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
     ("axum", &["http", "net"], "the web framework ends at the resources"),
@@ -66,6 +66,10 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 17] = [
     ("indicatif", &["cli"], "only cli prints"),
     ("tracing_subscriber", &["telemetry", "cli"], "one room says where events go"),
     ("socket2", &["net"], "sockets only in net"),
+    ("hyper", &["net"], "connections are kept in net"),
+    ("quinn", &["net"], "sockets only in net"),
+    ("rustls", &["net"], "connections are kept in net"),
+    ("tokio_rustls", &["net"], "connections are kept in net"),
     ("libc", &["net/udp/system"], "the one door to the system's calls"),
 ];
 

@@ -18,7 +18,7 @@ const WRITE_OCTETS: usize = 16 * 1_024;
 const TURN_QUERIES: usize = 100;
 
 /// How long queries may still come when the server stops: those sent before are read, those on the way too.
-const LAST_CALL: Duration = Duration::from_millis(100);
+pub(super) const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// How a conversation that did not fail ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -188,6 +189,11 @@ impl Place {
         self.signs.active_ms.store(self.limits.now_ms(), Relaxed);
     }
 
+    /// How long no query has been answered.
+    pub(crate) fn idle_for(&self) -> Duration {
+        Duration::from_millis(self.limits.now_ms().saturating_sub(self.signs.active_ms.load(Relaxed)))
+    }
+
     /// Returns when the connection has to give way.
     pub(crate) async fn cut(&self) {
         self.signs.cut.notified().await;
@@ -215,8 +221,6 @@ fn prefix(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn address(text: &str) -> IpAddr {

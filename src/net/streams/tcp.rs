@@ -1,4 +1,4 @@
-//! DNS over TCP (RFC 7766): connections are accepted, given a place, and served until they end.
+//! What comes by TCP (RFC 7766) is accepted, given a place, and served as its port promises until it ends.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::framed::{End, converse};
 use super::limits::Place;
-use super::{Shared, stopped};
+use super::{Shared, https, stopped, tls};
 use crate::nameserver::{Peer, Transport};
 
 /// How long accepting rests when the system gives no descriptor: until one that was cut is closed, or others are.
@@ -53,32 +53,30 @@ pub(super) async fn accept(listener: TcpListener, transport: Transport, shared: 
 }
 
 fn begin(all: &mut JoinSet<()>, stream: TcpStream, address: IpAddr, transport: Transport, shared: &Rc<Shared>) {
-    let place = shared.limits.admit(address, transport);
-    all.spawn_local(serve(stream, Peer { address, transport }, place, shared.clone()));
+    let (place, peer, shared) = (shared.limits.admit(address, transport), Peer { address, transport }, shared.clone());
+    let _ = stream.set_nodelay(true); // only speed depends on it
+    match (transport, shared.tls.clone()) {
+        (Transport::Tls, Some(tls)) => all.spawn_local(tls::serve(stream, peer, place, shared, tls.dot)),
+        (Transport::Https, Some(tls)) => all.spawn_local(https::serve(stream, peer, place, shared, tls.doh)),
+        _ => all.spawn_local(serve(stream, peer, place, shared)),
+    };
 }
 
 async fn serve(mut stream: TcpStream, peer: Peer, place: Place, shared: Rc<Shared>) {
-    let _ = stream.set_nodelay(true); // only speed depends on it
-    let end = converse(&mut stream, peer, &place, &shared).await;
-    finish(&mut stream, end, &place, &shared).await;
-}
-
-/// Says goodbye to those who ended well. The others' unsent answers are thrown away, or the kernel would keep them for long.
-async fn finish(stream: &mut TcpStream, end: io::Result<End>, place: &Place, shared: &Shared) {
-    match end {
+    match converse(&mut stream, peer, &place, &shared).await {
         Ok(End::Done) => {
             let _ = timeout(shared.patience, stream.shutdown()).await; // the peer went away: nothing to do
         }
-        Ok(End::Cut) => abandon(stream),
+        Ok(End::Cut) => abandon(&stream),
         Ok(End::Slow) => {
             place.slow();
-            abandon(stream);
+            abandon(&stream);
         }
         Err(_) => {} // the peer went away
     }
 }
 
-/// The connection will be reset instead of closed in order.
-fn abandon(stream: &TcpStream) {
+/// The connection will be reset instead of closed in order: else the kernel would keep answers that nobody takes for long.
+pub(super) fn abandon(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO)); // if not, the kernel gives up in its own time
 }

@@ -1,6 +1,10 @@
 //! DNS over connections: what peers may do, and what a slow, idle or hostile one cannot do to others.
 
+mod authority;
+mod https;
+mod quic;
 mod tcp;
+mod tls;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use callbook::config::Dns;
 use callbook::nameserver::Transport;
 use callbook::net::Cut;
+use callbook::net::counted::Connections;
+use callbook::telemetry::Metrics;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use socket2::{Domain, Socket, Type};
@@ -220,6 +222,19 @@ fn a_server_out_of_descriptors_serves_those_who_ask() {
     server.wait().unwrap();
     let message = Message::from_vec(&answered.unwrap()).unwrap();
     assert_eq!(message.answers.len(), 1);
+}
+
+#[test]
+fn metrics_tell_how_many_and_not_who() {
+    let house = House::open_with(&Dns { connections_per_prefix_max: 1, tcp_idle_s: 600, ..Dns::default() });
+    let metrics = Metrics::new(vec![Box::new(Connections::new(house.running.connections()))]);
+    let mut first = connect_from(6, 1, house.address);
+    ask(&mut first, 1);
+    ask(&mut connect_from(6, 1, house.address), 2);
+    assert!(is_closed(&mut first));
+    let told = metrics.text();
+    assert!(told.contains("callbook_dns_connections_cut_total{transport=\"tcp\",reason=\"prefix\"} 1"), "{told}");
+    assert!(told.contains("callbook_dns_connections{transport=\"tcp\"} ") && !told.contains("127.0"), "{told}");
 }
 
 #[test]
