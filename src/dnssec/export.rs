@@ -12,7 +12,7 @@ use super::times::Window;
 use super::{SignFault, denial};
 use crate::number::Number;
 use crate::wire::{Name, Rdatas, RrType};
-use crate::zone::{Found, Node, NumberZone, Owned, text};
+use crate::zone::{Node, NumberZone, Owned, text};
 
 /// Why an export did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ struct Export<'a, W> {
 
 /// A name of the zone, to be sorted by its canonical key and looked up again when its turn comes.
 enum Source<'a> {
-    Fixed(Box<Name>, &'a Node, Standing),
+    Fixed(Box<Name>, Node<'a>, Standing),
     Number(Number, Owned),
 }
 
@@ -81,7 +81,7 @@ impl<W: Write> Export<'_, W> {
         for (_, source) in &sources {
             let Some(owner) = source.owner(zone.apex()) else { continue };
             let mut types = match source {
-                Source::Fixed(_, node, standing) => self.fixed(&owner, node, *standing)?,
+                Source::Fixed(_, node, standing) => self.fixed(&owner, *node, *standing)?,
                 Source::Number(number, owned) => self.number(&owner, *number, *owned)?,
             };
             let next = if source.is_glue() { None } else { next_in_chain.next() };
@@ -98,12 +98,12 @@ impl<W: Write> Export<'_, W> {
         Ok(())
     }
 
-    fn fixed(&mut self, owner: &Name, node: &Node, standing: Standing) -> Result<Vec<RrType>, ExportError> {
+    fn fixed(&mut self, owner: &Name, node: Node<'_>, standing: Standing) -> Result<Vec<RrType>, ExportError> {
         let (soa_now, apex, mut types) = (self.zone.soa(), owner == self.zone.apex(), Vec::new());
         // Master files begin with the SOA.
-        let (soa, others): (Vec<_>, Vec<_>) = node.rrsets().iter().partition(|set| set.rr_type == RrType::SOA);
+        let (soa, others): (Vec<_>, Vec<_>) = node.rrsets().partition(|set| set.rr_type == RrType::SOA);
         for set in soa.into_iter().chain(others) {
-            let rdatas = if apex && set.rr_type == RrType::SOA { &soa_now.rdatas } else { &set.rdatas };
+            let rdatas = if apex && set.rr_type == RrType::SOA { &*soa_now.rdatas } else { set.rdatas };
             let ours = standing == Standing::Inside || standing == Standing::Cut && set.rr_type == RrType::DS;
             self.put(owner, Set { rr_type: set.rr_type, ttl_s: set.ttl_s, rdatas, window: Window::Fixed }, ours)?;
             if ours || set.rr_type == RrType::NS {
@@ -158,10 +158,10 @@ impl<W: Write> Export<'_, W> {
 fn sources(zone: &NumberZone, now_s: u64) -> Vec<(Box<[u8]>, Source<'_>)> {
     let fixed = zone.fixed();
     let mut all = Vec::new();
-    for (name, node) in fixed.in_order().into_iter().filter(|(_, node)| !node.rrsets().is_empty()) {
-        let standing = match fixed.find(&name) {
-            Found::Cut { exact: true, .. } => Standing::Cut,
-            Found::Cut { .. } => Standing::Below,
+    for (name, node) in fixed.in_order().filter(|(_, node)| node.rrsets().next().is_some()) {
+        let standing = match (node.is_occluded(), node.is_cut()) {
+            (true, _) => Standing::Below,
+            (_, true) => Standing::Cut,
             _ => Standing::Inside,
         };
         all.push((name.canonical_key(), Source::Fixed(Box::new(name), node, standing)));

@@ -33,9 +33,9 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Na
         Place::Fixed => return fixed::answer(reply, name, qtype),
         Place::Digits { key, charged, data } => {
             if zone.fixed().has_cuts()
-                && let Found::Cut { owner, node, exact } = zone.fixed().find(name)
+                && let Found::Cut { node, exact } = zone.fixed().find(name)
             {
-                return fixed::cut(reply, &owner, node, exact, qtype);
+                return fixed::cut(reply, node, exact, qtype);
             }
             if charged {
                 reply.charge(None)?;

@@ -5,6 +5,7 @@
 
 use std::ops::ControlFlow;
 
+use super::proof;
 use super::signed::Set;
 use super::view::{Served, View};
 use super::worker::Worker;
@@ -12,7 +13,7 @@ use crate::dnssec::keys::{DNSKEY_TTL_S, Key, ZoneKeys};
 use crate::dnssec::{SignFault, Window};
 use crate::wire::{Name, RrType};
 use crate::zone::shard::{Entry, Place};
-use crate::zone::{Found, NumberZone, Owned};
+use crate::zone::{NumberZone, Owned};
 
 /// Numbers looked at for each signature that a step may make: a walk over filled slots must cost little as well.
 const LOOKS_PER_SIGNATURE: usize = 8;
@@ -106,21 +107,23 @@ impl Filling<'_> {
 
     fn fixed(&mut self, zone: &Served, keys: &ZoneKeys, from: usize) -> Result<Option<Part>, SignFault> {
         let (fixed, apex) = (zone.fixed_data(), zone.apex());
-        let names = fixed.in_order();
-        for (owner, node) in names.iter().skip(from).take(FIXED_PER_STEP) {
-            let found = fixed.find(owner);
-            let is_ours = |rr_type| match &found {
-                Found::Cut { exact, .. } => *exact && rr_type == RrType::DS,
-                _ => rr_type != RrType::SOA, // the SOA that is served may be another one: see `apex`
+        for (owner, node) in fixed.in_order_from(from).take(FIXED_PER_STEP) {
+            let is_ours = |rr_type| match node.is_cut() {
+                true => rr_type == RrType::DS,
+                false => rr_type != RrType::SOA, // the SOA that is served may be another one: see `apex`
             };
-            // What a wildcard answers is signed for the name that is asked for.
-            let is_wildcard = owner.labels().next() == Some(b"*");
-            for set in node.rrsets().iter().filter(|set| !is_wildcard && is_ours(set.rr_type)) {
-                self.slot(keys.zsk(), Set::fixed(owner, set), apex)?;
+            for set in node.rrsets().filter(|set| !node.is_occluded() && is_ours(set.rr_type)) {
+                self.slot(keys.zsk(), Set::fixed(&owner, set), apex)?;
+            }
+            if let (Some(nsec), None) = (fixed.nsec_of(node).and_then(|at| fixed.nsec(at)), zone.number_zone()) {
+                let mut rdatas = std::mem::take(&mut self.worker.nsec);
+                let done = self.slot(keys.zsk(), proof::set(zone, &nsec, &owner, &mut rdatas), apex);
+                self.worker.nsec = rdatas;
+                done?;
             }
         }
         let next = from + FIXED_PER_STEP;
-        Ok(Some(if next < names.len() { Part::Fixed(next) } else { Part::Numbers(Place::default()) }))
+        Ok(Some(if next < fixed.len() { Part::Fixed(next) } else { Part::Numbers(Place::default()) }))
     }
 
     fn numbers(

@@ -1,5 +1,7 @@
-//! Answers from static data: RRsets, CNAME, DNAME, wildcards, referrals, and compact denial for the rest (RFC 9824).
+//! Answers from static data: RRsets, CNAME, DNAME, wildcards, referrals. What is not there is denied by the chain of NSEC
+//! (RFC 4035 3.1.3), in a number zone compactly (RFC 9824).
 
+use super::proof::{self, Proof};
 use super::respond::Stop;
 use super::signed::{Reply, Set};
 use crate::dnssec::Window;
@@ -9,103 +11,137 @@ use crate::wire::{Name, Rcode, RrType};
 use crate::zone::{Found, Node, RrSet};
 
 /// Aliases followed inside a zone for one answer: longer chains are left to the asker.
-const ALIASES_MAX: usize = 8;
+pub(super) const ALIASES_MAX: usize = 8;
+
+/// The way along aliases.
+struct Trail {
+    name: Name,
+    /// Hashes of the aliases so far: one that comes again is a loop. Of two names with one hash the second is left to the
+    /// asker.
+    aliases: [u64; ALIASES_MAX + 1],
+    /// Hashes of the owners of the DNAMEs so far: each is shown once.
+    dnames: [u64; ALIASES_MAX + 1],
+    hops: usize,
+}
 
 /// Answers a name at or below the apex from the zone's file (RFC 1034 4.3.2).
 pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) -> Result<(), Stop> {
-    let zone = reply.zone;
-    let fixed = zone.fixed_data();
-    // Hashes of the aliases and of the DNAMEs that were used: of two names with one hash the second is left to the asker.
-    let (mut name, mut followed, mut used) = (*name, [0u64; ALIASES_MAX], [0u64; ALIASES_MAX + 1]);
+    let fixed = reply.zone.fixed_data();
+    let (aliases, dnames) = ([0; ALIASES_MAX + 1], [0; ALIASES_MAX + 1]);
+    let (mut trail, mut proof) = (Trail { name: *name, aliases, dnames, hops: 0 }, Proof::default());
     reply.answer.authoritative(true);
-    for hop in 0..=ALIASES_MAX {
-        let alias = match fixed.find(&name) {
-            Found::Cut { owner, node, exact } if hop == 0 => return cut(reply, &owner, node, exact, qtype),
-            Found::Cut { owner, node, exact } => {
-                cut(reply, &owner, node, exact, qtype)?;
-                reply.answer.authoritative(true); // AA is about the first owner name of the answer (RFC 1035 4.1.1)
+    loop {
+        let name = trail.name;
+        let target = match fixed.find(&name) {
+            Found::Cut { node, exact } => {
+                delegation(reply, node, exact, qtype, &mut proof)?;
+                if trail.hops > 0 {
+                    reply.answer.authoritative(true); // AA is about the answer's first owner (RFC 1035 4.1.1)
+                }
                 return Ok(());
             }
-            Found::Absent => return absent(reply, &name, qtype),
-            Found::Dname { owner, node } => {
-                let mark = spread(owner.as_wire());
-                let shown = used.contains(&mark);
-                if let Some(here) = used.get_mut(hop) {
-                    *here = mark;
-                }
-                dname(reply, &name, &owner, node, shown)?.filter(|_| qtype != RrType::CNAME)
-            }
+            Found::Absent { encloser } => return absent(reply, &name, encloser, qtype, &mut proof),
+            Found::Dname(node) => dname(reply, &mut trail, node)?.filter(|_| qtype != RrType::CNAME),
             Found::Node(node) => match alias(node, qtype) {
-                None => return at_node(reply, &name, node, qtype, false),
                 Some(cname) => {
                     reply.put(Section::Answer, Set::fixed(&name, cname))?;
                     target(cname)
                 }
+                None => return at_node(reply, &name, node, qtype, &mut proof),
             },
-            Found::Wildcard(node) => match alias(node, qtype) {
-                None => return at_node(reply, &name, node, qtype, true),
-                Some(cname) => {
-                    reply.put(Section::Answer, Set { slot: None, ..Set::fixed(&name, cname) })?;
-                    target(cname)
+            Found::Wildcard(node) => {
+                proof.covers(reply, &name);
+                match alias(node, qtype) {
+                    Some(cname) => {
+                        let wildcard = node.owner();
+                        reply.put(Section::Answer, Set { shown_owner: &name, ..Set::fixed(&wildcard, cname) })?;
+                        target(cname)
+                    }
+                    None => return at_node(reply, &name, node, qtype, &mut proof),
                 }
-            },
-        };
-        // A number zone's digit tree is not answered through an alias: whoever wants it asks for it.
-        match alias.filter(|to| to.offset_of(zone.apex()).is_some() && zone.number_zone().is_none()) {
-            Some(to) => {
-                if let Some(here) = followed.get_mut(hop) {
-                    *here = spread(name.as_wire());
-                }
-                if followed.contains(&spread(to.as_wire())) {
-                    return Ok(());
-                }
-                name = to;
             }
-            None => return Ok(()),
+        };
+        if !trail.goes_on(reply, target) {
+            return proof.put(reply);
         }
     }
-    Ok(())
+}
+
+impl Trail {
+    /// Takes a step, unless it leads out of the zone, in a circle or too far. A number zone's digit tree is not answered
+    /// through an alias: whoever wants it asks for it.
+    fn goes_on(&mut self, reply: &Reply<'_, '_, '_>, target: Option<Name>) -> bool {
+        let inside = |to: &Name| to.offset_of(reply.zone.apex()).is_some() && reply.zone.number_zone().is_none();
+        let Some(to) = target.filter(inside) else { return false };
+        if let Some(here) = self.aliases.get_mut(self.hops) {
+            *here = spread(self.name.as_wire());
+        }
+        self.name = to;
+        self.hops += 1;
+        self.hops <= ALIASES_MAX && !self.aliases.contains(&spread(to.as_wire()))
+    }
 }
 
 /// A zone cut: its DS is answered from this side, everything else is a referral (RFC 4035 3.1.4).
-pub(super) fn cut(
+pub(super) fn cut(reply: &mut Reply<'_, '_, '_>, node: Node<'_>, exact: bool, qtype: RrType) -> Result<(), Stop> {
+    delegation(reply, node, exact, qtype, &mut Proof::default())
+}
+
+fn delegation(
     reply: &mut Reply<'_, '_, '_>,
-    owner: &Name,
-    node: &Node,
+    node: Node<'_>,
     exact: bool,
     qtype: RrType,
+    proof: &mut Proof,
 ) -> Result<(), Stop> {
+    let (owner, ds) = (node.owner(), node.get(RrType::DS));
+    let owner = &owner;
     if exact && qtype == RrType::DS {
         reply.answer.authoritative(true);
-        return match node.get(RrType::DS) {
-            Some(ds) => reply.put(Section::Answer, Set::fixed(owner, ds)),
+        return match ds {
+            Some(ds) => {
+                reply.put(Section::Answer, Set::fixed(owner, ds))?;
+                proof.put(reply)
+            }
             None => {
                 reply.put_soa(Section::Authority)?;
-                no_ds(reply, owner)
+                no_ds(reply, owner, node, proof)
             }
         };
     }
     reply.answer.authoritative(false);
     let Some(ns) = node.get(RrType::NS) else { return Ok(()) };
     reply.put_unsigned(Section::Authority, Set::fixed(owner, ns))?;
-    match node.get(RrType::DS) {
-        Some(ds) if reply.signing().is_some() => reply.put(Section::Authority, Set::fixed(owner, ds))?,
-        _ => no_ds(reply, owner)?,
+    match ds {
+        Some(ds) if reply.signing().is_some() => {
+            reply.put(Section::Authority, Set::fixed(owner, ds))?;
+            proof.put(reply)?;
+        }
+        _ => no_ds(reply, owner, node, proof)?,
     }
     addresses(reply, owner, ns)
 }
 
+/// The NSEC of an insecure delegation; a compact one must not deny what lies below (RFC 9824 3.4).
+fn no_ds(reply: &mut Reply<'_, '_, '_>, owner: &Name, node: Node<'_>, proof: &mut Proof) -> Result<(), Stop> {
+    if reply.zone.number_zone().is_none() {
+        proof.matches(reply, node);
+        return proof.put(reply);
+    }
+    match reply.signing() {
+        Some(_) => reply.put_nsec(Section::Authority, owner, &owner.sibling_successor(), [RrType::NS]),
+        None => Ok(()),
+    }
+}
+
 /// The addresses of a delegation's servers, as far as this zone has them: glue, which nobody signs (RFC 4035 2.2), and
 /// the zone's own, which come with their signatures (RFC 4035 3.1.1).
-fn addresses(reply: &mut Reply<'_, '_, '_>, owner: &Name, ns: &RrSet) -> Result<(), Stop> {
+fn addresses(reply: &mut Reply<'_, '_, '_>, owner: &Name, ns: RrSet<'_>) -> Result<(), Stop> {
     let fixed = reply.zone.fixed_data();
     for server in ns.iter().filter_map(Name::from_wire) {
-        let (node, glue) = match fixed.find(&server) {
-            Found::Cut { .. } => (fixed.node(&server), true),
-            Found::Node(node) => (Some(node), false),
-            _ => (None, false),
-        };
-        for set in node.iter().flat_map(|node| [RrType::A, RrType::AAAA].into_iter().filter_map(|t| node.get(t))) {
+        let Some(node) = fixed.node(&server) else { continue };
+        let glue = node.is_cut() || node.is_occluded();
+        for set in [RrType::A, RrType::AAAA].into_iter().filter_map(|rr_type| node.get(rr_type)) {
             let set = Set::fixed(&server, set);
             let added = reply.put_unsigned(Section::Additional, set);
             if added.is_err() && server.offset_of(owner).is_some() {
@@ -122,48 +158,68 @@ fn addresses(reply: &mut Reply<'_, '_, '_>, owner: &Name, ns: &RrSet) -> Result<
     Ok(())
 }
 
-/// The NSEC of an insecure delegation, which must not deny what lies below it (RFC 9824 3.4).
-fn no_ds(reply: &mut Reply<'_, '_, '_>, owner: &Name) -> Result<(), Stop> {
-    match reply.signing() {
-        Some(_) => reply.put_nsec(Section::Authority, owner, &owner.sibling_successor(), [RrType::NS]),
-        None => Ok(()),
-    }
-}
-
-fn at_node(reply: &mut Reply<'_, '_, '_>, name: &Name, node: &Node, qtype: RrType, expanded: bool) -> Result<(), Stop> {
-    let apex = name == reply.zone.apex();
+/// Answers at the last name, from its own node or from the wildcard's that stands in for it.
+fn at_node(
+    reply: &mut Reply<'_, '_, '_>,
+    name: &Name,
+    node: Node<'_>,
+    qtype: RrType,
+    proof: &mut Proof,
+) -> Result<(), Stop> {
+    let (owner, compact) = (node.owner(), reply.zone.number_zone().is_some());
+    let apex = owner == *reply.zone.apex();
     let dnskey = (apex && reply.is_signed()).then_some(RrType::DNSKEY);
-    let types = node.rrsets().iter().map(|set| set.rr_type).chain(dnskey);
+    let types = node.rrsets().map(|set| set.rr_type).chain(dnskey);
     match qtype {
-        RrType::NSEC if reply.is_signed() => reply.put_nsec(Section::Answer, name, &name.successor(), types),
-        RrType::RRSIG if reply.is_signed() => reply.put_nsec_rrsig(name, &name.successor(), types),
-        RrType::SOA if apex => reply.put_soa(Section::Answer),
-        RrType::DNSKEY if dnskey.is_some() => reply.put_dnskeys(),
+        RrType::NSEC if reply.is_signed() && compact => {
+            return reply.put_nsec(Section::Answer, name, &name.successor(), types);
+        }
+        RrType::RRSIG if reply.is_signed() && compact => {
+            return reply.put_nsec_rrsig(name, &name.successor(), types);
+        }
+        RrType::NSEC | RrType::RRSIG if proof::answer(reply, name, node, qtype)? => {}
+        RrType::SOA if apex => reply.put_soa(Section::Answer)?,
+        RrType::DNSKEY if dnskey.is_some() => reply.put_dnskeys()?,
         _ => match data(node, qtype) {
-            Some(set) => {
-                let set = Set::fixed(name, set);
-                reply.put(Section::Answer, if expanded { Set { slot: None, ..set } } else { set })
-            }
+            Some(set) => reply.put(Section::Answer, Set { shown_owner: name, ..Set::fixed(&owner, set) })?,
             None => {
                 reply.put_soa(Section::Authority)?;
                 match reply.signing() {
-                    Some(_) => reply.put_nsec(Section::Authority, name, &name.successor(), types),
-                    None => Ok(()),
+                    Some(_) if compact => reply.put_nsec(Section::Authority, name, &name.successor(), types)?,
+                    _ => proof.matches(reply, node),
                 }
             }
         },
     }
+    proof.put(reply)
 }
 
 /// ANY gets one RRset: NAPTR if there is one, else the first that is there (RFC 8482 4.1).
-fn data(node: &Node, qtype: RrType) -> Option<&RrSet> {
+fn data<'a>(node: Node<'a>, qtype: RrType) -> Option<RrSet<'a>> {
     match qtype {
-        RrType::ANY => node.get(RrType::NAPTR).or(node.rrsets().iter().find(|set| set.rr_type != RrType::SOA)),
+        RrType::ANY => node.get(RrType::NAPTR).or(node.rrsets().find(|set| set.rr_type != RrType::SOA)),
         _ => node.get(qtype),
     }
 }
 
-fn absent(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) -> Result<(), Stop> {
+fn absent(
+    reply: &mut Reply<'_, '_, '_>,
+    name: &Name,
+    encloser: Node<'_>,
+    qtype: RrType,
+    proof: &mut Proof,
+) -> Result<(), Stop> {
+    if reply.zone.number_zone().is_some() {
+        return compactly_absent(reply, name, qtype);
+    }
+    reply.answer.rcode(Rcode::NxDomain);
+    reply.put_soa(Section::Authority)?;
+    proof.denies(reply, name, encloser);
+    proof.put(reply)
+}
+
+/// RFC 9824: outside the digit tree of a number zone.
+fn compactly_absent(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) -> Result<(), Stop> {
     let (next, nxname) = (name.successor(), [RrType::NXNAME]);
     match qtype {
         RrType::NSEC if reply.is_signed() => return reply.put_nsec(Section::Answer, name, &next, nxname),
@@ -181,31 +237,30 @@ fn absent(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) -> Result<(
     }
 }
 
-fn alias(node: &Node, qtype: RrType) -> Option<&RrSet> {
+fn alias<'a>(node: Node<'a>, qtype: RrType) -> Option<RrSet<'a>> {
     match qtype {
         RrType::CNAME | RrType::NSEC | RrType::RRSIG | RrType::ANY => None,
         _ => node.get(RrType::CNAME),
     }
 }
 
-fn target(set: &RrSet) -> Option<Name> {
+fn target(set: RrSet<'_>) -> Option<Name> {
     set.iter().next().and_then(Name::from_wire)
 }
 
-/// Puts the DNAME, unless it was `shown` before, and the CNAME made from it, with the DNAME's TTL (RFC 6672 3.1); says where it leads. A result that is
-/// too long for a name is YXDOMAIN (RFC 6672 2.2).
-fn dname(
-    reply: &mut Reply<'_, '_, '_>,
-    name: &Name,
-    owner: &Name,
-    node: &Node,
-    shown: bool,
-) -> Result<Option<Name>, Stop> {
+/// Puts the DNAME, once, and the CNAME made from it, with the DNAME's TTL (RFC 6672 3.1); says where it leads. A result
+/// that is too long for a name is YXDOMAIN (RFC 6672 2.2).
+fn dname(reply: &mut Reply<'_, '_, '_>, trail: &mut Trail, node: Node<'_>) -> Result<Option<Name>, Stop> {
     let Some(set) = node.get(RrType::DNAME) else { return Ok(None) };
-    if !shown {
-        reply.put(Section::Answer, Set::fixed(owner, set))?;
+    let (owner, name) = (node.owner(), &trail.name);
+    let mark = spread(owner.as_wire());
+    if !trail.dnames.contains(&mark) {
+        reply.put(Section::Answer, Set::fixed(&owner, set))?;
     }
-    let Some(to) = target(set).and_then(|to| name.moved(owner, &to)) else {
+    if let Some(here) = trail.dnames.get_mut(trail.hops) {
+        *here = mark;
+    }
+    let Some(to) = target(set).and_then(|to| name.moved(&owner, &to)) else {
         reply.answer.rcode(Rcode::YxDomain);
         return Ok(None);
     };

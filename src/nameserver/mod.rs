@@ -8,6 +8,7 @@ pub mod filler;
 mod fixed;
 pub mod fuzz;
 pub mod guard;
+mod proof;
 pub mod respond;
 mod signed;
 pub mod transport;

@@ -23,7 +23,10 @@ pub(super) struct Reply<'r, 'o, 'q> {
 /// One RRset to be put into an answer.
 #[derive(Clone, Copy)]
 pub(super) struct Set<'a> {
+    /// Who is signed for.
     pub(super) owner: &'a Name,
+    /// Whose the records are shown as: another name than the owner where a wildcard was expanded (RFC 4035 3.1.3.3).
+    pub(super) shown_owner: &'a Name,
     pub(super) rr_type: RrType,
     /// What is signed.
     pub(super) ttl_s: u32,
@@ -37,8 +40,8 @@ pub(super) struct Set<'a> {
 
 impl<'a> Set<'a> {
     /// A static RRset under its own name.
-    pub(super) fn fixed(owner: &'a Name, set: &'a RrSet) -> Self {
-        Self::new(owner, set.rr_type, set.ttl_s, &set.rdatas, Window::Fixed, set.slot())
+    pub(super) fn fixed(owner: &'a Name, set: RrSet<'a>) -> Self {
+        Self::new(owner, set.rr_type, set.ttl_s, set.rdatas, Window::Fixed, set.slot())
     }
 
     /// Any RRset that shows the TTL it is signed with.
@@ -50,7 +53,7 @@ impl<'a> Set<'a> {
         window: Window,
         slot: Option<Slot<'a>>,
     ) -> Self {
-        Self { owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot }
+        Self { owner, shown_owner: owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot }
     }
 
     /// What `key` signs for the time slot of `now_s`.
@@ -100,7 +103,7 @@ impl<'r> Reply<'r, '_, '_> {
 
     /// Adds an RRset alone.
     pub(super) fn put_unsigned(&mut self, section: Section, set: Set<'_>) -> Result<(), Stop> {
-        let rr = Rr { owner: set.owner, rr_type: set.rr_type, ttl_s: set.shown_ttl_s };
+        let rr = Rr { owner: set.shown_owner, rr_type: set.rr_type, ttl_s: set.shown_ttl_s };
         Ok(self.answer.rrset(section, rr, set.rdatas)?)
     }
 
@@ -121,7 +124,7 @@ impl<'r> Reply<'r, '_, '_> {
                 }
             },
         };
-        let rr = Rr { owner: set.owner, rr_type: RrType::RRSIG, ttl_s: set.shown_ttl_s };
+        let rr = Rr { owner: set.shown_owner, rr_type: RrType::RRSIG, ttl_s: set.shown_ttl_s };
         self.answer.record(section, rr, &[&to_sign.head(), zone.apex().as_wire(), &signature])?;
         Ok(())
     }

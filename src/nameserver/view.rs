@@ -104,6 +104,9 @@ impl Served {
 
     /// A static zone with its keys.
     pub fn fixed(zone: Arc<StaticZone>, keys: Option<Arc<ZoneKeys>>) -> Self {
+        if keys.is_some() {
+            zone.keep_signatures();
+        }
         Self { data: ZoneData::Static(zone), keys }
     }
 

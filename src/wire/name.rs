@@ -198,24 +198,13 @@ impl Name {
 
     /// The canonical order of RFC 4034 6.1: by labels from the right.
     pub fn canonical_cmp(&self, other: &Name) -> Ordering {
-        let (mine, theirs): (Vec<_>, Vec<_>) = (self.labels().collect(), other.labels().collect());
-        mine.iter().rev().cmp(theirs.iter().rev())
+        canonical_order(self.as_wire(), other.as_wire())
     }
 
     /// Octets whose plain order is the canonical order of names: for sorting many without taking them apart each time.
     pub fn canonical_key(&self) -> Box<[u8]> {
-        let labels: Vec<&[u8]> = self.labels().collect();
         let mut key = Vec::with_capacity(self.as_wire().len() + 2);
-        for label in labels.iter().rev() {
-            for &byte in *label {
-                // A label ends with 0, so 0 and 1 in it are written as 1 1 and 1 2.
-                match byte {
-                    0 | 1 => key.extend_from_slice(&[1, byte + 1]),
-                    other => key.push(other),
-                }
-            }
-            key.push(0);
-        }
+        canonical_key(self.as_wire(), &mut key);
         key.into_boxed_slice()
     }
 
@@ -257,6 +246,38 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Name(… {} labels)", self.label_count())
     }
+}
+
+/// The canonical order of two lower-case names in wire form (RFC 4034 6.1), without allocation.
+pub fn canonical_order(a: &[u8], b: &[u8]) -> Ordering {
+    labels_from_the_right(a).cmp(labels_from_the_right(b))
+}
+
+/// Appends octets whose plain order is the canonical order of lower-case names in wire form.
+pub fn canonical_key(wire: &[u8], key: &mut Vec<u8>) {
+    for label in labels_from_the_right(wire) {
+        for &byte in label {
+            // A label ends with 0, so 0 and 1 in it are written as 1 1 and 1 2.
+            match byte {
+                0 | 1 => key.extend_from_slice(&[1, byte + 1]),
+                other => key.push(other),
+            }
+        }
+        key.push(0);
+    }
+}
+
+fn labels_from_the_right(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut starts, mut labels, mut at) = ([0u8; NAME_OCTETS_MAX / 2 + 1], 0usize, 0usize);
+    while let (Some(octets @ 1..), Some(start)) = (wire.get(at), starts.get_mut(labels)) {
+        *start = at as u8; // a name has at most 255 octets
+        labels += 1;
+        at += 1 + usize::from(*octets);
+    }
+    starts.into_iter().take(labels).rev().filter_map(move |start| {
+        let (octets, label) = wire.get(usize::from(start)..)?.split_first()?;
+        label.get(..usize::from(*octets))
+    })
 }
 
 /// A cheap hash of a lower-case wire name (FNV-1a with a final mix), the same on every node: it spreads signature slots

@@ -5,10 +5,10 @@ use domain::base::name::{Name as DomainName, ToName};
 use domain::base::rdata::ComposeRecordData;
 use domain::zonefile::inplace::{Entry, Zonefile};
 
-use super::fixed::{Record, StaticZone};
-use super::numbers::{Ttls, soa_minimum_s};
+use super::draft::{Draft, Record, TooLarge};
+use super::fixed::StaticZone;
+use super::numbers::Ttls;
 use super::origin::written_out;
-use crate::wire::rr::flatten;
 use crate::wire::{Name, RrType};
 
 /// A line of a master file that cannot be served.
@@ -43,18 +43,18 @@ impl StaticZone {
 }
 
 fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<MasterError>> {
-    let records = scan(text, origin).map_err(|e| vec![e])?;
-    let mut errors: Vec<MasterError> = records.iter().filter_map(|r| of_any_zone(r, origin)).collect();
-    if let Use::Number(ttls) = zone_use {
-        errors.extend(records.iter().filter_map(|r| of_number_zone(r, origin, &records, ttls)));
-    }
-    errors.extend(of_names(&records, origin));
-    errors.extend(of_the_whole(&records, origin));
-    if errors.is_empty() { Ok(StaticZone::build(*origin, records)) } else { Err(errors) }
+    let mut draft = Draft::default();
+    scan(text, origin, &mut draft).map_err(|e| vec![e])?;
+    draft.sort();
+    let mut errors: Vec<MasterError> = draft.records().filter_map(|r| of_any_zone(&r, origin)).collect();
+    errors.extend(of_names(&draft, origin, zone_use));
+    errors.sort_by_key(|e| e.line);
+    errors.extend(of_the_whole(&draft, origin));
+    if errors.is_empty() { Ok(StaticZone::build(*origin, &draft)) } else { Err(errors) }
 }
 
 /// The syntax, by the `domain` crate's reader.
-fn scan(text: &str, origin: &Name) -> Result<Vec<Record>, MasterError> {
+fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError> {
     let whole =
         |reason: &str| MasterError { line: 0, reason: reason.to_owned(), remedy: "write the origin as a domain name" };
     let text = written_out(text, origin);
@@ -62,26 +62,32 @@ fn scan(text: &str, origin: &Name) -> Result<Vec<Record>, MasterError> {
     let name = DomainName::from_octets(origin.as_wire().to_vec().into()).map_err(|_| whole("the origin is no name"))?;
     file.set_origin(name);
     file.set_default_class(Class::IN);
-    let (mut records, mut lines) = (Vec::new(), Lines { text: &text, counted: 0, line: 1 });
+    let mut lines = Lines { text: &text, counted: 0, line: 1 };
+    let (mut owner, mut rdata) = (Vec::new(), Vec::new());
     loop {
         let entry = file.next_entry().map_err(|e| syntax(&e.to_string()))?;
         let line = lines.at(file.current_offset());
         match entry {
-            None => return Ok(records),
+            None => return Ok(()),
             Some(Entry::Include { .. }) => {
                 let reason = "$INCLUDE is not supported".to_owned();
                 return Err(MasterError { line, reason, remedy: "put the records into this file" });
             }
             Some(Entry::Record(record)) => {
-                let mut rdata = Vec::new();
-                let composed = record.data().compose_canonical_rdata(&mut rdata).is_ok();
-                let owner = Name::from_wire(record.owner().to_vec().as_slice());
-                let Some(owner) = owner.filter(|_| composed && rdata.len() <= usize::from(u16::MAX)) else {
+                owner.clear();
+                rdata.clear();
+                let composed = record.owner().compose_canonical(&mut owner).is_ok()
+                    && record.data().compose_canonical_rdata(&mut rdata).is_ok()
+                    && rdata.len() <= usize::from(u16::MAX);
+                if !composed {
                     let reason = "this record does not fit the wire format".to_owned();
                     return Err(MasterError { line, reason, remedy: "shorten it" });
-                };
+                }
                 let (rr_type, ttl_s) = (RrType(record.rtype().to_int()), record.ttl().as_secs());
-                records.push(Record { owner, rr_type, ttl_s, rdata, line });
+                draft.push(&owner, rr_type, ttl_s, &rdata, line).map_err(|TooLarge| {
+                    let reason = "the zone has more than 2 GiB of records".to_owned();
+                    MasterError { line, reason, remedy: "delegate parts of it to zones of their own" }
+                })?;
             }
         }
     }
@@ -118,15 +124,16 @@ impl Lines<'_> {
     }
 }
 
-fn refuse(record: &Record, reason: impl Into<String>, remedy: &'static str) -> Option<MasterError> {
+fn refuse(record: &Record<'_>, reason: impl Into<String>, remedy: &'static str) -> Option<MasterError> {
     Some(MasterError { line: record.line, reason: reason.into(), remedy })
 }
 
-fn of_any_zone(record: &Record, origin: &Name) -> Option<MasterError> {
-    if record.owner.offset_of(origin).is_none() {
-        let reason = format!("{} is not in the zone {}", record.owner.to_text(), origin.to_text());
+fn of_any_zone(record: &Record<'_>, origin: &Name) -> Option<MasterError> {
+    if !record.is_at_or_below(origin.as_wire()) {
+        let reason = format!("{} is not in the zone {}", record.name().to_text(), origin.to_text());
         return refuse(record, reason, "check --origin and $ORIGIN, or a missing or extra final dot");
     }
+    let at_apex = record.owner == origin.as_wire();
     match record.rr_type {
         RrType::RRSIG
         | RrType::NSEC
@@ -139,10 +146,13 @@ fn of_any_zone(record: &Record, origin: &Name) -> Option<MasterError> {
             format!("{} records are made by the server", record.rr_type),
             "take signatures, denials and keys out of the file and serve the unsigned zone",
         ),
-        RrType::SOA if record.owner != *origin => refuse(record, "an SOA stands only at the apex", "remove it"),
-        RrType::DS if record.owner == *origin => {
-            refuse(record, "the DS of this zone belongs into its parent", "remove it here")
-        }
+        RrType::SOA if !at_apex => refuse(record, "an SOA stands only at the apex", "remove it"),
+        RrType::DS if at_apex => refuse(record, "the DS of this zone belongs into its parent", "remove it here"),
+        RrType::NS | RrType::DNAME if record.owner.starts_with(b"\x01*") => refuse(
+            record,
+            format!("{} at a wildcard, which no two servers answer alike", record.rr_type),
+            "name the delegations or the DNAMEs one by one (RFC 4592 4.2, 4.4)",
+        ),
         rr_type if rr_type.is_meta() || rr_type == RrType::ANY => {
             refuse(record, format!("{rr_type} is no type of data"), "remove it")
         }
@@ -150,8 +160,49 @@ fn of_any_zone(record: &Record, origin: &Name) -> Option<MasterError> {
     }
 }
 
-fn of_number_zone(record: &Record, origin: &Name, all: &[Record], ttls: Ttls) -> Option<MasterError> {
-    if record.owner.labels().any(|label| label == b"*") {
+/// What one name may hold, by what stands there and above it. Owners come in canonical order, so that a delegation is
+/// followed by all that is below it.
+fn of_names(draft: &Draft, origin: &Name, zone_use: Use) -> Vec<MasterError> {
+    let mut errors = Vec::new();
+    let mut cut: Option<&[u8]> = None;
+    for records in draft.owners() {
+        let Some(first) = records.clone().next() else { continue };
+        let has = |rr_type: RrType| records.clone().any(|record| record.rr_type == rr_type);
+        cut = cut.filter(|cut| first.is_at_or_below(cut));
+        if cut.is_none() && first.owner != origin.as_wire() && has(RrType::NS) {
+            cut = Some(first.owner);
+        }
+        let alone = records.clone().all(|record| record.rdata == first.rdata && record.rr_type == first.rr_type);
+        for record in records.clone() {
+            errors.extend(beside(&record, alone, has(RrType::NS), cut));
+            if let Use::Number(ttls) = zone_use {
+                errors.extend(of_number_zone(&record, origin, cut.is_some(), ttls));
+            }
+        }
+    }
+    errors
+}
+
+/// What may not stand together: CNAME with other data, DS without NS, authoritative data below a cut.
+fn beside(record: &Record<'_>, alone: bool, delegated: bool, cut: Option<&[u8]>) -> Option<MasterError> {
+    match record.rr_type {
+        RrType::CNAME if !alone => {
+            refuse(record, "a CNAME stands alone at its name", "remove the CNAME or the other records (RFC 1034 3.6.2)")
+        }
+        RrType::DS if !delegated => {
+            refuse(record, "a DS without NS at its name", "add the NS records of the delegation or remove the DS")
+        }
+        RrType::NS | RrType::DS | RrType::A | RrType::AAAA => None,
+        _ => cut.and_then(Name::from_wire).and_then(|cut| {
+            let reason = format!("{} is delegated, so {} here is never served", cut.to_text(), record.rr_type);
+            refuse(record, reason, "remove it or the delegation")
+        }),
+    }
+}
+
+fn of_number_zone(record: &Record<'_>, origin: &Name, delegated: bool, ttls: Ttls) -> Option<MasterError> {
+    let owner = record.name();
+    if owner.labels().any(|label| label == b"*") {
         return refuse(
             record,
             "a number zone has no wildcards",
@@ -162,18 +213,18 @@ fn of_number_zone(record: &Record, origin: &Name, all: &[Record], ttls: Ttls) ->
         return refuse(record, "a number zone has no DNAME", "delegate the subtree with NS and DS instead");
     }
     if record.rr_type == RrType::SOA {
-        let minimum_s = soa_minimum_s(&flatten(vec![record.rdata.clone()])).unwrap_or(0);
+        let minimum_s = record.rdata.last_chunk::<4>().map_or(0, |minimum| u32::from_be_bytes(*minimum));
         return (minimum_s != ttls.negative_s).then_some(MasterError {
             line: record.line,
             reason: format!("SOA MINIMUM is {minimum_s}, the charter's ttl.negative is {}", ttls.negative_s),
             remedy: "make the last field of the SOA equal to ttl.negative",
         });
     }
-    let below = record.owner.labels().count().checked_sub(origin.labels().count() + 1)?;
-    match record.owner.labels().nth(below)? {
+    let below = owner.labels().count().checked_sub(origin.labels().count() + 1)?;
+    match owner.labels().nth(below)? {
         [b'0'..=b'9'] => match record.rr_type {
             RrType::NS | RrType::DS => None,
-            RrType::A | RrType::AAAA if is_glue(record, all, origin) => None,
+            RrType::A | RrType::AAAA if delegated => None,
             other => refuse(
                 record,
                 format!("{other} at or below a digit name"),
@@ -187,48 +238,16 @@ fn of_number_zone(record: &Record, origin: &Name, all: &[Record], ttls: Ttls) ->
     }
 }
 
-/// At or below a delegation; the apex's own NS make none.
-fn is_glue(record: &Record, all: &[Record], origin: &Name) -> bool {
-    let cut = |ns: &&Record| ns.rr_type == RrType::NS && ns.owner != *origin;
-    all.iter().filter(cut).any(|cut| record.owner.offset_of(&cut.owner).is_some())
-}
-
-/// What may not stand together: CNAME with other data, DS without NS, authoritative data below a cut.
-fn of_names(all: &[Record], origin: &Name) -> Vec<MasterError> {
-    let cuts: Vec<&Record> = all.iter().filter(|r| r.rr_type == RrType::NS && r.owner != *origin).collect();
-    let wrong = |record: &Record| {
-        let beside = |rr_type: RrType| all.iter().any(|other| other.owner == record.owner && other.rr_type == rr_type);
-        match record.rr_type {
-            RrType::CNAME if all.iter().any(|o| o.owner == record.owner && o.rdata != record.rdata) => refuse(
-                record,
-                "a CNAME stands alone at its name",
-                "remove the CNAME or the other records (RFC 1034 3.6.2)",
-            ),
-            RrType::DS if !beside(RrType::NS) => {
-                refuse(record, "a DS without NS at its name", "add the NS records of the delegation or remove the DS")
-            }
-            RrType::NS | RrType::DS | RrType::A | RrType::AAAA => None,
-            _ => cuts.iter().find(|cut| record.owner.offset_of(&cut.owner).is_some()).and_then(|cut| {
-                let reason =
-                    format!("{} is delegated, so {} here is never served", cut.owner.to_text(), record.rr_type);
-                refuse(record, reason, "remove it or the delegation")
-            }),
-        }
-    };
-    // Quadratic only in what few records ask for: CNAMEs, DS and cuts.
-    all.iter().filter_map(wrong).collect()
-}
-
-fn of_the_whole(all: &[Record], origin: &Name) -> Vec<MasterError> {
-    let at_apex = |rr_type: RrType| all.iter().filter(|r| r.owner == *origin && r.rr_type == rr_type).count();
+fn of_the_whole(draft: &Draft, origin: &Name) -> Vec<MasterError> {
+    let apex = || draft.records().filter(|record| record.owner == origin.as_wire());
     let mut errors = Vec::new();
     let mut whole = |reason: &str, remedy| errors.push(MasterError { line: 0, reason: reason.to_owned(), remedy });
-    match at_apex(RrType::SOA) {
+    match apex().filter(|record| record.rr_type == RrType::SOA).count() {
         0 => whole("the zone has no SOA", "start the file with one SOA record at the apex"),
         1 => {}
         _ => whole("the zone has several SOA records", "keep one"),
     }
-    if at_apex(RrType::NS) == 0 {
+    if !apex().any(|record| record.rr_type == RrType::NS) {
         whole("the apex has no NS", "name at least one server that answers for the zone");
     }
     errors

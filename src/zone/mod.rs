@@ -2,6 +2,9 @@
 //!
 //! Nothing here signs or answers. A signature is a cache entry (DNS.md 4): this room only keeps the slots it lies in.
 
+mod build;
+pub mod chain;
+mod draft;
 pub mod fixed;
 pub mod hashes;
 pub mod master;
@@ -13,6 +16,7 @@ pub mod shard;
 pub mod slot;
 pub mod text;
 
+pub use chain::Nsec;
 pub use fixed::{Found, Node, RrSet, StaticZone};
 pub use master::MasterError;
 pub use numbers::{ApplyError, Loader, NumberZone, Ttls};

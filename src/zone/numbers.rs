@@ -78,6 +78,7 @@ pub enum ApplyError {
 impl NumberZone {
     /// A zone without numbers; `fixed` must have been read as a number zone's file.
     pub fn new(fixed: StaticZone, ttls: Ttls, serial: u32) -> Self {
+        fixed.keep_signatures();
         let soa = ArcSwap::from_pointee(Soa::with_serial(&fixed, serial));
         Self { fixed: Arc::new(fixed), table: Arc::new(Table::empty()), ttls, soa }
     }
@@ -92,6 +93,7 @@ impl NumberZone {
         match under_cut {
             Some(cut) => Err(ApplyError::UnderCut { cut: cut.to_text() }),
             None => {
+                fixed.keep_signatures();
                 let soa = ArcSwap::from_pointee(Soa::with_serial(&fixed, self.serial()));
                 Ok(Self { fixed: Arc::new(fixed), table: self.table.clone(), ttls: self.ttls, soa })
             }

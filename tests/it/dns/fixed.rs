@@ -57,11 +57,8 @@ fn referrals_carry_ds_or_its_denial_and_glue() {
     assert_eq!(types(&secure.additionals), [T::A, T::AAAA]);
     let open = desk.ask("open.zone.example.", T::A, Dnssec::Ok);
     assert_eq!(types(&open.authorities), [T::NS, T::NSEC, T::RRSIG]);
-    assert!(
-        texts(&open.authorities)[1].ends_with("open\\000.zone.example. NS RRSIG NSEC"),
-        "{:?}",
-        texts(&open.authorities)
-    );
+    let nsec = &texts(&open.authorities)[1];
+    assert!(nsec.starts_with("open.zone.example.") && nsec.ends_with("out.zone.example. NS RRSIG NSEC"), "{nsec}");
     assert_eq!(types(&desk.ask("open.zone.example.", T::A, Dnssec::No).authorities), [T::NS]);
     let ds = desk.ask("secure.zone.example.", T::DS, Dnssec::Ok);
     assert!(ds.metadata.authoritative && types(&ds.answers) == [T::DS, T::RRSIG]);
@@ -86,7 +83,7 @@ fn aliases_and_wildcards_are_followed() {
     assert!(wild.answers.iter().all(|r| r.name.to_string() == "anything.at.all.wild.zone.example."));
     assert!(desk.ask("real.wild.zone.example.", T::TXT, Dnssec::No).answers.is_empty());
     let nodata = desk.ask("x.wild.zone.example.", T::MX, Dnssec::Ok);
-    assert_eq!((nodata.response_code, types(&nodata.authorities).len()), (ResponseCode::NoError, 4));
+    assert_eq!((nodata.response_code, types(&nodata.authorities).len()), (ResponseCode::NoError, 6));
     let alias = desk.ask("alias.zone.example.", T::A, Dnssec::Ok);
     assert_eq!(types(&alias.answers), [T::CNAME, T::RRSIG, T::A, T::RRSIG]);
     assert_eq!(types(&desk.ask("out.zone.example.", T::A, Dnssec::No).answers), [T::CNAME]);

@@ -2,7 +2,7 @@
 
 use callbook::wire::{Name, RrType};
 
-use super::packet::{Question, Reply};
+use super::packet::{Question, Reply, Rr};
 use super::same;
 use super::servers::Kind;
 use crate::source;
@@ -18,7 +18,7 @@ pub(super) struct Case<'a> {
 /// A difference: the first words of its row, and whether it explains a case. Narrow, so that another one is not hidden.
 type Difference = (&'static str, fn(&Case<'_>) -> bool);
 
-const DIFFERENCES: [Difference; 4] = [
+const DIFFERENCES: [Difference; 5] = [
     ("servers and addresses beside a positive answer", |case| {
         !case.ours.answer.is_empty() && case.ours.additional.is_empty() && case.agreed_when_bare()
     }),
@@ -29,12 +29,19 @@ const DIFFERENCES: [Difference; 4] = [
         let knot = case.peer(Kind::Knot);
         case.is_below("grow.dname.test.")
             && (case.ours.rcode, case.ours.flags & !super::CD) == (knot.rcode, knot.flags)
-            && case.ours.answer.len() == 10
+            && case.ours.answer.iter().filter(|rr| RrType(rr.rr_type) == RrType::CNAME).count() == 9
             && knot.answer.is_subset(&case.ours.answer)
     }),
     ("an alias that leads into another zone of the server", |case| {
         let referral = case.ours.authority.iter().all(|rr| RrType(rr.rr_type) == RrType::NS);
         referral && !case.ours.answer.is_empty() && same(case.question, case.ours, case.peer(Kind::Knot))
+    }),
+    ("the proof of NODATA from a wildcard without data", |case| {
+        let short = &case.peer(Kind::Knot).authority;
+        case.is_below("stars.test.")
+            && same(case.question, case.ours, case.peer(Kind::Nsd))
+            && short.is_subset(&case.ours.authority)
+            && case.ours.authority.len() == short.len() + 2
     }),
 ];
 
@@ -57,7 +64,11 @@ impl Case<'_> {
         let apex = self.apex.to_text();
         let bare = |reply: &Reply| {
             let mut bare = Reply { additional: Default::default(), ..reply.clone() };
-            bare.authority.retain(|rr| RrType(rr.rr_type) != RrType::NS || rr.owner != apex);
+            let ns = |rr: &Rr| {
+                let signed = RrType(rr.rr_type) == RrType::RRSIG && rr.rdata.starts_with(&RrType::NS.0.to_be_bytes());
+                rr.owner == apex && (signed || RrType(rr.rr_type) == RrType::NS)
+            };
+            bare.authority.retain(|rr| !ns(rr));
             bare
         };
         self.peers.iter().filter(|(_, peer)| same(self.question, self.ours, &bare(peer))).count() > 1

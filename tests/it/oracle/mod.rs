@@ -4,6 +4,7 @@ mod differences;
 mod packet;
 mod questions;
 mod servers;
+mod signed;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,15 @@ use std::thread;
 use arc_swap::ArcSwap;
 use callbook::clock::SystemClock;
 use callbook::config::Dns;
+use callbook::dnssec::ZoneKeys;
 use callbook::nameserver::{Served, View};
-use callbook::net::DnsService;
+use callbook::net::{DnsService, RunningDns};
 use callbook::wire::{Name, RrType};
 use callbook::zone::StaticZone;
+use ring::rand::SystemRandom;
 
 use differences::{Case, explains};
-use packet::{CD, Question, Reply, TC};
+use packet::{AA, CD, Question, Reply, TC};
 use questions::{Random, questions};
 use servers::{KINDS, Kind, Peer, ask_all, ask_tcp};
 use zones::Zone;
@@ -34,24 +37,40 @@ const ERROR_ROOM: usize = 6;
 
 #[test]
 fn separate_zones_are_answered_as_others_answer_them() {
-    compare(&zones::separate());
+    compare(&zones::separate(), None);
 }
 
 #[test]
 fn nested_zones_are_answered_as_others_answer_them() {
-    compare(&zones::nested());
+    compare(&zones::nested(), None);
 }
 
-fn compare(zones: &[Zone]) {
+#[test]
+fn signed_zones_are_answered_as_others_answer_them() {
+    let (zones, dir) = (zones::separate(), tempfile::tempdir().expect("a folder"));
+    if let Some(signed) = signed::by_ldns(&zones, dir.path()) {
+        compare(&zones, Some(&signed));
+    }
+}
+
+/// Serves zones here, unsigned or signed by ourselves.
+fn serve(zones: &[Arc<StaticZone>], keys: Option<&Arc<ZoneKeys>>) -> RunningDns {
+    let view = View::new(zones.iter().map(|zone| Served::fixed(zone.clone(), keys.cloned())).collect());
+    let dns = Dns { listen: vec!["127.0.0.1:0".parse().expect("an address")], ..Dns::default() };
+    DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &dns, Arc::new(SystemClock)).expect("ours")
+}
+
+/// Asks everybody; the peers serve `signed` where that is given, we sign ourselves.
+fn compare(zones: &[Zone], signed: Option<&[Zone]>) {
     let dir = tempfile::tempdir().expect("a folder");
-    let peers: Vec<Peer> = KINDS.into_iter().filter_map(|kind| Peer::start(kind, zones, dir.path())).collect();
+    let start = |kind| Peer::start(kind, signed.unwrap_or(zones), dir.path());
+    let peers: Vec<Peer> = KINDS.into_iter().filter_map(start).collect();
     if peers.len() < KINDS.len() {
         return;
     }
     let data: Vec<Arc<StaticZone>> = zones.iter().map(Zone::read).collect();
-    let view = View::new(data.iter().map(|zone| Served::fixed(zone.clone(), None)).collect());
-    let dns = Dns { listen: vec!["127.0.0.1:0".parse().expect("an address")], ..Dns::default() };
-    let ours = DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &dns, Arc::new(SystemClock)).expect("ours");
+    let keys = signed.map(|_| Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).expect("keys")));
+    let ours = serve(&data, keys.as_ref());
     let addresses: Vec<SocketAddr> =
         std::iter::once(ours.addresses()[0]).chain(peers.iter().map(|p| p.address)).collect();
     let seed = std::env::var("CALLBOOK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(SEED);
@@ -59,7 +78,7 @@ fn compare(zones: &[Zone]) {
     let mut random = Random(seed);
     let mut wrong = BTreeMap::new();
     for zone in &data {
-        let names: Vec<_> = zone.in_order().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = zone.in_order().map(|(name, _)| name).collect();
         let asked = questions(zone.apex(), &names, QUESTIONS, &mut random);
         let answers: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
             let asking: Vec<_> = addresses.iter().map(|address| scope.spawn(|| ask_all(*address, &asked))).collect();
@@ -68,7 +87,8 @@ fn compare(zones: &[Zone]) {
         for (i, question) in asked.iter().enumerate() {
             let read =
                 |answers: &Vec<Vec<u8>>| Reply::read(&answers[i]).unwrap_or_else(|| panic!("{question}: not read"));
-            let replies = whole(answers.iter().map(read).collect(), &addresses, question);
+            let mut replies = whole(answers.iter().map(read).collect(), &addresses, question);
+            replies.iter_mut().for_each(Reply::forget_keys);
             if let Some((sort, text)) = difference(zone.apex(), question, &replies) {
                 wrong.entry(sort).or_insert((0, text)).0 += 1;
             }
@@ -78,15 +98,18 @@ fn compare(zones: &[Zone]) {
     assert!(shown.is_empty(), "{} sorts of differences\n{}", shown.len(), shown.join("\n"));
 }
 
-/// Where somebody truncates, all are asked again over TCP, once it is clear that we truncated exactly when we had to.
+/// Where somebody truncates, or leaves addresses out of a referral because they do not fit, all are asked again over TCP;
+/// where we truncated, or did not, it must have been right.
 fn whole(replies: Vec<Reply>, addresses: &[SocketAddr], question: &Question) -> Vec<Reply> {
-    if !replies.iter().any(Reply::is_truncated) {
+    let truncated = replies.iter().any(Reply::is_truncated);
+    let shortened = replies[0].flags & AA == 0 && replies.iter().any(|r| r.additional != replies[0].additional);
+    if !truncated && !shortened {
         return replies;
     }
     let again = |address: &SocketAddr| Reply::read(&ask_tcp(*address, question)).expect("well-formed over TCP");
     let all: Vec<Reply> = addresses.iter().map(again).collect();
     let (octets, limit) = (all[0].octets, question.limit());
-    let right = if replies[0].is_truncated() { octets + ERROR_ROOM > limit } else { octets <= limit };
+    let right = if replies[0].is_truncated() { octets + ERROR_ROOM > limit } else { octets <= limit || !truncated };
     assert!(right, "{question}: TC exactly when it does not fit {limit}\n{}", replies[0]);
     all
 }
@@ -115,8 +138,8 @@ fn same(question: &Question, a: &Reply, b: &Reply) -> bool {
     if question.edns.is_some_and(|edns| edns.version > 0) {
         return (a.rcode, a.edns) == (b.rcode, b.edns); // BADVERS says nothing about the name
     }
-    if question.qtype == RrType::ANY {
-        // One RRset is enough (RFC 8482 4.1); which one is the server's choice.
+    if matches!(question.qtype, RrType::ANY | RrType::RRSIG) {
+        // One RRset is enough (RFC 8482 4.1, 7); which one is the server's choice.
         return head(a) == head(b) && a.answer.is_empty() == b.answer.is_empty();
     }
     head(a) == head(b) && a.answer == b.answer && a.authority == b.authority && a.additional == b.additional

@@ -49,7 +49,8 @@ pub(crate) struct Reply {
     pub(crate) octets: usize,
 }
 
-const AA: u16 = 0x0400;
+pub(crate) const AA: u16 = 0x0400;
+pub(crate) const AD: u16 = 0x0020;
 pub(crate) const TC: u16 = 0x0200;
 pub(crate) const CD: u16 = 0x0010;
 const OPT: u16 = 41;
@@ -126,6 +127,21 @@ impl Reply {
             }
         }
         (at == packet.len()).then_some(reply)
+    }
+
+    /// Leaves out what every signer makes differently: keys, and of signatures all but what was signed by which algorithm.
+    pub(crate) fn forget_keys(&mut self) {
+        for section in [&mut self.answer, &mut self.authority, &mut self.additional] {
+            let forget = |mut rr: Rr| {
+                match RrType(rr.rr_type) {
+                    RrType::RRSIG => rr.rdata.truncate(8), // type covered, algorithm, labels, original TTL
+                    RrType::DNSKEY => rr.rdata.truncate(4),
+                    _ => {}
+                }
+                rr
+            };
+            *section = std::mem::take(section).into_iter().map(forget).collect();
+        }
     }
 
     pub(crate) fn is_truncated(&self) -> bool {

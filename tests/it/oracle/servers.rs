@@ -128,7 +128,7 @@ impl Peer {
                 qname: zone.name().as_wire().to_vec(),
                 qtype: callbook::wire::RrType::SOA,
                 edns: None,
-                rd: false,
+                rd: true,
                 cd: false,
             };
             (0..100).any(|id| {
@@ -138,6 +138,39 @@ impl Peer {
             })
         })
     }
+}
+
+/// A validating resolver that asks `server` about the zones and trusts these anchors.
+pub(crate) fn unbound(zones: &[Zone], server: SocketAddr, anchors: &str, dir: &Path) -> Option<Peer> {
+    let program = peers::program("unbound")?;
+    std::fs::write(dir.join("anchors"), anchors).expect("anchors");
+    let stubs: String = zones
+        .iter()
+        .map(|zone| format!("stub-zone:\n  name: \"{}\"\n  stub-addr: {}@{}\n", zone.apex, server.ip(), server.port()))
+        .collect();
+    for _ in 0..START_TRIES {
+        let address = free_port();
+        let config = dir.join("unbound.conf");
+        let text = format!(
+            "server:\n  interface: {0}@{1}\n  port: {1}\n  do-daemonize: no\n  use-syslog: no\n  chroot: \"\"\n  \
+             username: \"\"\n  directory: \"{2}\"\n  pidfile: \"{2}/unbound.pid\"\n  do-not-query-localhost: no\n  \
+             trust-anchor-file: \"{2}/anchors\"\n  module-config: \"validator iterator\"\n  aggressive-nsec: no\n  \
+             local-zone: \"test.\" nodefault\n  local-zone: \"invalid.\" static\n  target-fetch-policy: \"0 0 0 0 0\"\n  \
+             num-queries-per-thread: 512\n{stubs}remote-control:\n  control-enable: no\n",
+            address.ip(),
+            address.port(),
+            dir.display(),
+        );
+        std::fs::write(&config, text).expect("a configuration");
+        let log = std::fs::File::create(dir.join("stderr")).expect("a log");
+        let mut command = Command::new(&program);
+        command.arg("-d").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let peer = Peer { address, child: command.spawn().expect("a child") };
+        if peer.serves(&zones[..1]) {
+            return Some(peer);
+        }
+    }
+    panic!("unbound does not start:\n{}", std::fs::read_to_string(dir.join("stderr")).unwrap_or_default());
 }
 
 impl Drop for Peer {

@@ -12,7 +12,7 @@ pub(crate) struct Zone {
 }
 
 impl Zone {
-    fn new(apex: &'static str, records: &str) -> Self {
+    pub(crate) fn new(apex: &'static str, records: &str) -> Self {
         let head = "$TTL 3600\n@ IN SOA ns1.servers.invalid. hostmaster.servers.invalid. 1 7200 3600 1209600 900\n";
         Self { apex, text: format!("{head}{records}") }
     }
@@ -33,6 +33,7 @@ pub(crate) fn separate() -> Vec<Zone> {
     vec![
         Zone::new("example.", RFC_4592),
         Zone::new("wild.test.", WILD),
+        Zone::new("stars.test.", STARS),
         Zone::new("dname.test.", DNAME),
         Zone::new("bare.dname.", "@ IN NS ns.elsewhere.invalid.\n@ IN DNAME wild.test.\n@ IN TXT \"beside\"\n"),
         Zone::new("alias.test.", ALIAS),
@@ -84,8 +85,6 @@ a.b.plain       IN A     192.0.2.4
 *.one           IN CNAME x.two
 *.two           IN CNAME y.three
 *.three         IN TXT   \"the end\"
-*.*             IN TXT   \"two stars\"
-sub.*.ent       IN TXT   \"below a star without data\"
 *.e1.e2         IN TXT   \"below an empty non-terminal\"
 x.e1.e2         IN MX    5 ns
 target          IN A     192.0.2.5
@@ -97,6 +96,14 @@ ns.cut.plain    IN A     192.0.2.6
 *.mixed         IN TYPE65280 \\# 3 010203
 a*b             IN TXT   \"a star inside a label\"
 *x              IN TXT   \"no wildcard\"
+";
+
+const STARS: &str = "\
+@               IN NS    ns
+ns              IN A     192.0.2.1
+*.*             IN TXT   \"two stars\"
+sub.*.ent       IN TXT   \"below a star without data\"
+*.gone          IN CNAME nothing.here
 ";
 
 const DNAME: &str = "\
