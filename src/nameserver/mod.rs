@@ -9,6 +9,7 @@ mod fixed;
 pub mod fuzz;
 pub mod guard;
 mod proof;
+pub mod rare;
 pub mod respond;
 mod signed;
 pub mod transport;

@@ -45,7 +45,7 @@ const NEVER: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 21] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 22] = [
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
     ("axum", &["http", "net"], "the web framework ends at the resources"),
@@ -57,6 +57,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 21] = [
         &["http", "net", "ledger", "authority", "attest", "client", "cli"],
         "the law and the answer are synchronous",
     ),
+    ("hickory_server", &["nameserver/rare"], "the interface of the slow path alone"),
     ("hickory_net", &["client", "cli"], "only those who ask send queries"),
     ("hickory_resolver", &["client", "cli"], "only those who ask send queries"),
     ("ureq", &["client", "cli"], "only those who ask make HTTP requests"),

@@ -12,6 +12,7 @@ mod fixed;
 pub(crate) mod house;
 mod limits;
 mod numbers;
+mod rare;
 mod slots;
 mod streams;
 mod tamper;
