@@ -9,6 +9,7 @@
 mod access;
 mod error;
 mod gov;
+mod image;
 mod keys;
 mod labels;
 mod open;
@@ -33,8 +34,9 @@ pub use crate::authority::access::{
 };
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
+pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::KeyError;
-pub use crate::authority::open::{init, load_published, newest_epoch};
+pub use crate::authority::open::{Opening, init, load_published, newest_epoch};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{NewToken, TokenInfo};
 pub use crate::authority::publish::View;
@@ -46,6 +48,7 @@ pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 
 use crate::authority::access::Tokens;
 use crate::authority::gov::InForce;
+use crate::authority::image::Images;
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
@@ -115,6 +118,7 @@ struct Core {
     /// One decision about the directory at a time.
     deciding: Mutex<()>,
     line: Mutex<Line>,
+    images: Images,
     published: watch::Sender<u64>,
     vitals: Mutex<Vitals>,
     view: OnceLock<Arc<dyn View>>,

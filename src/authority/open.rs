@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
+use crate::authority::image::{self, Early, Images};
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
@@ -106,6 +107,27 @@ fn signers(settings: &Settings, keys: &Keys) -> Result<(NoteSigner, NoteSigner),
     Ok((signer(settings.map_origin(), &keys.log)?, signer(settings.gov_origin(), &keys.gov)?))
 }
 
+/// An installation that is being opened: nobody else can open it, and nothing was compared yet.
+pub struct Opening {
+    settings: Settings,
+    ledger: Ledger,
+    keys: Keys,
+}
+
+impl Opening {
+    /// Takes the ledger and the keys.
+    pub fn begin(settings: Settings) -> Result<Self, OpenError> {
+        let ledger = Ledger::open(&settings.data)?;
+        let keys = Keys::open(&settings.keys)?;
+        Ok(Self { settings, ledger, keys })
+    }
+
+    /// What can be served before everything is read and compared; None if nothing can.
+    pub fn early(&self) -> Result<Option<Early>, OpenError> {
+        Ok(image::early(&self.ledger)?)
+    }
+}
+
 impl Authority {
     /// Opens an installation. Everything is compared: folder and settings, keys and logs, log and map, time and clock.
     /// What was sealed is signed. Everything that is to be served goes to `served`, in no particular order.
@@ -113,11 +135,20 @@ impl Authority {
         settings: Settings,
         policy: Policy,
         clock: Arc<dyn Clock>,
+        served: impl FnMut(NumberData),
+    ) -> Result<Self, OpenError> {
+        Self::finish(Opening::begin(settings)?, policy, clock, served)
+    }
+
+    /// The rest of [`Authority::open`].
+    pub fn finish(
+        opening: Opening,
+        policy: Policy,
+        clock: Arc<dyn Clock>,
         mut served: impl FnMut(NumberData),
     ) -> Result<Self, OpenError> {
+        let Opening { settings, ledger, keys } = opening;
         let policy = Arc::new(policy);
-        let ledger = Ledger::open(&settings.data)?;
-        let keys = Keys::open(&settings.keys)?;
         let (map_signer, gov_signer) = signers(&settings, &keys)?;
         let mut found = ledger.read(|now| Found::read(now, &settings, &policy, &keys, &gov_signer, &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
@@ -147,6 +178,7 @@ impl Authority {
             laws: RwLock::new(found.laws),
             deciding: Mutex::new(()),
             line: Mutex::new(line),
+            images: Images::new(&settings.data),
             published,
             vitals: Mutex::new(vitals),
             view: OnceLock::new(),

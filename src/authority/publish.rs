@@ -1,5 +1,6 @@
 //! What becomes visible: the changes of what a name server serves, made from State and record R.
 
+use std::io::{self, Write};
 use std::sync::mpsc::{channel, sync_channel};
 
 use crate::ledger::{LedgerError, Served, Snapshot};
@@ -8,6 +9,7 @@ use crate::log::map::Leaf;
 use crate::log::record::Record;
 use crate::log::state::{Flags, State, Status};
 use crate::number::Number;
+use crate::zone::image::{self, Point};
 use crate::zone::{ApplyError, Change, NumberData, NumberZone};
 
 /// Where published epochs become visible: the zone of a name server, or whatever a test watches with.
@@ -17,6 +19,11 @@ pub trait View: Send + Sync {
 
     /// The delegation that covers a number, if there is one: it cannot be served here.
     fn cut_over(&self, number: Number) -> Option<String>;
+
+    /// Writes all that is served, for the next start; false from whoever keeps nothing.
+    fn write_image(&self, _point: &Point, _out: &mut dyn Write) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 impl View for NumberZone {
@@ -26,6 +33,10 @@ impl View for NumberZone {
 
     fn cut_over(&self, number: Number) -> Option<String> {
         self.cut_over(number)
+    }
+
+    fn write_image(&self, point: &Point, out: &mut dyn Write) -> io::Result<bool> {
+        image::write(self.table(), point, out).map(|()| true)
     }
 }
 

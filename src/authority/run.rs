@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::authority::image::{self, Keep};
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
 use crate::authority::{Authority, Core, Vitals};
@@ -112,6 +113,7 @@ impl Drop for Running {
         {
             tracing::error!("the sequencer had panicked");
         }
+        self.core.keep_image(Keep::Last);
     }
 }
 
@@ -147,7 +149,7 @@ impl Authority {
     }
 }
 
-fn sequence(core: &Core) {
+fn sequence(core: &Arc<Core>) {
     let epoch_ms = core.settings.epoch_ms;
     let (pause, early) = if epoch_ms == 0 { (LOOK, true) } else { (Duration::from_millis(epoch_ms), false) };
     loop {
@@ -159,6 +161,7 @@ fn sequence(core: &Core) {
         if let Err(error) = core.upkeep_when_due() {
             tracing::error!(%error, "upkeep failed; trying again later");
         }
+        image::keep_in_background(core);
         let (pause, early) = match turned {
             Ok(_) if core.has_a_full_epoch_waiting() => (Duration::ZERO, false),
             Ok(_) => (pause, early),
@@ -227,6 +230,9 @@ impl Core {
             Err(PlanError::Broken(rule)) => die("an accepted event cannot be sealed", &rule),
         };
         let (n, changes, erases) = (plan.n(), plan.changes()?, plan.erases());
+        if erases {
+            self.images.discard()?;
+        }
         self.step(Step::BeforeSeal)?;
         let stored = plan.store(&self.ledger)?;
         head.advance(&stored);

@@ -63,13 +63,16 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
     {
         return Err(e.into());
     }
-    let instance = Instance::start(&config)?;
+    let mut instance = Instance::start(&config)?;
     let outcome = populate(args, &instance, json).and_then(|profile| {
         let facts = facts(args, &instance, &profile)?;
         replace_secret(&facts_file, &facts.to_string())?;
         say(&if json { facts.to_string() } else { banner(&args.dir, &facts) });
-        instance.wait_for_stop()
+        Ok(())
     });
+    if outcome.is_ok() {
+        instance.wait_for_stop();
+    }
     instance.stop()?;
     outcome?;
     let again = format!(

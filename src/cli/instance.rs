@@ -7,12 +7,13 @@ use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER;
 use ring::rand::SystemRandom;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::charter::Charter;
 use crate::api::service::Check;
-use crate::authority::{self, Authority};
+use crate::authority::{self, Authority, Comparison, Opening};
 use crate::charter::Policy;
 use crate::cli::init;
 use crate::cli::report::Failure;
@@ -25,7 +26,7 @@ use crate::nameserver::{Guard, Served, View};
 use crate::net::{self, DnsService, RunningDns};
 use crate::telemetry::Metrics;
 use crate::wire::Name;
-use crate::zone::{Loader, StaticZone, Ttls};
+use crate::zone::{Loader, NumberZone, StaticZone, Ttls};
 
 /// Everything that runs. Dropping it without [`Instance::stop`] leaves the ledger to its crash safety.
 pub(crate) struct Instance {
@@ -38,6 +39,7 @@ pub(crate) struct Instance {
     running: authority::Running,
     service: RunningDns,
     stop: watch::Sender<bool>,
+    told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
     runtime: Runtime,
 }
@@ -46,18 +48,11 @@ impl Instance {
     /// Starts everything, in the order of trust: facts first, then DNS, then the API. Returns once all of it answers.
     pub(crate) fn start(config: &Config) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (policy, charter) = charter_in_force(config)?;
-        let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
-        let mut loader = Loader::default();
-        let authority = Authority::open(init::settings(config), policy, Arc::clone(&clock), |data| loader.push(&data))?;
-        let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
-        let running = authority.start(Arc::clone(&zone) as _)?;
-        let keys = Arc::new(parts.keys);
-        let view = View::new(vec![Served::numbers(zone, Some(keys))]).guarded(guard(config)?);
-        let view = view.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
-        let view = Arc::new(ArcSwap::from_pointee(view));
-        let service = DnsService::start(view, &config.dns, Arc::clone(&clock))?;
+        let (authority, zone, service) = open(config, policy, &clock)?;
+        let running = authority.start(zone)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
         let dns = service.addresses().to_vec();
@@ -77,7 +72,7 @@ impl Instance {
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
-        Ok(Self { authority, dns, http, running, service, stop, api, runtime })
+        Ok(Self { authority, dns, http, running, service, stop, told_to_stop, api, runtime })
     }
 
     /// The runtime, for waiting on signals and for asynchronous calls.
@@ -86,8 +81,8 @@ impl Instance {
     }
 
     /// Returns when the process is told to stop (interrupt or terminate).
-    pub(crate) fn wait_for_stop(&self) -> Result<(), Failure> {
-        wait_for_stop(&self.runtime)
+    pub(crate) fn wait_for_stop(&mut self) {
+        self.told_to_stop.wait(&self.runtime);
     }
 
     /// Stops in reverse order: no new work, then the epoch under way ends, DNS last.
@@ -100,22 +95,72 @@ impl Instance {
     }
 }
 
+/// Opens the authority and starts DNS: at once from the image of what was served before, if there is one that fits, and
+/// then everything is read and compared; else after that.
+fn open(
+    config: &Config,
+    policy: Policy,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Authority, Arc<NumberZone>, RunningDns), Failure> {
+    let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
+    let keys = Arc::new(parts.keys);
+    let guard = guard(config)?;
+    let answer_from = |zone: &Arc<NumberZone>| {
+        let view = View::new(vec![Served::numbers(Arc::clone(zone), Some(keys))]).guarded(guard);
+        let view = view.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
+        DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &config.dns, Arc::clone(clock))
+    };
+    let opening = Opening::begin(init::settings(config))?;
+    let Some(early) = opening.early()? else {
+        let mut loader = Loader::default();
+        let authority = Authority::finish(opening, policy, Arc::clone(clock), |data| loader.push(&data))?;
+        let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
+        let service = answer_from(&zone)?;
+        return Ok((authority, zone, service));
+    };
+    let zone = Arc::new(early.loader.finish(parts.fixed, ttls, early.serial)?);
+    zone.apply(&early.changes, early.serial)?;
+    let service = answer_from(&zone)?;
+    let mut compared = Comparison::default();
+    let authority = Authority::finish(opening, policy, Arc::clone(clock), |data| compared.number(&zone, &data))?;
+    if !compared.agrees(&zone) {
+        authority::discard_image(&config.paths.data)?;
+        let why = "what was kept for a fast start is not what the ledger says. It was deleted: start again";
+        return Err(Failure::new(why.to_owned()));
+    }
+    zone.apply(&[], authority.serial())?;
+    Ok((authority, zone, service))
+}
+
 /// The guard that the configuration asks for.
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
 }
 
-/// Returns when the process is told to stop (interrupt or terminate).
-pub(crate) fn wait_for_stop(runtime: &Runtime) -> Result<(), Failure> {
-    runtime.block_on(async {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupt = tokio::signal::ctrl_c() => interrupt,
-            _ = terminate.recv() => Ok(()),
-        }
-    })?;
-    Ok(())
+/// Being told to stop (interrupt or terminate). Listened for before anything says that it is ready: from then on a signal
+/// ends the service in good order.
+pub(crate) struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// From now on the signals do not end the process by themselves.
+    pub(crate) fn listen(runtime: &Runtime) -> Result<Self, Failure> {
+        let _inside = runtime.enter();
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Returns when one of them came, perhaps before.
+    pub(crate) fn wait(&mut self, runtime: &Runtime) {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        });
+    }
 }
 
 /// The TTLs that the charter sets.

@@ -9,7 +9,7 @@ use crate::config::Config;
 
 pub(crate) fn run(args: &InstallationArgs, json: bool) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
-    let instance = Instance::start(&config)?;
+    let mut instance = Instance::start(&config)?;
     let (dns, http) = (&instance.dns, instance.http);
     if json {
         say(&json!({"serving": config.apex, "dns": dns, "http": http}).to_string());
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &InstallationArgs, json: bool) -> Result<Report, Failure
         let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
         say(&format!("serving {} · DNS {} · API http://{http}/v1 · stop with Ctrl-C", config.apex, dns.join(", ")));
     }
-    instance.wait_for_stop()?;
+    instance.wait_for_stop();
     instance.stop()?;
     Ok(Report::done("stopped", json!({"stopped": true})))
 }

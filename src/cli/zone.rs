@@ -12,7 +12,7 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::authority;
-use crate::cli::instance;
+use crate::cli::instance::{self, StopSignal};
 use crate::cli::report::{Failure, Report, say};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Dns, Limits};
@@ -112,6 +112,8 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let view = View::new(vec![Served::fixed(Arc::new(zone), keys)]).guarded(guard);
     let view = Arc::new(ArcSwap::from_pointee(view));
     let service = DnsService::start(view, &Dns { listen: vec![args.listen], ..Dns::default() }, Arc::new(SystemClock))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut told_to_stop = StopSignal::listen(&runtime)?;
     let addresses = service.addresses().to_vec();
     if json {
         say(&json!({"serving": args.origin, "dns": addresses, "anchor": anchor}).to_string());
@@ -120,7 +122,7 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
         say(&format!("serving {} on {} · stop with Ctrl-C", args.origin, addresses.join(", ")));
         anchor.iter().for_each(|anchor| say(anchor.trim_end()));
     }
-    instance::wait_for_stop(&tokio::runtime::Builder::new_current_thread().enable_all().build()?)?;
+    told_to_stop.wait(&runtime);
     service.stop();
     Ok(Report::done("stopped", json!({"stopped": true})))
 }

@@ -48,7 +48,7 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Na
             (entry.filter(|_| hash.is_some()), true, Some(Owned::Records(prefix)))
         }
     };
-    if charged {
+    if charged && !reply.worker.is_resumed() {
         reply.worker.counters.number_asked(entry.is_some());
         reply.charge(Some(entry.is_none()))?;
     }

@@ -21,4 +21,4 @@ pub use guard::Guard;
 pub use respond::{Outcome, Peer, respond};
 pub use transport::Transport;
 pub use view::{Served, View, ZoneData};
-pub use worker::Worker;
+pub use worker::{Signing, Worker};

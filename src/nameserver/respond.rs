@@ -31,8 +31,8 @@ pub enum Outcome {
     Answer(usize),
     /// Send nothing.
     Drop,
-    /// The answer needs a signature, and the worker was told to put those off ([`Worker::defer`]): ask again with
-    /// deferring off, after the queries that cost less.
+    /// The answer needs a signature, and the worker was told to put those off ([`Worker::signing`]): ask again with
+    /// [`super::Signing::Resumed`], after the queries that cost less.
     Later,
 }
 
@@ -80,7 +80,7 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
         Scan::Query(query) => (query.question.qtype, query.edns.and_then(|edns| edns.cookie)),
     };
     let caller = view.guard().map(|guard| guard.meet(peer, cookie, now_s));
-    let pace = match view.guard().zip(caller.as_ref()) {
+    let pace = match view.guard().zip(caller.as_ref()).filter(|_| !worker.is_resumed()) {
         Some((guard, caller)) => guard.pace(caller, now_s, worker.next_slip()),
         None => Pace::Answer,
     };

@@ -74,7 +74,7 @@ impl<'a> Set<'a> {
 impl<'r> Reply<'r, '_, '_> {
     /// Charges the asker for a question about a possible number: before the look-up, and again when its outcome is known.
     pub(super) fn charge(&self, missed: Option<bool>) -> Result<(), Stop> {
-        let Some((guard, caller)) = self.guard else { return Ok(()) };
+        let Some((guard, caller)) = self.guard.filter(|_| !self.worker.is_resumed()) else { return Ok(()) };
         match guard.charge(caller, self.now_s, missed) {
             Budget::Within => Ok(()),
             Budget::OverUnproved => Err(Stop::Unproved),

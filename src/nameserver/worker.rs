@@ -19,12 +19,23 @@ const SCRATCH_OCTETS: usize = 32 * 1_024;
 /// Scratch for one NSEC: a name and a bitmap.
 const NSEC_OCTETS: usize = 512;
 
+/// What happens when a denial needs a new signature.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signing {
+    /// It is made.
+    Now,
+    /// The answer is put off: [`super::Outcome::Later`].
+    PutOff,
+    /// It is made, for a query that was put off before.
+    Resumed,
+}
+
 /// One thread's part of answering. Not shared; make one a thread.
 pub struct Worker {
     random: Box<dyn SecureRandom + Send>,
     message: Vec<u8>,
     recent: Box<[Option<Recent>]>,
-    deferring: bool,
+    signing: Signing,
     slips: u32,
     /// RDATAs put together for the answer at hand.
     pub(super) rdatas: Vec<u8>,
@@ -53,7 +64,7 @@ impl Worker {
             random,
             message: Vec::with_capacity(SCRATCH_OCTETS),
             recent: (0..RECENT).map(|_| None).collect(),
-            deferring: false,
+            signing: Signing::Now,
             slips: 0,
             rdatas: Vec::with_capacity(SCRATCH_OCTETS),
             nsec: Vec::with_capacity(NSEC_OCTETS),
@@ -66,10 +77,15 @@ impl Worker {
         self.counters.clone()
     }
 
-    /// Whether denials that need a new signature are put off ([`super::Outcome::Later`]). A receiver with more queries
-    /// waiting switches this on, so that a flood of denials costs denials first and positive answers last (DNS.md 7).
-    pub fn defer(&mut self, denials: bool) {
-        self.deferring = denials;
+    /// How new signatures for denials are dealt with from now on. A receiver with more queries waiting puts them off, so
+    /// that a flood of denials costs denials first and positive answers last (DNS.md 7).
+    pub fn signing(&mut self, how: Signing) {
+        self.signing = how;
+    }
+
+    /// Whether the query at hand is looked at for the second time: limits counted it the first time.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.signing == Signing::Resumed
     }
 
     /// Counts answers, so that every so many-th over a limit slips through.
@@ -95,7 +111,7 @@ impl Worker {
         if let Some(recent) = place.as_ref().filter(|recent| recent.message == message) {
             return Ok(recent.signature);
         }
-        if self.deferring && set.rr_type == RrType::NSEC {
+        if self.signing == Signing::PutOff && set.rr_type == RrType::NSEC {
             return Err(Stop::Later);
         }
         self.counters.signed();

@@ -27,7 +27,7 @@ use self::deferred::Deferred;
 use self::packet::{Asker, Batch};
 use self::system::Mailbox;
 use crate::clock::Clock;
-use crate::nameserver::{Counters, Outcome, Peer, Transport, View, Worker, respond};
+use crate::nameserver::{Counters, Outcome, Peer, Signing, Transport, View, Worker, respond};
 use crate::wire::answer::UDP_OCTETS_MAX;
 
 /// Queries have no reason to be longer; the rest of a longer packet is cut off and it is refused as malformed.
@@ -113,7 +113,8 @@ impl<P: Post> Desk<P> {
         self.signatures = if flooded { (self.signatures / 2).max(1) } else { SIGNATURES };
 
         let signed_before = self.counters.signatures();
-        self.responder.0.defer((flooded || !idle) && self.dear_batches < DEAR_BATCHES);
+        let put_off = (flooded || !idle) && self.dear_batches < DEAR_BATCHES;
+        self.responder.0.signing(if put_off { Signing::PutOff } else { Signing::Now });
         for query in self.queries.iter() {
             let outcome = self.responder.answer(&view, now_s, query.asker, query.octets(), &mut self.answers);
             if outcome == Outcome::Later {
@@ -128,7 +129,7 @@ impl<P: Post> Desk<P> {
         }
         self.post.send(&mut self.answers);
 
-        self.responder.0.defer(false);
+        self.responder.0.signing(Signing::Resumed);
         for query in self.deferred.take(self.signatures) {
             self.responder.answer(&view, now_s, query.asker, query.octets(), &mut self.answers);
         }

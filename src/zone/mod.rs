@@ -7,6 +7,7 @@ pub mod chain;
 mod draft;
 pub mod fixed;
 pub mod hashes;
+pub mod image;
 pub mod master;
 pub mod numbers;
 mod origin;

@@ -189,6 +189,13 @@ impl Loader {
         self.order.push(Packing { number: data.number, at, octets: (self.arena.len() - at) as u32, slots });
     }
 
+    /// Takes one number that was packed before.
+    pub(super) fn push_packed(&mut self, number: Number, facts: &[u8], slots: u32) {
+        let at = self.arena.len();
+        self.arena.extend_from_slice(facts);
+        self.order.push(Packing { number, at, octets: facts.len() as u32, slots });
+    }
+
     /// How many were taken.
     pub fn len(&self) -> usize {
         self.order.len()

@@ -136,6 +136,24 @@ impl Table {
         None
     }
 
+    /// Calls `each` with every number, its packed facts and how many slots it has, shard by shard.
+    pub(super) fn each_packed<E>(&self, mut each: impl FnMut(Number, &[u8], usize) -> Result<(), E>) -> Result<(), E> {
+        for shard in &self.shards {
+            let shard = shard.load_full();
+            for index in 0..shard.heads.len() {
+                each(shard.heads[index].number, shard.facts(index), shard.slots(index).len())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the table holds exactly this; `scratch` is overwritten.
+    pub fn holds(&self, data: &NumberData, scratch: &mut Vec<u8>) -> bool {
+        scratch.clear();
+        pack::pack(data, scratch);
+        self.get(data.number.as_u64()).is_some_and(|entry| entry.shard.facts(entry.index) == scratch.as_slice())
+    }
+
     /// Fills shard `i` of a new table with packed facts in ascending order of number.
     pub(super) fn fill<'a>(&self, i: usize, sorted: impl Iterator<Item = (Number, &'a [u8], usize)> + Clone) {
         let mut build = Build::with_room(sorted.clone().count(), sorted.clone().map(|s| s.1.len()).sum());

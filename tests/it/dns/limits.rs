@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callbook::config::Limits;
-use callbook::nameserver::{Guard, Outcome, Peer, Transport, Worker, respond};
+use callbook::nameserver::{Guard, Outcome, Peer, Signing, Transport, Worker, respond};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use ring::rand::SystemRandom;
@@ -162,4 +162,21 @@ fn threads_share_one_limit() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert!((1_000..1_100).contains(&all), "{all}: a lost race may pass uncounted, not many");
+}
+
+#[test]
+fn a_question_that_is_put_off_is_counted_once() {
+    let mut server = Server::with(one_a_second());
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), transport: Transport::Tcp };
+    let mut out = vec![0; 65_535];
+    let mut ask = |server: &mut Server, i: usize, how: Signing| {
+        server.worker.signing(how);
+        let packet = query(&free(i), RecordType::NAPTR, Dnssec::Ok);
+        respond(&server.desk.view, &mut server.worker, peer, &packet, NOW_S, &mut out)
+    };
+    let whole = (0..1_000).filter(|i| {
+        let put_off = ask(&mut server, *i, Signing::PutOff) == Outcome::Later;
+        put_off && matches!(ask(&mut server, *i, Signing::Resumed), Outcome::Answer(octets) if octets > 200)
+    });
+    assert_eq!(whole.count(), BURST);
 }

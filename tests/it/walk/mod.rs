@@ -4,5 +4,6 @@ mod api;
 mod bad_input;
 mod child;
 mod full_disk;
+mod image;
 mod keeps;
 mod session;
