@@ -13,7 +13,7 @@ pub const ENTRY_POINT: u16 = 257;
 /// An RRset that is to be signed, all of it in canonical form.
 #[derive(Clone, Copy)]
 pub struct ToSign<'a> {
-    /// The owner name, as it is answered (wildcards are expanded: an online signer signs the name that was asked for).
+    /// The owner name; of what a wildcard was expanded to, the wildcard (RFC 4035 3.1.3.3).
     pub owner: &'a Name,
     /// The type.
     pub rr_type: RrType,
