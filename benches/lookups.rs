@@ -155,7 +155,7 @@ impl Desk {
         let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), transport: Transport::Udp };
         match respond(&self.view, &mut self.worker, peer, query, self.now_s, &mut self.out) {
             Outcome::Answer(octets) => &self.out[..octets],
-            Outcome::Drop | Outcome::Later => &[],
+            Outcome::Drop | Outcome::Later | Outcome::Rare => &[],
         }
     }
 }

@@ -73,6 +73,10 @@ pub struct Dns {
     pub tcp_idle_s: u64,
     /// Seconds in which a handshake or a message must be finished and an answer be taken. Default: 5. From 1 to 60.
     pub tcp_patience_s: u64,
+    /// What `version.bind` and `version.server` say (RFC 4892). Default: empty, they are refused.
+    pub version: String,
+    /// What `hostname.bind` and `id.server` say (RFC 4892). Default: empty, they are refused.
+    pub identity: String,
     /// What this server calls itself to who asks with NSID (RFC 5001); at most 255 octets. Default: empty, it does not say.
     pub nsid: String,
     /// File with the secrets of DNS cookies, one of 32 hexadecimal digits a line, the first in use, all accepted; the same on
@@ -138,6 +142,8 @@ impl Default for Dns {
             connections_per_prefix_max: 32,
             tcp_idle_s: 10,
             tcp_patience_s: 5,
+            version: String::new(),
+            identity: String::new(),
             nsid: String::new(),
             cookie_secrets: PathBuf::new(),
             filler_per_s: 5_000,
@@ -321,7 +327,9 @@ impl Config {
             is_domain(&absolute(&self.host)),
             format!("host = {:?}: a host name is needed, such as \"directory.example\"", self.host),
         );
-        need(self.dns.nsid.len() <= 255, format!("dns.nsid has {} octets: at most 255", self.dns.nsid.len()));
+        for (key, text) in [("version", &self.dns.version), ("identity", &self.dns.identity), ("nsid", &self.dns.nsid)] {
+            need(text.len() <= 255, format!("dns.{key} has {} octets: at most 255", text.len()));
+        }
         need(
             self.dns.filler_per_s <= 1_000_000,
             format!("dns.filler_per_s = {}: at most 1000000", self.dns.filler_per_s),

@@ -22,6 +22,7 @@ use crate::config::{Config, read_cookie_secrets};
 use crate::dnssec::{Algorithm, ZoneKeys, keys};
 use crate::http::{self, Api};
 use crate::log::sha256;
+use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, View};
 use crate::net::{self, DnsService, RunningDns};
 use crate::telemetry::Metrics;
@@ -108,6 +109,7 @@ fn open(
     let answer_from = |zone: &Arc<NumberZone>| {
         let view = View::new(vec![Served::numbers(Arc::clone(zone), Some(keys))]).guarded(guard);
         let view = view.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
+        let view = view.answering_rare(Rare::new(config.dns.version.as_bytes(), config.dns.identity.as_bytes()));
         DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &config.dns, Arc::clone(clock))
     };
     let opening = Opening::begin(init::settings(config))?;

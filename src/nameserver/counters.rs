@@ -21,7 +21,7 @@ const TYPES: [(RrType, &str); 14] = [
     (RrType::ANY, "ANY"),
     (RrType(0), "other"),
 ];
-const CODES: [(Rcode, &str); 9] = [
+const CODES: [(Rcode, &str); 10] = [
     (Rcode::NoError, "NOERROR"),
     (Rcode::FormErr, "FORMERR"),
     (Rcode::ServFail, "SERVFAIL"),
@@ -29,6 +29,7 @@ const CODES: [(Rcode, &str); 9] = [
     (Rcode::NotImp, "NOTIMP"),
     (Rcode::Refused, "REFUSED"),
     (Rcode::YxDomain, "YXDOMAIN"),
+    (Rcode::NotAuth, "NOTAUTH"),
     (Rcode::BadVers, "BADVERS"),
     (Rcode::BadCookie, "BADCOOKIE"),
 ];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 
-use super::{Guard, Outcome, Peer, Served, Transport, View, Worker, respond};
+use super::{Guard, Outcome, Peer, Served, Transport, View, Worker, answer};
 use crate::config::Limits;
 use crate::dnssec::ZoneKeys;
 use crate::log::record::{Prefix, Rr};
@@ -75,13 +75,13 @@ impl Target {
             address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, choice)),
             transport: transport.unwrap_or(Transport::Udp),
         };
-        match respond(&self.view, &mut self.worker, peer, packet, NOW_S, &mut self.out) {
+        match answer(&self.view, &mut self.worker, peer, packet, NOW_S, &mut self.out) {
             Outcome::Answer(octets) => {
                 let answer = self.out.get(..octets).ok_or("the answer is longer than its buffer")?;
                 holds(packet, answer, peer.transport)
             }
             Outcome::Drop => Ok(()),
-            Outcome::Later => Err("nobody asked for it to be put off"),
+            Outcome::Later | Outcome::Rare => Err("nobody asked for it to be put off"),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+pub mod answer;
 pub mod counters;
 mod digits;
 pub mod filler;
@@ -16,6 +17,7 @@ pub mod transport;
 pub mod view;
 pub mod worker;
 
+pub use answer::answer;
 pub use counters::Counters;
 pub use guard::Guard;
 pub use respond::{Outcome, Peer, respond};

@@ -34,6 +34,8 @@ pub enum Outcome {
     /// The answer needs a signature, and the worker was told to put those off ([`Worker::signing`]): ask again with
     /// [`super::Signing::Resumed`], after the queries that cost less.
     Later,
+    /// The packet is of a rare kind: the slow path's ([`super::answer`]).
+    Rare,
 }
 
 /// Why an answer cannot be finished as it was begun.
@@ -87,6 +89,9 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
     if pace == Pace::Drop {
         worker.counters.limited(Limited::Dropped);
         return Outcome::Drop;
+    }
+    if pace == Pace::Answer && is_rare(&scanned) {
+        return Outcome::Rare;
     }
     let limit = match peer.transport.is_datagram() {
         true => Limit::Datagram(UDP_OCTETS_MAX),
@@ -174,15 +179,24 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
     Some((answer.rcode_now(), answer.finish()))
 }
 
+/// Whether hickory's request handler answers this: other opcodes, other classes, transfers.
+fn is_rare(scanned: &Scan<'_>) -> bool {
+    match scanned {
+        Scan::Drop => false,
+        Scan::Broken(header) => header.opcode != 0,
+        Scan::Query(query) => {
+            let question = &query.question;
+            let transfer = matches!(question.qtype, RrType::AXFR | RrType::IXFR);
+            query.edns.is_none_or(|edns| edns.version == 0) && (question.qclass != CLASS_IN || transfer)
+        }
+    }
+}
+
 /// What is refused before any look-up, so that it says nothing about names.
 fn refusal(query: &Query<'_>) -> Option<(Rcode, Option<Ede>)> {
     let qtype = query.question.qtype;
     if query.edns.is_some_and(|e| e.version != 0) {
         Some((Rcode::BadVers, None)) // RFC 6891 6.1.3
-    } else if query.question.qclass != CLASS_IN {
-        Some((Rcode::Refused, Some(Ede::NotSupported)))
-    } else if qtype == RrType::AXFR || qtype == RrType::IXFR {
-        Some((Rcode::Refused, Some(Ede::Prohibited)))
     } else if qtype.is_meta() || qtype.0 == 0 {
         Some((Rcode::FormErr, Some(Ede::InvalidQueryType)))
     } else {

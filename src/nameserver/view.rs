@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::{Caller, Guard};
+use super::rare::Rare;
 use super::transport::Transport;
 use crate::dnssec::ZoneKeys;
 use crate::wire::answer::Options;
@@ -19,6 +20,7 @@ pub struct View {
     guard: Option<Arc<Guard>>,
     /// What this server calls itself to who asks (RFC 5001); empty: nothing.
     nsid: Arc<[u8]>,
+    rare: Rare,
     /// What keepalive options promise, in units of 100 ms (RFC 7828).
     keepalive_100ms: u16,
 }
@@ -60,6 +62,16 @@ impl View {
     /// The same zones from a server that keeps idle connections for so many seconds; 0: it does not say.
     pub fn keeping(self, idle_s: u64) -> Self {
         Self { keepalive_100ms: u16::try_from(idle_s.saturating_mul(10)).unwrap_or(u16::MAX), ..self }
+    }
+
+    /// The same zones from a server that answers rare questions so.
+    pub fn answering_rare(self, rare: Rare) -> Self {
+        Self { rare, ..self }
+    }
+
+    /// What answers the rare packets.
+    pub(super) fn rare(&self) -> &Rare {
+        &self.rare
     }
 
     /// The guard.

@@ -27,7 +27,7 @@ use self::deferred::Deferred;
 use self::packet::{Asker, Batch};
 use self::system::Mailbox;
 use crate::clock::Clock;
-use crate::nameserver::{Counters, Outcome, Peer, Signing, Transport, View, Worker, respond};
+use crate::nameserver::{Counters, Outcome, Peer, Signing, Transport, View, Worker, answer};
 use crate::wire::answer::UDP_OCTETS_MAX;
 
 /// Queries have no reason to be longer; the rest of a longer packet is cut off and it is refused as malformed.
@@ -148,7 +148,7 @@ impl Responder {
         let peer = Peer { address: asker.from.ip(), transport: Transport::Udp };
         let mut outcome = Outcome::Drop;
         answers.push(asker, |out| {
-            outcome = catch_unwind(AssertUnwindSafe(|| respond(view, &mut self.0, peer, query, now_s, out)))
+            outcome = catch_unwind(AssertUnwindSafe(|| answer(view, &mut self.0, peer, query, now_s, out)))
                 .unwrap_or_else(|_| {
                     // One bad packet must not stop DNS; what was in it must not be logged.
                     tracing::error!("a query over UDP made the responder panic; it was dropped");
@@ -156,7 +156,7 @@ impl Responder {
                 });
             match outcome {
                 Outcome::Answer(octets) => Some(octets),
-                Outcome::Drop | Outcome::Later => None,
+                Outcome::Drop | Outcome::Later | Outcome::Rare => None,
             }
         });
         outcome

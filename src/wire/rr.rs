@@ -85,8 +85,23 @@ pub enum Rcode {
     NotImp = 4,
     Refused = 5,
     YxDomain = 6,
+    NotAuth = 9,
     BadVers = 16,
     BadCookie = 23,
+}
+
+impl Rcode {
+    /// Those that fit into a header (RFC 1035 4.1.1).
+    pub const BASIC: [Self; 8] = [
+        Self::NoError,
+        Self::FormErr,
+        Self::ServFail,
+        Self::NxDomain,
+        Self::NotImp,
+        Self::Refused,
+        Self::YxDomain,
+        Self::NotAuth,
+    ];
 }
 
 /// An extended DNS error (RFC 8914 5.2): why there is no answer, for the reader of a packet trace.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
-use crate::nameserver::{Outcome, Peer, View, Worker, respond};
+use crate::nameserver::{Outcome, Peer, View, Worker, answer};
 use crate::wire::answer::TCP_OCTETS_MAX;
 
 /// A thread's way to `nameserver::respond`.
@@ -28,10 +28,10 @@ impl Responder {
         let mut answering = self.answering.borrow_mut();
         let (worker, out) = &mut *answering;
         let answered =
-            catch_unwind(AssertUnwindSafe(|| respond(&self.view.load(), worker, peer, query, self.clock.now_s(), out)));
+            catch_unwind(AssertUnwindSafe(|| answer(&self.view.load(), worker, peer, query, self.clock.now_s(), out)));
         match answered {
             Ok(Outcome::Answer(octets)) => out.get(..octets).map(take),
-            Ok(Outcome::Drop | Outcome::Later) => None, // nothing is put off here
+            Ok(Outcome::Drop | Outcome::Later | Outcome::Rare) => None, // nothing is put off here
             Err(_) => {
                 // One bad message must not stop DNS; what was in it must not be logged.
                 tracing::error!(

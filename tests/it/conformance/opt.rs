@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callbook::config::Limits;
-use callbook::nameserver::{Guard, Outcome, Peer, Transport, View, Worker, respond};
+use callbook::nameserver::{Guard, Outcome, Peer, Transport, View, Worker, answer};
 use hickory_proto::rr::RecordType;
 use ring::rand::SystemRandom;
 
@@ -51,7 +51,7 @@ impl Server {
     pub(super) fn ask_from(&mut self, address: &str, transport: Transport, packet: &[u8]) -> Option<Answer> {
         let peer = Peer { address: address.parse().expect("an address"), transport };
         let mut out = vec![0; 65_535];
-        match respond(&self.view, &mut self.worker, peer, packet, NOW_S, &mut out) {
+        match answer(&self.view, &mut self.worker, peer, packet, NOW_S, &mut out) {
             Outcome::Answer(octets) => Some(Answer::read(&out[..octets])),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use callbook::dnssec::ZoneKeys;
-use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, respond};
+use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, answer};
 use callbook::zone::NumberZone;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, Record, RecordType};
@@ -45,9 +45,9 @@ impl Desk {
     pub(crate) fn raw(&mut self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let peer = Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), transport };
         let mut out = vec![0; 65_535];
-        match respond(&self.view, &mut self.worker, peer, query, self.now_s, &mut out) {
+        match answer(&self.view, &mut self.worker, peer, query, self.now_s, &mut out) {
             Outcome::Answer(octets) => Some(out[..octets].to_vec()),
-            Outcome::Drop | Outcome::Later => None,
+            Outcome::Drop | Outcome::Later | Outcome::Rare => None,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The slow path beside the fast one: what both know how to refuse looks the same from either.
+//! The slow path: that rare packets come to it, and what it says.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use callbook::nameserver::rare::Rare;
-use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, respond};
+use callbook::nameserver::{Outcome, Peer, Served, Transport, View, Worker, answer};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode as Code};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, Name, RecordType as T};
@@ -42,11 +42,11 @@ impl Both {
         Self { view, worker: Worker::default() }
     }
 
-    fn fast(&mut self, packet: &[u8], transport: Transport) -> Vec<u8> {
+    fn sent(&mut self, packet: &[u8], transport: Transport) -> Vec<u8> {
         let mut out = vec![0; 65_535];
-        match respond(&self.view, &mut self.worker, peer(transport), packet, NOW_S, &mut out) {
+        match answer(&self.view, &mut self.worker, peer(transport), packet, NOW_S, &mut out) {
             Outcome::Answer(octets) => out[..octets].to_vec(),
-            Outcome::Drop | Outcome::Later => panic!("no answer"),
+            Outcome::Drop | Outcome::Later | Outcome::Rare => panic!("no answer"),
         }
     }
 
@@ -69,7 +69,7 @@ fn ede(message: &Message) -> Option<u16> {
 }
 
 #[test]
-fn refusals_are_octet_for_octet_those_of_the_fast_path() {
+fn what_the_sockets_send_comes_from_here() {
     let (mut both, rare) = (Both::new(), Rare::default());
     for transport in [Transport::Udp, Transport::Tcp] {
         for edns in [false, true] {
@@ -80,8 +80,8 @@ fn refusals_are_octet_for_octet_those_of_the_fast_path() {
                 ("authors.bind.", T::TXT, DNSClass::CH),
             ] {
                 let asked = packet(OpCode::Query, name, qtype, class, edns);
-                let (fast, rare) = (both.fast(&asked, transport), both.rare(&rare, &asked, transport).unwrap());
-                assert!(fast == rare, "{name} {qtype} {class}\n{fast:02x?}\n{rare:02x?}");
+                let (sent, rare) = (both.sent(&asked, transport), both.rare(&rare, &asked, transport).unwrap());
+                assert!(sent == rare, "{name} {qtype} {class}\n{sent:02x?}\n{rare:02x?}");
             }
         }
     }
