@@ -10,8 +10,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +37,26 @@ impl LogFormat {
 ///
 /// A second call changes nothing, so tests may call it freely.
 pub fn start(format: LogFormat, filter: &str) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(filter));
-    let _already_started = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+    let _already_started = subscriber(format, filter, std::io::stderr).try_init();
+}
+
+/// Libraries that log what peers send, such as a malformed path with a question in it. No filter switches them on.
+const TELLS_QUERIES: [&str; 1] = ["h2"];
+
+fn subscriber<W>(format: LogFormat, filter: &str, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let harmless = filter_fn(|event| {
+        let origin = event.target().split("::").next().unwrap_or_default();
+        !TELLS_QUERIES.contains(&origin)
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
+    tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(filter).and(harmless)))
 }
 
 /// The service's counters. Cheap to clone; one set a server, so that servers in one process do not mix.
@@ -104,3 +123,39 @@ impl Metrics {
 
 /// Methods that become a label; anything else a caller may invent is counted as one, so that labels stay few.
 const KNOWN_METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_filter_makes_a_library_tell_queries() {
+        for (format, filter) in [(LogFormat::Text, "trace"), (LogFormat::Json, "trace,h2=trace,h2::server=trace")] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            tracing::subscriber::with_default(subscriber(format, filter, move || writer.clone()), || {
+                tracing::error!(target: "h2::server", "malformed path (marker)");
+                tracing::error!(target: "h2", "marker");
+                tracing::trace!(target: "callbook::net", "ours");
+            });
+            let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            assert!(told.contains("ours") && !told.contains("marker"), "{told}");
+        }
+    }
+}
