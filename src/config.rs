@@ -73,6 +73,9 @@ pub struct Dns {
     pub tcp_idle_s: u64,
     /// Seconds in which a handshake or a message must be finished and an answer be taken. Default: 5. From 1 to 60.
     pub tcp_patience_s: u64,
+    /// Of a hundred questions for possible numbers in a minute, so many may find nothing before the log warns of a walk;
+    /// 100 switches that off. Default: 95.
+    pub missed_pct_max: u64,
     /// What `version.bind` and `version.server` say (RFC 4892). Default: empty, they are refused.
     pub version: String,
     /// What `hostname.bind` and `id.server` say (RFC 4892). Default: empty, they are refused.
@@ -142,6 +145,7 @@ impl Default for Dns {
             connections_per_prefix_max: 32,
             tcp_idle_s: 10,
             tcp_patience_s: 5,
+            missed_pct_max: 95,
             version: String::new(),
             identity: String::new(),
             nsid: String::new(),
@@ -327,9 +331,14 @@ impl Config {
             is_domain(&absolute(&self.host)),
             format!("host = {:?}: a host name is needed, such as \"directory.example\"", self.host),
         );
-        for (key, text) in [("version", &self.dns.version), ("identity", &self.dns.identity), ("nsid", &self.dns.nsid)] {
+        for (key, text) in [("version", &self.dns.version), ("identity", &self.dns.identity), ("nsid", &self.dns.nsid)]
+        {
             need(text.len() <= 255, format!("dns.{key} has {} octets: at most 255", text.len()));
         }
+        need(
+            self.dns.missed_pct_max <= 100,
+            format!("dns.missed_pct_max = {}: at most 100 (of a hundred)", self.dns.missed_pct_max),
+        );
         need(
             self.dns.filler_per_s <= 1_000_000,
             format!("dns.filler_per_s = {}: at most 1000000", self.dns.filler_per_s),

@@ -61,10 +61,10 @@ impl Instance {
         let apex = config.apex.clone();
         let api = Api {
             authority: authority.clone(),
-            clock,
+            clock: Arc::clone(&clock),
             random: Arc::new(SystemRandom::new()),
             metrics: Metrics::new(vec![
-                Box::new(net::counted::Counted::new(service.counters())),
+                Box::new(net::counted::Counted::new(service.counters(), clock)),
                 Box::new(net::counted::Connections::new(service.connections())),
             ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -11,38 +11,83 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::streams::limits::Limits;
+use crate::clock::Clock;
 use crate::nameserver::Counters;
 
-/// Adds up the counters of all workers at each scrape.
-pub struct Counted(Vec<Arc<Counters>>);
+/// How often the figures move: whoever reads them sees what a minute brought, not what a single query did (DNS.md 7).
+const STEP_S: u64 = 60;
 
-impl Counted {
-    /// The counters of these workers.
-    pub fn new(workers: &[Arc<Counters>]) -> Self {
-        Self(workers.to_vec())
-    }
+/// Adds up the counters of all workers, once a minute at most.
+pub struct Counted {
+    workers: Vec<Arc<Counters>>,
+    clock: Arc<dyn Clock>,
+    shown: Mutex<(u64, Totals)>,
+}
+
+/// The sums over all workers at one moment.
+#[derive(Default)]
+struct Totals {
+    answers: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    dropped: BTreeMap<&'static str, u64>,
+    limited: BTreeMap<&'static str, u64>,
+    numbers: BTreeMap<&'static str, u64>,
+    shed: u64,
+    signatures: u64,
 }
 
 impl Counted {
-    fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (mut limited, mut numbers) = (BTreeMap::new(), BTreeMap::new());
-        for worker in &self.0 {
-            for (how, count) in worker.limits() {
-                *limited.entry(how).or_insert(0) += count;
+    /// The counters of these workers.
+    pub fn new(workers: &[Arc<Counters>], clock: Arc<dyn Clock>) -> Self {
+        Self { workers: workers.to_vec(), clock, shown: Mutex::default() }
+    }
+}
+
+impl Totals {
+    fn of(workers: &[Arc<Counters>]) -> Self {
+        let mut totals = Self::default();
+        for worker in workers {
+            for c in worker.answers() {
+                *totals.answers.entry((c.transport, c.qtype, c.rcode)).or_insert(0) += c.count;
             }
             let (found, missed) = worker.numbers();
-            for (outcome, count) in [("found", found), ("missed", missed)] {
-                *numbers.entry(outcome).or_insert(0) += count;
+            for (into, counts) in [
+                (&mut totals.dropped, worker.drops().collect::<Vec<_>>()),
+                (&mut totals.limited, worker.limits().collect()),
+                (&mut totals.numbers, vec![("found", found), ("missed", missed)]),
+            ] {
+                for (label, count) in counts {
+                    *into.entry(label).or_insert(0) += count;
+                }
             }
+            totals.shed += worker.sheds();
+            totals.signatures += worker.signatures();
+        }
+        totals
+    }
+
+    fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "DNS answers by transport, query type and code";
+        let mut family = encoder.encode_descriptor("dns_answers", help, None, MetricType::Counter)?;
+        for ((transport, qtype, rcode), count) in &self.answers {
+            let labels = [("transport", *transport), ("qtype", *qtype), ("rcode", *rcode)];
+            ConstCounter::<u64>::new(*count).encode(family.encode_family(&labels)?)?;
         }
         for (name, help, label, counts) in [
-            ("dns_limited", "Queries that met a limit, by what was done", "how", limited),
-            ("dns_number_questions", "Questions for possible numbers, by outcome", "outcome", numbers),
+            ("dns_dropped", "Packets without an answer by transport", "transport", &self.dropped),
+            ("dns_limited", "Queries that met a limit, by what was done", "how", &self.limited),
+            ("dns_number_questions", "Questions for possible numbers, by outcome", "outcome", &self.numbers),
         ] {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (value, count) in counts {
-                ConstCounter::<u64>::new(count).encode(family.encode_family(&[(label, value)])?)?;
+                ConstCounter::<u64>::new(*count).encode(family.encode_family(&[(label, *value)])?)?;
             }
+        }
+        for (name, help, count) in [
+            ("dns_shed", "Denials given up under overload", self.shed),
+            ("dns_signatures", "DNSSEC signatures made", self.signatures),
+        ] {
+            let one = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::<u64>::new(count).encode(one)?;
         }
         Ok(())
     }
@@ -50,49 +95,18 @@ impl Counted {
 
 impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Counted({} workers)", self.0.len())
+        write!(f, "Counted({} workers)", self.workers.len())
     }
 }
 
 impl Collector for Counted {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut answers = BTreeMap::new();
-        let mut drops = BTreeMap::new();
-        for worker in &self.0 {
-            for c in worker.answers() {
-                *answers.entry((c.transport, c.qtype, c.rcode)).or_insert(0) += c.count;
-            }
-            for (transport, count) in worker.drops() {
-                *drops.entry(transport).or_insert(0) += count;
-            }
+        let step = self.clock.now_s() / STEP_S;
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.0 != step {
+            *shown = (step, Totals::of(&self.workers));
         }
-        let mut family = encoder.encode_descriptor(
-            "dns_answers",
-            "DNS answers by transport, query type and code",
-            None,
-            MetricType::Counter,
-        )?;
-        for ((transport, qtype, rcode), count) in answers {
-            let labels = [("transport", transport), ("qtype", qtype), ("rcode", rcode)];
-            ConstCounter::<u64>::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "dns_dropped",
-            "Packets without an answer by transport",
-            None,
-            MetricType::Counter,
-        )?;
-        for (transport, count) in drops {
-            ConstCounter::<u64>::new(count).encode(family.encode_family(&[("transport", transport)])?)?;
-        }
-        let shed: u64 = self.0.iter().map(|worker| worker.sheds()).sum();
-        let one =
-            encoder.encode_descriptor("dns_shed", "Denials given up under overload", None, MetricType::Counter)?;
-        ConstCounter::<u64>::new(shed).encode(one)?;
-        self.encode_limits(&mut encoder)?;
-        let signatures: u64 = self.0.iter().map(|worker| worker.signatures()).sum();
-        let one = encoder.encode_descriptor("dns_signatures", "DNSSEC signatures made", None, MetricType::Counter)?;
-        ConstCounter::<u64>::new(signatures).encode(one)
+        shown.1.encode(&mut encoder)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sockets: what comes in goes through `nameserver::respond`, whatever the transport.
 
+mod alarm;
 pub mod bind;
 pub mod counted;
 mod filler;

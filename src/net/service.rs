@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::bind::{BindError, bind};
 use super::streams::CertificateError;
 use super::streams::limits::Limits;
-use super::{filler, streams, udp};
+use super::{alarm, filler, streams, udp};
 use crate::clock::Clock;
 use crate::config::Dns;
 use crate::nameserver::{Counters, Transport, View, Worker};
@@ -85,6 +85,11 @@ impl DnsService {
                     tracing::error!(%error, "a thread for DNS over connections has stopped");
                 }
             });
+        }
+        if dns.missed_pct_max < 100 {
+            let (answering, clock, stop) = (running.counters.clone(), clock.clone(), running.stop.clone());
+            let missed_pct_max = dns.missed_pct_max;
+            running.spawn("dns-alarm", move |_| alarm::run(answering, clock, stop, missed_pct_max));
         }
         let (stop, answering, per_s) = (running.stop.clone(), running.counters.clone(), dns.filler_per_s);
         running.spawn("dns-filler", move |worker| filler::run(view, worker, clock, stop, answering, per_s));

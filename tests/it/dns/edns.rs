@@ -1,6 +1,11 @@
 //! Headers, EDNS, refusals and truncation, as the EDNS compliance tests expect them; `dig` is the judge.
 
+use std::sync::Arc;
+
+use callbook::clock::FakeClock;
 use callbook::nameserver::{Counters, Transport};
+use callbook::net::counted::Counted;
+use callbook::telemetry::Metrics;
 use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
 
@@ -113,4 +118,23 @@ fn counters_tell_types_codes_and_transports() {
         let there = all.iter().any(|c| (c.transport, c.qtype, c.rcode, c.count) == (transport, qtype, rcode, 1));
         assert!(there, "{transport} {qtype} {rcode}: {all:?}");
     }
+}
+
+#[test]
+fn figures_move_once_a_minute() {
+    let clock = Arc::new(FakeClock::at(1_800_000_000_000));
+    let mut desk = Desk::numbers(House::numbers(), 1_800_000_000);
+    let metrics = Metrics::new(vec![Box::new(Counted::new(&[desk.worker.counters()], clock.clone()))]);
+    let mut told = |questions: usize| {
+        for _ in 0..questions {
+            desk.ask(&enum_name(NUMBERS[0]), RecordType::NAPTR, Dnssec::Ok);
+        }
+        let text = metrics.text();
+        let line = text.lines().find(|line| line.starts_with("callbook_dns_number_questions_total{outcome=\"found\"}"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    assert_eq!(told(2), Some(2));
+    assert_eq!(told(3), Some(2), "within the minute nothing tells of a single question");
+    clock.advance(60_000);
+    assert_eq!(told(0), Some(5));
 }
