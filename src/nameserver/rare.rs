@@ -127,7 +127,8 @@ fn answered(asked: &Edns, view: &View, peer: Peer, now_s: u64) -> Result<Edns, (
         compact_ok: false,
         cookie,
         nsid: has(option::NSID),
-        keepalive: value(option::KEEPALIVE).is_some_and(<[u8]>::is_empty),
+        keepalive: has(option::KEEPALIVE),
+        keepalive_time: value(option::KEEPALIVE).is_some_and(|value| !value.is_empty()),
         padding: has(option::PADDING),
     };
     let caller = view.guard().map(|guard| guard.meet(peer, said.cookie, now_s));

@@ -81,7 +81,7 @@ impl View {
 
     /// What OPT says in answers over this transport to what the asker's OPT said.
     pub(super) fn options(&self, edns: &Edns, transport: Transport, caller: Option<&Caller>) -> Options<'_> {
-        let keepalive = edns.keepalive && matches!(transport, Transport::Tcp | Transport::Tls);
+        let keepalive = edns.keepalive && !edns.keepalive_time && matches!(transport, Transport::Tcp | Transport::Tls);
         Options {
             nsid: Some(&*self.nsid).filter(|id| edns.nsid && !id.is_empty()),
             cookie: caller.and_then(|caller| caller.cookie),

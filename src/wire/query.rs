@@ -70,8 +70,10 @@ pub struct Edns {
     pub cookie: Option<Cookie>,
     /// Whether the server's identifier is asked for (RFC 5001 2.1).
     pub nsid: bool,
-    /// Whether the asker would keep the connection (RFC 7828 3.2.1).
+    /// Whether the asker would keep the connection (RFC 7828).
     pub keepalive: bool,
+    /// Whether it named a time for that, which only servers do (RFC 7828 3.2.1).
+    pub keepalive_time: bool,
     /// Whether the query was padded, so that the answer should be (RFC 7830 3).
     pub padding: bool,
 }
@@ -181,6 +183,7 @@ fn opt(record: &Record<'_>) -> Option<Edns> {
         cookie: None,
         nsid: false,
         keepalive: false,
+        keepalive_time: false,
         padding: false,
     };
     if version != 0 {
@@ -196,7 +199,7 @@ fn opt(record: &Record<'_>) -> Option<Edns> {
             // Only the first of several counts (RFC 7873 5.2); one of an impossible length is malformed (5.2.2).
             option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(cookie::read(value)?),
             option::NSID => edns.nsid = true,
-            option::KEEPALIVE => edns.keepalive = value.is_empty(), // only servers name a time (RFC 7828 3.2.1)
+            option::KEEPALIVE => (edns.keepalive, edns.keepalive_time) = (true, !value.is_empty()),
             option::PADDING => edns.padding = true,
             _ => {}
         }

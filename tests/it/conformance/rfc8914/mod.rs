@@ -16,7 +16,7 @@ fn ede(code: u16) -> Vec<u8> {
 #[test]
 fn section_4_refusals_say_why() {
     let mut server = Server::new();
-    let mut chaos = with_options("version.bind.", RecordType::TXT, &[]);
+    let mut chaos = with_options("authors.bind.", RecordType::TXT, &[]);
     let class_at = chaos.len() - 12;
     chaos[class_at] = 3;
     for (what, packet, rcode, code) in [
