@@ -23,7 +23,7 @@ use crate::dnssec::{Algorithm, ZoneKeys, keys};
 use crate::http::{self, Api};
 use crate::log::sha256;
 use crate::nameserver::rare::Rare;
-use crate::nameserver::{Guard, Served, View};
+use crate::nameserver::{Guard, Served, Transport, View};
 use crate::net::{self, DnsService, RunningDns};
 use crate::telemetry::Metrics;
 use crate::wire::Name;
@@ -35,6 +35,8 @@ pub(crate) struct Instance {
     pub(crate) authority: Authority,
     /// Where DNS is answered.
     pub(crate) dns: Vec<SocketAddr>,
+    /// Where it is answered over the encrypted transports.
+    pub(crate) encrypted: Vec<(Transport, SocketAddr)>,
     /// Where the API is served.
     pub(crate) http: SocketAddr,
     running: authority::Running,
@@ -56,7 +58,7 @@ impl Instance {
         let running = authority.start(zone)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
-        let dns = service.addresses().to_vec();
+        let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
         let apex = config.apex.clone();
         let api = Api {
@@ -73,7 +75,7 @@ impl Instance {
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
-        Ok(Self { authority, dns, http, running, service, stop, told_to_stop, api, runtime })
+        Ok(Self { authority, dns, encrypted, http, running, service, stop, told_to_stop, api, runtime })
     }
 
     /// The runtime, for waiting on signals and for asynchronous calls.

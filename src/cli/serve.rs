@@ -6,13 +6,19 @@ use crate::cli::InstallationArgs;
 use crate::cli::instance::Instance;
 use crate::cli::report::{Failure, Report, say};
 use crate::config::Config;
+use crate::nameserver::Transport;
 
 pub(crate) fn run(args: &InstallationArgs, json: bool) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
     let mut instance = Instance::start(&config)?;
     let (dns, http) = (&instance.dns, instance.http);
     if json {
-        say(&json!({"serving": config.apex, "dns": dns, "http": http}).to_string());
+        let over = |transport| -> Vec<_> {
+            instance.encrypted.iter().filter(|(of, _)| *of == transport).map(|(_, address)| address).collect()
+        };
+        let (tls, quic, https) = (over(Transport::Tls), over(Transport::Quic), over(Transport::Https));
+        let facts = json!({"serving": config.apex, "dns": dns, "tls": tls, "quic": quic, "https": https, "http": http});
+        say(&facts.to_string());
     } else {
         let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();
         say(&format!("serving {} · DNS {} · API http://{http}/v1 · stop with Ctrl-C", config.apex, dns.join(", ")));
