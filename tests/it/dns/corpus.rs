@@ -29,22 +29,22 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// xorshift64*: a fixed start gives the same packets each time.
-struct Hand(u64);
+pub(super) struct Hand(pub(super) u64);
 
 impl Hand {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
 
     /// Flips, cuts, doubles, inserts, joins.
-    fn mutate(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
+    pub(super) fn mutate(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut packet = corpus[self.below(corpus.len())].clone();
         for _ in 0..=self.below(4) {
             let at = self.below(packet.len());
@@ -66,7 +66,7 @@ impl Hand {
     }
 }
 
-fn corpus() -> Vec<Vec<u8>> {
+pub(super) fn corpus() -> Vec<Vec<u8>> {
     let mut files: Vec<_> =
         std::fs::read_dir(FOLDER).expect("the corpus").map(|e| e.expect("readable").path()).collect();
     files.sort();

@@ -69,6 +69,11 @@ impl House {
         Self::opened(&Dns::default(), Algorithm::default(), limits)
     }
 
+    /// The same with another configuration and limits.
+    pub(crate) fn guarded_with(dns: &Dns, limits: Limits) -> Self {
+        Self::opened(dns, Algorithm::default(), limits)
+    }
+
     /// The same with keys of this algorithm.
     pub(crate) fn signed_by(algorithm: Algorithm) -> Self {
         Self::opened(&Dns::default(), algorithm, Limits::none())

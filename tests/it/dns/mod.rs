@@ -1,5 +1,6 @@
 //! The DNS side against judges that are not ours: delv, unbound, ldns, dig, dnspython.
 
+mod abuse;
 mod allocations;
 pub(crate) mod ask;
 mod corpus;
@@ -14,7 +15,7 @@ mod limits;
 mod numbers;
 mod rare;
 mod slots;
-mod streams;
+pub(crate) mod streams;
 mod tamper;
 mod udp;
 mod unbound;

@@ -2,8 +2,10 @@
 
 mod api;
 mod bad_input;
+mod canary;
 mod child;
 mod full_disk;
 mod image;
 mod keeps;
 mod session;
+mod traces;

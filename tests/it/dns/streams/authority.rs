@@ -17,21 +17,21 @@ use super::connect;
 use crate::dns::house::House;
 
 /// What the server's certificate is for.
-pub(super) const NAME: &str = "ns1.e164.example";
+pub(crate) const NAME: &str = "ns1.e164.example";
 
 /// A TLS client whose stream can be read and written.
-pub(super) type TlsClient = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type TlsClient = StreamOwned<ClientConnection, TcpStream>;
 
 /// An authority and the folder in which the server's certificate lies.
-pub(super) struct Ca {
+pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
-    pub(super) dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 impl Ca {
     /// With a first certificate for the server.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (key, mut params) = (KeyPair::generate().unwrap(), CertificateParams::new(Vec::new()).unwrap());
         params.distinguished_name.push(DnType::CommonName, "an authority"); // unlike the server's, or it seems self-signed
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,12 +42,12 @@ impl Ca {
         ca
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Replaces the server's certificate and key, as those who renew do: by a new file each.
-    pub(super) fn issue(&self) -> CertificateDer<'static> {
+    pub(crate) fn issue(&self) -> CertificateDer<'static> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![NAME.to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
@@ -57,7 +57,7 @@ impl Ca {
     }
 
     /// Every encrypted transport on ports that the system chooses.
-    pub(super) fn dns(&self) -> Dns {
+    pub(crate) fn dns(&self) -> Dns {
         let any: Vec<SocketAddr> = vec!["127.0.0.1:0".parse().unwrap()];
         Dns {
             tls_listen: any.clone(),
@@ -70,12 +70,12 @@ impl Ca {
     }
 
     /// What a client needs that trusts this authority.
-    pub(super) fn client(&self, alpn: &[&str]) -> ClientConfig {
+    pub(crate) fn client(&self, alpn: &[&str]) -> ClientConfig {
         self.client_of(rustls::ALL_VERSIONS, alpn)
     }
 
     /// The same with these versions of TLS alone.
-    pub(super) fn client_of(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> ClientConfig {
+    pub(crate) fn client_of(&self, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -86,17 +86,17 @@ impl Ca {
     }
 
     /// A connection with its handshake done.
-    pub(super) fn connect(&self, to: SocketAddr, alpn: &[&str]) -> std::io::Result<TlsClient> {
+    pub(crate) fn connect(&self, to: SocketAddr, alpn: &[&str]) -> std::io::Result<TlsClient> {
         handshake(Arc::new(self.client(alpn)), to)
     }
 }
 
 /// The first address for a transport.
-pub(super) fn address(house: &House, transport: Transport) -> SocketAddr {
+pub(crate) fn address(house: &House, transport: Transport) -> SocketAddr {
     house.running.encrypted().iter().find(|(of, _)| *of == transport).unwrap().1
 }
 
-pub(super) fn handshake(config: Arc<ClientConfig>, to: SocketAddr) -> std::io::Result<TlsClient> {
+pub(crate) fn handshake(config: Arc<ClientConfig>, to: SocketAddr) -> std::io::Result<TlsClient> {
     let client = ClientConnection::new(config, ServerName::try_from(NAME).unwrap()).unwrap();
     let mut stream = StreamOwned::new(client, connect(to));
     stream.conn.complete_io(&mut stream.sock)?;
@@ -104,7 +104,7 @@ pub(super) fn handshake(config: Arc<ClientConfig>, to: SocketAddr) -> std::io::R
 }
 
 /// Puts a new file, mode 0600, in the place of the old one.
-pub(super) fn replace(path: &Path, text: &str) {
+pub(crate) fn replace(path: &Path, text: &str) {
     let new = path.with_extension("new");
     let _ = std::fs::remove_file(&new);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).unwrap();
@@ -113,12 +113,12 @@ pub(super) fn replace(path: &Path, text: &str) {
 }
 
 /// Changes a file's mode bits.
-pub(super) fn chmod(path: &Path, mode: u32) {
+pub(crate) fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Everything up to the end of a stream.
-pub(super) fn rest(stream: &mut impl Read) -> Vec<u8> {
+pub(crate) fn rest(stream: &mut impl Read) -> Vec<u8> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).unwrap();
     all

@@ -1,8 +1,8 @@
 //! DNS over connections: what peers may do, and what a slow, idle or hostile one cannot do to others.
 
-mod authority;
+pub(crate) mod authority;
 mod https;
-mod quic;
+pub(crate) mod quic;
 mod tcp;
 mod tls;
 
@@ -21,19 +21,19 @@ use super::house::{NUMBERS, enum_name};
 const WAIT: Duration = Duration::from_secs(20);
 
 /// A question for a number's NAPTR, with this id.
-fn question(id: u16) -> Vec<u8> {
+pub(crate) fn question(id: u16) -> Vec<u8> {
     let mut packet = query(&enum_name(NUMBERS[0]), RecordType::NAPTR, Dnssec::Ok);
     packet[..2].copy_from_slice(&id.to_be_bytes());
     packet
 }
 
 /// A message with its length in front.
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u16).to_be_bytes()[..], message].concat()
 }
 
 /// The next answer, without its length.
-fn answer(stream: &mut impl Read) -> io::Result<Vec<u8>> {
+pub(crate) fn answer(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; u16::from_be_bytes(length).into()];
@@ -48,7 +48,7 @@ fn ask(stream: &mut (impl Read + Write), id: u16) {
 }
 
 /// Whether this is the signed answer to [`question`].
-fn judge(answer: &[u8], id: u16) {
+pub(crate) fn judge(answer: &[u8], id: u16) {
     let message = Message::from_vec(answer).unwrap();
     assert_eq!(message.metadata.id, id);
     assert!(message.answers.iter().any(|rr| rr.record_type() == RecordType::NAPTR));
@@ -56,7 +56,7 @@ fn judge(answer: &[u8], id: u16) {
 }
 
 /// A connection from 127.0.`third`.`last`, so that one machine can be many peers.
-fn connect_from(third: u8, last: u8, to: SocketAddr) -> TcpStream {
+pub(crate) fn connect_from(third: u8, last: u8, to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, third, last], 0)).into()).unwrap();
     socket.connect(&to.into()).unwrap();

@@ -31,7 +31,7 @@ fn on_time(test: impl Future<Output = ()>) {
     runtime.block_on(async { timeout(WAIT, test).await.expect("in time") });
 }
 
-fn client(ca: &Ca) -> Endpoint {
+pub(crate) fn client(ca: &Ca) -> Endpoint {
     let crypto = QuicClientConfig::try_from(ca.client_of(&[&rustls::version::TLS13], &["doq"])).unwrap();
     let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
@@ -44,7 +44,7 @@ async fn connect(ca: &Ca, to: SocketAddr) -> Connection {
 }
 
 /// Sends this on a stream of its own and gives what comes back, if anything does.
-async fn exchange(connection: &Connection, octets: &[u8]) -> Result<Vec<u8>, quinn::ReadToEndError> {
+pub(crate) async fn exchange(connection: &Connection, octets: &[u8]) -> Result<Vec<u8>, quinn::ReadToEndError> {
     let (mut send, mut recv) = connection.open_bi().await.unwrap();
     send.write_all(octets).await.unwrap();
     send.finish().unwrap();
@@ -165,7 +165,7 @@ fn a_query_without_an_end_costs_its_connection_and_no_other() {
 }
 
 /// First packets of so many handshakes, none of which anybody will continue.
-async fn first_packets(ca: &Ca, count: usize) -> Vec<Vec<u8>> {
+pub(crate) async fn first_packets(ca: &Ca, count: usize) -> Vec<Vec<u8>> {
     let nobody = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let endpoint = client(ca);
     let connecting: Vec<_> =
