@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn an_at_sign_in_rdata_is_the_origin_and_elsewhere_it_is_not() {
-        let text = "@ IN SOA @ h.@x (1 ; @\n 2) \n  IN MX 10 @\n x TXT @ \"a @ b\" @\n$ORIGIN sub\n@ 60 CNAME @\nb CNAME \\@\n\
-                    $ORIGIN other.\n c IN SRV 0 0 0 @ ; @";
+        let text = "@ IN SOA @ h.@x (1 ; @\n 2) \n  IN MX 10 @\nx TXT @ \"a @ b\" @\n$ORIGIN sub\n@ 60 CNAME @\nb CNAME \\@\n\
+                    $ORIGIN other.\nc IN SRV 0 0 0 @ ; @";
         let expected = text
             .replace("SOA @", "SOA zone.example.")
             .replace("10 @", "10 zone.example.")
