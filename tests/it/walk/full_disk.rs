@@ -23,7 +23,7 @@ fn a_full_disk_stops_changes_and_nothing_else() {
     let disk = home.path().join("disk");
     fs::create_dir(&disk).expect("a new folder");
     let Some(command) = in_small_disk(&disk, DISK_MIB) else {
-        return peers::skipped("no file system of one's own can be mounted here (unshare)");
+        return peers::not_here("no file system of one's own can be mounted here (unshare)");
     };
     let demo = Demo::start_by(command, &disk.join("demo"), &[]);
     // The provider's files lie elsewhere: it is the directory's disk that is full, not the provider's.
