@@ -5,7 +5,7 @@ use super::view::View;
 use super::worker::Worker;
 use crate::wire::{Rcode, RrType};
 
-/// [`respond`], whose rare packets go to [`super::Rare`]. Never [`Outcome::Rare`].
+/// [`respond`], whose rare packets go to [`super::rare::Rare`]. Never [`Outcome::Rare`].
 pub fn answer(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s: u64, out: &mut [u8]) -> Outcome {
     match respond(view, worker, peer, query, now_s, out) {
         Outcome::Rare => {}

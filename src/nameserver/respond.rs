@@ -34,7 +34,7 @@ pub enum Outcome {
     /// The answer needs a signature, and the worker was told to put those off ([`Worker::signing`]): ask again with
     /// [`super::Signing::Resumed`], after the queries that cost less.
     Later,
-    /// The packet is of a rare kind: the slow path's ([`super::answer`]).
+    /// The packet is of a rare kind: the slow path's ([`super::answer()`]).
     Rare,
 }
 
