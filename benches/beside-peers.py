@@ -2,7 +2,7 @@
 """Look-ups beside other name servers: one zone, one run, one core each, in turns.
 
     benches/beside-peers.py [--n 100000] [--rounds 3] [--secs 10] [--kinds pos,neg,mix]
-                            [--servers callbook,callbook-15,knot,knot-onlinesign,nsd,bind] [--base knot]
+                            [--servers callbook,callbook-15,callbook-updated,knot,knot-onlinesign,nsd,bind] [--base knot]
                             [--latency-rate 20000] [--dir DIR] [--out results.jsonl]
 
 Every server has the same random numbers (+34 6xxxxxxxx, one NAPTR and one identity key each), one UDP thread and, once it
@@ -15,6 +15,7 @@ rate. `other` is what the rest of the machine took; a run with more than 0.1 of 
 
 knot, nsd and bind serve a zone signed before (NSEC3 without salt and iterations, by dnssec-signzone); knot-onlinesign
 and callbook sign denials when asked; callbook signs data when first asked for, which is done before the first round.
+callbook-updated also replaces the data of 1 000 numbers a second meanwhile, on the same processor.
 Needs Debian's dnsperf, and of knot, nsd, bind9 and bind9-utils those that are to be compared; the others are left out.
 The data stay in DIR for the next run. Signing for the peers takes both processors: 30 s at 100 000, 5 min at a million.
 """
@@ -217,7 +218,8 @@ class Callbook(Server):
 
     def command(self):
         algorithm = "15" if self.name.endswith("-15") else "13"
-        options = ["--numbers-file", f"{self.directory}/numbers.txt", "--listen", f"127.0.0.1:{self.port}"]
+        updates = ["--updates", "1000"] if self.name.endswith("-updated") else []
+        options = [*updates, "--numbers-file", f"{self.directory}/numbers.txt", "--listen", f"127.0.0.1:{self.port}"]
         return [self.binary, "--bench", "--threads", "1", "--algorithm", algorithm, *options]
 
 
@@ -271,7 +273,7 @@ class Bind(Server):
 
 
 KINDS_OF_SERVERS = {
-    "callbook": Callbook, "callbook-15": Callbook, "knot": Knot, "knot-onlinesign": KnotOnlinesign, "nsd": Nsd, "bind": Bind,
+    "callbook": Callbook, "callbook-15": Callbook, "callbook-updated": Callbook, "knot": Knot, "knot-onlinesign": KnotOnlinesign, "nsd": Nsd, "bind": Bind,
 }
 
 
