@@ -120,8 +120,9 @@ impl<W: Write> Export<'_, W> {
     }
 
     fn number(&mut self, owner: &Name, number: Number, owned: Owned) -> Result<Vec<RrType>, ExportError> {
-        let Some(entry) = self.zone.published(number.as_u64(), self.now_s) else { return Ok(Vec::new()) };
-        let Some(packed) = entry.packed() else { return Ok(Vec::new()) };
+        let mut facts = Vec::new();
+        let published = self.zone.published(number.as_u64(), self.now_s, &mut facts);
+        let Some((_, packed)) = published else { return Ok(Vec::new()) };
         let mut rdatas = Vec::new();
         owned.rdatas(&packed, &mut rdatas);
         let (rr_type, ttl_s) = (owned.rr_type(), self.zone.ttls().positive_s);

@@ -3,13 +3,13 @@
 use super::fixed;
 use super::respond::Stop;
 use super::signed::{Reply, Set};
+use super::worker::Scratch;
 use crate::dnssec::Window;
 use crate::log::record::Prefix;
 use crate::number::DIGITS_MAX;
 use crate::number::shortest::shortest;
 use crate::wire::answer::Section;
 use crate::wire::{Name, RrType};
-use crate::zone::shard::Entry;
 use crate::zone::{Found, NumberZone, Owned};
 
 /// The key that no number has: what impossible names look up, so that they cost what possible ones cost.
@@ -29,7 +29,7 @@ enum Place {
 
 /// Answers any name at or below the apex of `zone`.
 pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Name, qtype: RrType) -> Result<(), Stop> {
-    let (entry, charged, data) = match place(name, zone.apex()) {
+    let (asked, charged, data) = match place(name, zone.apex()) {
         Place::Fixed => return fixed::answer(reply, name, qtype),
         Place::Digits { key, charged, data } => {
             if zone.fixed().has_cuts()
@@ -37,39 +37,62 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, zone: &NumberZone, name: &Na
             {
                 return fixed::cut(reply, node, exact, qtype);
             }
-            if charged {
-                reply.charge(None)?;
-            }
-            (zone.published(key, reply.now_s), charged, data)
+            (Asked::Key(key), charged, data)
         }
-        Place::Hashed { hash, prefix } => {
-            reply.charge(None)?;
-            let entry = zone.table().by_hash(&hash.unwrap_or_default()).filter(|e| is_live(e, reply.now_s));
-            (entry.filter(|_| hash.is_some()), true, Some(Owned::Records(prefix)))
+        Place::Hashed { hash, prefix } => (Asked::Hash(hash), true, Some(Owned::Records(prefix))),
+    };
+    if charged {
+        reply.charge(None)?;
+    }
+    let mut scratch = std::mem::take(&mut reply.worker.scratch);
+    let done = look_up(reply, zone, name, qtype, asked, Lookup { charged, data }, &mut scratch);
+    reply.worker.scratch = scratch;
+    done
+}
+
+/// How a number is looked up.
+enum Asked {
+    Key(u64),
+    Hash(Option<[u8; 28]>),
+}
+
+/// What is asked of it.
+struct Lookup {
+    charged: bool,
+    data: Option<Owned>,
+}
+
+fn look_up(
+    reply: &mut Reply<'_, '_, '_>,
+    zone: &NumberZone,
+    name: &Name,
+    qtype: RrType,
+    asked: Asked,
+    Lookup { charged, data }: Lookup,
+    Scratch { facts, rdatas }: &mut Scratch,
+) -> Result<(), Stop> {
+    let found = match asked {
+        Asked::Key(key) => zone.published(key, reply.now_s, facts),
+        Asked::Hash(hash) => {
+            zone.published_by_hash(&hash.unwrap_or_default(), reply.now_s, facts).filter(|_| hash.is_some())
         }
     };
     if charged && !reply.worker.is_resumed() {
-        reply.worker.counters.number_asked(entry.is_some());
-        reply.charge(Some(entry.is_none()))?;
+        reply.worker.counters.number_asked(found.is_some());
+        reply.charge(Some(found.is_none()))?;
     }
     reply.answer.authoritative(true);
-    let mut rdatas = std::mem::take(&mut reply.worker.rdatas);
     rdatas.clear();
-    let set = entry.as_ref().zip(data).and_then(|(entry, data)| gather(entry, data, &mut rdatas));
-    let done = match &set {
-        Some((rr_type, window)) => {
-            let slot = entry.as_ref().zip(data).and_then(|(entry, data)| match data {
-                Owned::Records(prefix) => entry.slot(prefix),
-                Owned::Keys => None,
-            });
-            let ttl_s = zone.ttls().positive_s;
-            let set = Set::new(name, *rr_type, ttl_s, &rdatas, *window, slot);
-            uniform(reply, name, qtype, Some(set))
-        }
-        None => uniform(reply, name, qtype, None),
-    };
-    reply.worker.rdatas = rdatas;
-    done
+    let set = found.as_ref().zip(data).and_then(|((entry, packed), owned)| {
+        let slot = match owned {
+            Owned::Records(prefix) => entry.slot(packed, prefix),
+            Owned::Keys => None,
+        };
+        let window = Window::Number { not_after_s: packed.not_after_s };
+        owned.rdatas(packed, rdatas).then_some((owned.rr_type(), window, slot))
+    });
+    let ttl_s = zone.ttls().positive_s;
+    uniform(reply, name, qtype, set.map(|(rr_type, window, slot)| Set::new(name, rr_type, ttl_s, rdatas, window, slot)))
 }
 
 /// The one shape of answers below digits: the RRset that was asked for, or the NSEC that says what there is.
@@ -89,16 +112,6 @@ fn uniform(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType, set: Optio
             }
         },
     }
-}
-
-fn is_live(entry: &Entry, now_s: u64) -> bool {
-    entry.packed().is_some_and(|packed| now_s < packed.not_after_s)
-}
-
-fn gather(entry: &Entry, owned: Owned, rdatas: &mut Vec<u8>) -> Option<(RrType, Window)> {
-    let packed = entry.packed()?;
-    let window = Window::Number { not_after_s: packed.not_after_s };
-    owned.rdatas(&packed, rdatas).then_some((owned.rr_type(), window))
 }
 
 /// Reads the labels from the left in one pass: an underscore label at most, then digits up to the apex.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use super::proof;
 use super::signed::Set;
 use super::view::{Served, View};
-use super::worker::Worker;
+use super::worker::{Scratch, Worker};
 use crate::dnssec::keys::{DNSKEY_TTL_S, Key, ZoneKeys};
 use crate::dnssec::{SignFault, Window};
 use crate::wire::{Name, RrType};
@@ -147,23 +147,34 @@ impl Filling<'_> {
     }
 
     fn number(&mut self, zone: &NumberZone, keys: &ZoneKeys, entry: &Entry) -> Result<(), SignFault> {
-        let Some(packed) = entry.packed().filter(|packed| self.now_s < packed.not_after_s) else { return Ok(()) };
+        let mut scratch = std::mem::take(&mut self.worker.scratch);
+        let done = self.records(zone, keys, entry, &mut scratch);
+        self.worker.scratch = scratch;
+        done
+    }
+
+    fn records(
+        &mut self,
+        zone: &NumberZone,
+        keys: &ZoneKeys,
+        entry: &Entry,
+        Scratch { facts, rdatas }: &mut Scratch,
+    ) -> Result<(), SignFault> {
+        let packed = entry.packed(facts).filter(|packed| self.now_s < packed.not_after_s);
+        let Some(packed) = packed else { return Ok(()) };
         let window = Window::Number { not_after_s: packed.not_after_s };
         for owned in Owned::ALL {
             let Owned::Records(prefix) = owned else { continue };
-            let Some(slot) = entry.slot(prefix) else { continue };
+            let Some(slot) = entry.slot(&packed, prefix) else { continue };
             let Some(owner) = owned.owner(packed.number, zone.apex()) else { continue };
             let stamp = window.at(self.now_s, owner.as_wire()).stamp(keys.zsk().tag);
             if slot.read(stamp).is_some() {
                 continue; // before anything is unpacked: most slots are filled
             }
-            let mut rdatas = std::mem::take(&mut self.worker.rdatas);
             rdatas.clear();
-            owned.rdatas(&packed, &mut rdatas);
-            let set = Set::new(&owner, owned.rr_type(), zone.ttls().positive_s, &rdatas, window, Some(slot));
-            let done = self.slot(keys.zsk(), set, zone.apex());
-            self.worker.rdatas = rdatas;
-            done?;
+            owned.rdatas(&packed, rdatas);
+            let set = Set::new(&owner, owned.rr_type(), zone.ttls().positive_s, rdatas, window, Some(slot));
+            self.slot(keys.zsk(), set, zone.apex())?;
         }
         Ok(())
     }

@@ -37,12 +37,19 @@ pub struct Worker {
     recent: Box<[Option<Recent>]>,
     signing: Signing,
     slips: u32,
-    /// RDATAs put together for the answer at hand.
-    pub(super) rdatas: Vec<u8>,
+    /// A number's data for the answer at hand.
+    pub(super) scratch: Scratch,
     /// The NSEC of the answer at hand.
     pub(super) nsec: Vec<u8>,
     /// Shared with whoever reports metrics.
     pub(super) counters: Arc<Counters>,
+}
+
+/// Room for a number's facts and for RDATAs put together from them.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) facts: Vec<u8>,
+    pub(super) rdatas: Vec<u8>,
 }
 
 struct Recent {
@@ -66,7 +73,7 @@ impl Worker {
             recent: (0..RECENT).map(|_| None).collect(),
             signing: Signing::Now,
             slips: 0,
-            rdatas: Vec::with_capacity(SCRATCH_OCTETS),
+            scratch: Scratch { facts: Vec::with_capacity(SCRATCH_OCTETS), rdatas: Vec::with_capacity(SCRATCH_OCTETS) },
             nsec: Vec::with_capacity(NSEC_OCTETS),
             counters: Arc::default(),
         }

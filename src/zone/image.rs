@@ -1,7 +1,7 @@
 //! The table of numbers as one piece of bytes: what a start serves first, before the ledger was read through.
 //!
 //! ```text
-//! "callbook image 1" ‖ u64 epoch ‖ u64 last_seq ‖ leaf hash[32] ‖ u64 count ‖ entry* ‖ SHA-256 of all before it
+//! "callbook image 2" ‖ u64 epoch ‖ u64 last_seq ‖ leaf hash[32] ‖ u64 count ‖ entry* ‖ SHA-256 of all before it
 //! entry = u64 number ‖ u8 slots ‖ u32 octets ‖ facts
 //! ```
 //! Derived from the ledger and thrown away with any doubt; no other version is ever read.
@@ -15,7 +15,7 @@ use super::shard::Table;
 use crate::log::Hash;
 use crate::number::Number;
 
-const MAGIC: &[u8; 16] = b"callbook image 1";
+const MAGIC: &[u8; 16] = b"callbook image 2";
 
 /// Which epoch of the log an image is at, or a little behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ pub fn write(table: &Table, point: &Point, out: &mut dyn Write) -> io::Result<()
     let mut written = 0;
     table.each_packed(|number, facts, slots| {
         written += 1;
-        hashed.put(&number.as_u64().to_be_bytes())?;
+        hashed.put(&number.to_be_bytes())?;
         hashed.put(&[slots as u8])?; // a number has five at most
         hashed.put(&(facts.len() as u32).to_be_bytes())?;
         hashed.put(facts)

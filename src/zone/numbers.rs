@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::fixed::StaticZone;
 use super::owners::number_name;
-use super::pack;
+use super::pack::{self, Packed};
 use super::shard::{Entry, Table, shard_of};
 use super::slot::{Slot, Slots};
 use super::{Change, NumberData};
@@ -130,9 +130,19 @@ impl NumberZone {
         self.soa.load().serial
     }
 
-    /// A number that is served at `now_s`: in the table and not past its end.
-    pub fn published(&self, key: u64, now_s: u64) -> Option<Entry> {
-        self.table.get(key).filter(|entry| entry.packed().is_some_and(|p| now_s < p.not_after_s))
+    /// A number that is served at `now_s`: in the table and not past its end. `facts` is overwritten.
+    pub fn published<'f>(&self, key: u64, now_s: u64, facts: &'f mut Vec<u8>) -> Option<(Entry, Packed<'f>)> {
+        live(self.table.get(key)?, now_s, facts)
+    }
+
+    /// The same by its hash (RFC 7929 3).
+    pub fn published_by_hash<'f>(
+        &self,
+        hash: &[u8; 28],
+        now_s: u64,
+        facts: &'f mut Vec<u8>,
+    ) -> Option<(Entry, Packed<'f>)> {
+        live(self.table.by_hash(hash)?, now_s, facts)
     }
 
     /// The delegation in the static file that covers a number: such a registration must be refused (DNS.md 3).
@@ -160,6 +170,11 @@ impl NumberZone {
             self.soa.store(Arc::new(Soa::with_serial(&self.fixed, serial)));
         }
     }
+}
+
+fn live(entry: Entry, now_s: u64, facts: &mut Vec<u8>) -> Option<(Entry, Packed<'_>)> {
+    let packed = entry.packed(facts).filter(|packed| now_s < packed.not_after_s)?;
+    Some((entry, packed))
 }
 
 fn cut_over(fixed: &StaticZone, number: Number) -> Option<Name> {

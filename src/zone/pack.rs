@@ -3,7 +3,7 @@
 //! ```text
 //! u8 flags ‖ varint version ‖ varint not_after ‖ state_hash[16] ‖ entry*       entry = u8 (kind | form << 3) ‖ body
 //! ```
-//! The common shapes (a SIP address that holds the number, a raw public key) lose what every number shares; anything
+//! flags: bit 0 for `c=p`, bit 1 + k for each kind k that has entries. The common shapes (a SIP address that holds the number, a raw public key) lose what every number shares; anything
 //! else is kept as it is. What is packed is compared with its unpacking first, so no shape can be misread.
 
 use data_encoding::BASE64URL_NOPAD;
@@ -32,6 +32,7 @@ const DIGITS: u8 = 0x80;
 
 /// Packs one number, and says how many signature slots it needs.
 pub(super) fn pack(data: &NumberData, into: &mut Vec<u8>) -> usize {
+    let flags_at = into.len();
     into.push(u8::from(data.provider_held));
     put_varint(into, data.version);
     put_varint(into, data.not_after_s);
@@ -42,6 +43,7 @@ pub(super) fn pack(data: &NumberData, into: &mut Vec<u8>) -> usize {
         rdatas.sort_unstable(); // the canonical order of RFC 4034 6.3 is that of the octets
         rdatas.dedup();
         slots += usize::from(kind < SLOTTED && !rdatas.is_empty());
+        into[flags_at] |= u8::from(!rdatas.is_empty()) << (kind + 1);
         rdatas.into_iter().for_each(|rdata| put_rdata(into, kind as u8, rdata, data.number));
     }
     for revoked in &data.revoked {
@@ -60,7 +62,7 @@ pub struct Packed<'a> {
     /// Unix seconds; never served from then on.
     pub not_after_s: u64,
     version: u64,
-    provider_held: bool,
+    flags: u8,
     state_hash: &'a [u8],
     entries: &'a [u8],
 }
@@ -72,25 +74,25 @@ impl<'a> Packed<'a> {
         let (version, rest) = varint(rest)?;
         let (not_after_s, rest) = varint(rest)?;
         let (state_hash, entries) = rest.split_at_checked(16)?;
-        Some(Self { number, not_after_s, version, provider_held: flags & 1 != 0, state_hash, entries })
+        Some(Self { number, not_after_s, version, flags, state_hash, entries })
     }
 
     /// Whether there are records of this prefix.
     pub fn has(&self, prefix: Prefix) -> bool {
-        self.entries().any(|entry| entry.prefix() == Some(prefix))
+        kind_of(prefix).is_some_and(|kind| self.kinds() & 1 << kind != 0)
     }
 
     /// Appends the RDATAs of a prefix in the form of [`crate::wire::Rdatas`]; false if there are none.
     pub fn rdatas(&self, prefix: Prefix, into: &mut Vec<u8>) -> bool {
-        let before = into.len();
-        for entry in self.entries().filter(|entry| entry.prefix() == Some(prefix)) {
+        let Some(kind) = kind_of(prefix).filter(|_| self.has(prefix)) else { return false };
+        for entry in self.entries().filter(|entry| entry.kind == kind) {
             let at = into.len();
             into.extend_from_slice(&[0, 0]);
             entry.unpack(self.number, into);
             let octets = (into.len() - at - 2) as u16; // packed from a u16-sized RDATA
             into[at..at + 2].copy_from_slice(&octets.to_be_bytes());
         }
-        into.len() > before
+        true
     }
 
     /// Appends the one RDATA of `_keys` (TXT): the strings that tie this answer to the log (DNS.md 2).
@@ -102,7 +104,7 @@ impl<'a> Packed<'a> {
             put_decimal(text, self.version);
             text.extend_from_slice(b"; s=");
             put_base64::<22>(text, self.state_hash);
-            text.extend_from_slice(if self.provider_held { b"; c=p; e=" } else { b"; c=h; e=" });
+            text.extend_from_slice(if self.flags & 1 != 0 { b"; c=p; e=" } else { b"; c=h; e=" });
             put_decimal(text, self.not_after_s);
         });
         for entry in self.entries().filter(|entry| entry.kind == REVOKED) {
@@ -123,9 +125,14 @@ impl<'a> Packed<'a> {
 
     /// The position of a prefix among the number's signature slots.
     pub(super) fn slot_of(&self, prefix: Prefix) -> Option<usize> {
-        let kind = KINDS.iter().position(|k| *k == prefix).filter(|k| *k < SLOTTED)?;
-        let before = KINDS[..kind].iter().filter(|k| self.has(**k)).count();
-        self.has(prefix).then_some(before)
+        let kind = kind_of(prefix).filter(|kind| usize::from(*kind) < SLOTTED)?;
+        let before = self.kinds() & ((1 << kind) - 1);
+        self.has(prefix).then_some(before.count_ones() as usize)
+    }
+
+    /// A bit for each kind that has entries.
+    fn kinds(&self) -> u8 {
+        self.flags >> 1
     }
 
     /// Whether the number has records under a hash owner name (OpenPGP, S/MIME).
@@ -169,11 +176,12 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-impl Entry<'_> {
-    fn prefix(&self) -> Option<Prefix> {
-        KINDS.get(usize::from(self.kind)).copied()
-    }
+/// The place of a prefix among [`KINDS`].
+fn kind_of(prefix: Prefix) -> Option<u8> {
+    KINDS.iter().position(|kind| *kind == prefix).map(|kind| kind as u8)
+}
 
+impl Entry<'_> {
     fn unpack(&self, number: Number, into: &mut Vec<u8>) {
         match self.form {
             RAW => into.extend_from_slice(self.body),
@@ -235,11 +243,11 @@ fn unpack_naptr(packed: &[u8], number: Number, into: &mut Vec<u8>) {
     let length_at = into.len();
     into.push(0);
     into.extend_from_slice(b"!^.*$!");
-    for &octet in uri {
-        match octet {
-            DIGITS => into.extend_from_slice(number.digits().as_bytes()),
-            other => into.push(other),
-        }
+    let mut parts = uri.split(|octet| *octet == DIGITS);
+    into.extend_from_slice(parts.next().unwrap_or_default());
+    for part in parts {
+        into.extend_from_slice(number.digits().as_bytes());
+        into.extend_from_slice(part);
     }
     into.push(b'!');
     into[length_at] = (into.len() - length_at - 1) as u8;

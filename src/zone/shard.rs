@@ -1,45 +1,59 @@
-//! The table of numbers: 65 536 small immutable shards, each swapped whole when one of its numbers changes.
+//! The table of numbers: 65 536 small shards, each replaced whole when one of its numbers changes.
 //!
 //! Readers take what is there and never wait; a change copies one shard (some 15 numbers of a million).
+//!
+//! ```text
+//! shard = key* ‖ place* ‖ block*      in words of 8 octets, one piece of memory; one key, place and block a number
+//! key   = the number                  ascending, so that a search touches neighbouring cache lines
+//! place = u32 at ‖ u24 octets ‖ u8 slots
+//! block = facts, filled up to words ‖ slot*
+//! ```
+//! A look-up waits for memory four times as long as it computes: so what one answer needs lies close together.
 
+use std::array;
+use std::hint::black_box;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwapAny, Guard};
+use triomphe::ThinArc;
 
 use super::hashes::HashOwners;
-use super::pack::{self, KINDS, Packed};
-use super::slot::{Slot, Slots};
+use super::pack::{self, Packed};
+use super::slot::{SLOT_WORDS, Slot};
 use super::{Change, NumberData};
 use crate::log::record::Prefix;
 use crate::number::Number;
 
-/// Shards: at a million numbers each holds 15, at a hundred million 1 500. Costs 1 MB when empty.
+/// Shards: at a million numbers each holds 15, at a hundred million 1 500. Costs 512 KB when empty.
 const SHARD_BITS: u32 = 16;
 const SHARDS: usize = 1 << SHARD_BITS;
+/// Up to so many keys are compared all of them, without a branch that could be mispredicted.
+const SCANNED_MAX: usize = 32;
+/// Numbers whose memory is asked for at once: as many as a thread can hold shards without counting references.
+const PREFETCHED: usize = 8;
+/// Words of a cache line.
+const LINE_WORDS: usize = 8;
+/// Octets of a shard beside its words: two counters, the count of numbers, and what the allocator adds.
+const SHARD_OVERHEAD_OCTETS: usize = 40;
 
 /// All numbers that are served, packed.
 pub struct Table {
-    shards: Box<[ArcSwap<Shard>]>,
+    shards: Box<[ArcSwapAny<Memory>]>,
     hashes: HashOwners,
     count: AtomicUsize,
     writer: Mutex<()>,
 }
 
-/// Some numbers in ascending order, their facts in one piece, their signature slots in another.
-#[derive(Default)]
-struct Shard {
-    heads: Box<[Head]>,
-    facts: Box<[u8]>,
-    slots: Slots,
-}
+/// A shard's memory: how many numbers, and the words. Only the words of slots ever change.
+type Memory = ThinArc<u32, AtomicU64>;
 
+/// A shard being read.
 #[derive(Clone, Copy)]
-struct Head {
-    number: Number,
-    facts_at: u32,
-    slots_at: u32,
+struct Shard<'a> {
+    count: usize,
+    words: &'a [AtomicU64],
 }
 
 /// Where a [`Table::walk`] has come to. Numbers that come and go meanwhile do not move it.
@@ -51,16 +65,16 @@ pub struct Place {
 
 /// A number that is there. Holds its shard alive; take it for one answer, not longer.
 pub struct Entry {
-    shard: Guard<Arc<Shard>>,
+    memory: Guard<Memory>,
     index: usize,
 }
 
 impl Table {
     /// A table without numbers.
     pub fn empty() -> Self {
-        let nothing = Arc::new(Shard::default());
+        let nothing = Build::default().finish();
         Self {
-            shards: (0..SHARDS).map(|_| ArcSwap::new(nothing.clone())).collect(),
+            shards: (0..SHARDS).map(|_| ArcSwapAny::new(nothing.clone())).collect(),
             hashes: HashOwners::empty(),
             count: AtomicUsize::new(0),
             writer: Mutex::new(()),
@@ -69,9 +83,29 @@ impl Table {
 
     /// The number whose packed value is `key`; 0 and other impossible values are never there and cost the same.
     pub fn get(&self, key: u64) -> Option<Entry> {
-        let shard = self.shards[shard_of(key)].load();
-        let index = shard.heads.binary_search_by_key(&key, |head| head.number.as_u64()).ok()?;
-        Some(Entry { shard, index })
+        let memory = self.shards[shard_of(key)].load();
+        let index = Shard::of(&memory).find(key).ok()?;
+        Some(Entry { memory, index })
+    }
+
+    /// Makes the processor fetch what answers about these numbers will read, for all of them at once: waiting for memory
+    /// one number after the other takes longer than answering. Changes nothing else, whether they are there or not.
+    pub fn prefetch(&self, keys: &[u64]) {
+        for keys in keys.chunks(PREFETCHED) {
+            // Three passes, so that within each no load waits for another.
+            let memories: [Option<Guard<Memory>>; PREFETCHED] =
+                array::from_fn(|i| Some(self.shards[shard_of(*keys.get(i)?)].load()));
+            let shards = || memories.iter().flatten().map(|memory| Shard::of(memory)).zip(keys);
+            for (shard, _) in shards() {
+                shard.touch(0, 2 * shard.count.min(SCANNED_MAX));
+            }
+            for (shard, key) in shards() {
+                if let Ok(index) = shard.find(*key) {
+                    let block = shard.block(index);
+                    shard.touch(block.at, block.facts_words() + SLOT_WORDS);
+                }
+            }
+        }
     }
 
     /// The number that owns a hash owner name (first 28 octets of SHA-256 of "+E164").
@@ -104,17 +138,26 @@ impl Table {
 
     /// Exact octets on the heap, for metrics and for the memory test.
     pub fn heap_octets(&self) -> usize {
-        let shard = |s: &Shard| 96 + size_of_val(&*s.heads) + s.facts.len() + s.slots.heap_octets();
-        SHARDS * size_of::<ArcSwap<Shard>>()
-            + self.shards.iter().map(|s| s.load()).filter(|s| !s.heads.is_empty()).map(|s| shard(&s)).sum::<usize>()
+        let octets = |memory: Guard<Memory>| match memory.header.header {
+            0 => 0, // all of them share one
+            _ => SHARD_OVERHEAD_OCTETS + size_of_val(&memory.slice),
+        };
+        SHARDS * size_of::<ArcSwapAny<Memory>>()
+            + self.shards.iter().map(|shard| octets(shard.load())).sum::<usize>()
             + self.hashes.heap_octets()
     }
 
     /// Calls `each` with every number, in no useful order.
     pub fn for_each(&self, mut each: impl FnMut(Packed<'_>)) {
+        let mut facts = Vec::new();
         for shard in &self.shards {
-            let shard = shard.load_full();
-            (0..shard.heads.len()).filter_map(|i| shard.packed(i)).for_each(&mut each);
+            let memory = shard.load_full();
+            let shard = Shard::of(&memory);
+            for index in 0..shard.count {
+                if let Some(packed) = shard.packed(index, &mut facts) {
+                    each(packed);
+                }
+            }
         }
     }
 
@@ -122,10 +165,10 @@ impl Table {
     pub fn walk(&self, place: Place, mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> Option<Place> {
         let mut from = place.from;
         for (i, shard) in self.shards.iter().enumerate().skip(place.shard) {
-            let mut entry = Entry { shard: shard.load(), index: 0 };
-            entry.index = entry.shard.heads.partition_point(|head| head.number.as_u64() < from);
-            while let Some(head) = entry.shard.heads.get(entry.index) {
-                from = head.number.as_u64() + 1;
+            let mut entry = Entry { memory: shard.load(), index: 0 };
+            entry.index = entry.shard().find(from).unwrap_or_else(|next| next);
+            while entry.index < entry.shard().count {
+                from = entry.shard().key(entry.index) + 1;
                 if each(&entry).is_break() {
                     return Some(Place { shard: i, from });
                 }
@@ -137,11 +180,14 @@ impl Table {
     }
 
     /// Calls `each` with every number, its packed facts and how many slots it has, shard by shard.
-    pub(super) fn each_packed<E>(&self, mut each: impl FnMut(Number, &[u8], usize) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn each_packed<E>(&self, mut each: impl FnMut(u64, &[u8], usize) -> Result<(), E>) -> Result<(), E> {
+        let mut facts = Vec::new();
         for shard in &self.shards {
-            let shard = shard.load_full();
-            for index in 0..shard.heads.len() {
-                each(shard.heads[index].number, shard.facts(index), shard.slots(index).len())?;
+            let memory = shard.load_full();
+            let shard = Shard::of(&memory);
+            for index in 0..shard.count {
+                shard.facts(index, &mut facts);
+                each(shard.key(index), &facts, shard.block(index).slots)?;
             }
         }
         Ok(())
@@ -151,33 +197,44 @@ impl Table {
     pub fn holds(&self, data: &NumberData, scratch: &mut Vec<u8>) -> bool {
         scratch.clear();
         pack::pack(data, scratch);
-        self.get(data.number.as_u64()).is_some_and(|entry| entry.shard.facts(entry.index) == scratch.as_slice())
+        let mut facts = Vec::new();
+        self.get(data.number.as_u64()).is_some_and(|entry| {
+            entry.shard().facts(entry.index, &mut facts);
+            facts == *scratch
+        })
     }
 
     /// Fills shard `i` of a new table with packed facts in ascending order of number.
-    pub(super) fn fill<'a>(&self, i: usize, sorted: impl Iterator<Item = (Number, &'a [u8], usize)> + Clone) {
-        let mut build = Build::with_room(sorted.clone().count(), sorted.clone().map(|s| s.1.len()).sum());
-        sorted.for_each(|(number, facts, slots)| build.push(number, facts, slots));
-        let shard = build.finish();
-        for index in 0..shard.heads.len() {
-            if let Some(packed) = shard.packed(index).filter(Packed::is_hashed) {
+    pub(super) fn fill<'a>(&self, i: usize, sorted: impl Iterator<Item = (Number, &'a [u8], usize)>) {
+        let mut build = Build::default();
+        sorted.for_each(|(number, facts, slots)| build.push(number.as_u64(), facts, slots));
+        let memory = build.finish();
+        let (shard, mut facts) = (Shard::of(&memory), Vec::new());
+        for index in 0..shard.count {
+            if let Some(packed) = shard.packed(index, &mut facts).filter(Packed::is_hashed) {
                 self.hashes.insert(packed.number);
             }
         }
-        self.count.fetch_add(shard.heads.len(), Ordering::Relaxed);
-        self.shards[i].store(Arc::new(shard));
+        self.count.fetch_add(shard.count, Ordering::Relaxed);
+        self.shards[i].store(memory);
     }
 
     fn rebuild(&self, i: usize, changes: &[&Change]) {
-        let old = self.shards[i].load_full();
-        let mut build = Build::with_room(old.heads.len() + changes.len(), old.facts.len() + 96 * changes.len());
-        let (mut kept, mut carried) = (0, Vec::new());
+        let memory = self.shards[i].load_full();
+        let old = Shard::of(&memory);
+        let (mut build, mut carried, mut facts, mut kept) = (Build::default(), Vec::new(), Vec::new(), 0);
+        let mut carry = |build: &mut Build, index: usize| {
+            old.facts(index, &mut facts);
+            carried.push((build.heads.len(), index));
+            build.push(old.key(index), &facts, old.block(index).slots);
+        };
         for change in changes {
-            while kept < old.heads.len() && old.heads[kept].number < change.number() {
-                carried.extend(build.carry(&old, kept));
+            let key = change.number().as_u64();
+            while kept < old.count && old.key(kept) < key {
+                carry(&mut build, kept);
                 kept += 1;
             }
-            if kept < old.heads.len() && old.heads[kept].number == change.number() {
+            if kept < old.count && old.key(kept) == key {
                 kept += 1; // replaced or removed, with its signatures
             }
             match change {
@@ -185,97 +242,171 @@ impl Table {
                 Change::Remove(_) => {}
             }
         }
-        for rest in kept..old.heads.len() {
-            carried.extend(build.carry(&old, rest));
-        }
-        let new = build.finish();
+        (kept..old.count).for_each(|rest| carry(&mut build, rest));
+        let memory = build.finish();
+        let new = Shard::of(&memory);
         for (to, from) in carried {
-            if let (Some(to), Some(from)) = (new.slots.slot(to), old.slots.slot(from)) {
-                to.copy_from(from);
+            for i in 0..new.block(to).slots {
+                if let (Some(to), Some(from)) = (new.slot(to, i), old.slot(from, i)) {
+                    to.copy_from(from);
+                }
             }
         }
+        self.keep_hashes(new, changes);
+        self.count.fetch_add(new.count, Ordering::Relaxed);
+        self.count.fetch_sub(old.count, Ordering::Relaxed);
+        self.shards[i].store(memory);
+    }
+
+    fn keep_hashes(&self, new: Shard<'_>, changes: &[&Change]) {
+        let mut facts = Vec::new();
         for change in changes {
-            let index = new.heads.binary_search_by_key(&change.number(), |head| head.number);
-            match index.ok().and_then(|at| new.packed(at)).filter(Packed::is_hashed) {
+            let index = new.find(change.number().as_u64()).ok();
+            match index.and_then(|at| new.packed(at, &mut facts)).filter(Packed::is_hashed) {
                 Some(_) => self.hashes.insert(change.number()),
                 None => self.hashes.remove(change.number()),
             }
         }
-        self.count.fetch_add(new.heads.len(), Ordering::Relaxed);
-        self.count.fetch_sub(old.heads.len(), Ordering::Relaxed);
-        self.shards[i].store(Arc::new(new));
     }
 }
 
 impl Entry {
-    /// The number's facts.
-    pub fn packed(&self) -> Option<Packed<'_>> {
-        self.shard.packed(self.index)
+    /// The number's facts, which are copied into `facts` for that.
+    pub fn packed<'f>(&self, facts: &'f mut Vec<u8>) -> Option<Packed<'f>> {
+        self.shard().packed(self.index, facts)
     }
 
-    /// The signature slot beside the RRset of `prefix`; none for OpenPGP and S/MIME, which are signed when asked for.
-    pub fn slot(&self, prefix: Prefix) -> Option<Slot<'_>> {
-        let at = self.packed()?.slot_of(prefix)?;
-        self.shard.slots.slot(self.shard.heads[self.index].slots_at as usize + at)
+    /// The signature slot beside the RRset of `prefix`, of which `packed` tells; none for OpenPGP and S/MIME, which are
+    /// signed when asked for.
+    pub fn slot(&self, packed: &Packed<'_>, prefix: Prefix) -> Option<Slot<'_>> {
+        self.shard().slot(self.index, packed.slot_of(prefix)?)
+    }
+
+    fn shard(&self) -> Shard<'_> {
+        Shard::of(&self.memory)
     }
 }
 
-impl Shard {
-    fn facts(&self, index: usize) -> &[u8] {
-        let end = self.heads.get(index + 1).map_or(self.facts.len(), |next| next.facts_at as usize);
-        &self.facts[self.heads[index].facts_at as usize..end]
+/// Where the facts and slots of a number lie.
+#[derive(Clone, Copy)]
+struct Block {
+    at: usize,
+    octets: usize,
+    slots: usize,
+}
+
+impl Block {
+    /// The words of its facts; its slots follow.
+    fn facts_words(self) -> usize {
+        self.octets.div_ceil(8)
     }
 
-    fn packed(&self, index: usize) -> Option<Packed<'_>> {
-        Packed::read(self.heads[index].number, self.facts(index))
+    fn words(self) -> usize {
+        self.facts_words() + self.slots * SLOT_WORDS
     }
 
-    fn slots(&self, index: usize) -> std::ops::Range<usize> {
-        let from = self.heads[index].slots_at as usize;
-        from..from + self.packed(index).map_or(0, |p| KINDS.iter().filter(|k| p.slot_of(**k).is_some()).count())
+    fn to_word(self) -> u64 {
+        (self.at as u64) << 32 | (self.octets as u64) << 8 | self.slots as u64
+    }
+
+    fn from_word(word: u64) -> Self {
+        Self { at: (word >> 32) as usize, octets: (word >> 8 & 0xff_ffff) as usize, slots: (word & 0xff) as usize }
+    }
+}
+
+impl<'a> Shard<'a> {
+    fn of(memory: &'a Memory) -> Self {
+        Self { count: memory.header.header as usize, words: &memory.slice }
+    }
+
+    /// Reads one word of each cache line of a stretch.
+    fn touch(self, at: usize, words: usize) {
+        let stretch = self.words.get(at..(at + words).min(self.words.len())).unwrap_or_default();
+        for word in stretch.iter().step_by(LINE_WORDS).chain(stretch.last()) {
+            black_box(word.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Where `key` is, or where it would be.
+    fn find(self, key: u64) -> Result<usize, usize> {
+        let keys = &self.words[..self.count];
+        let below = |word: &AtomicU64| word.load(Ordering::Relaxed) < key;
+        let at = match keys.len() {
+            ..=SCANNED_MAX => keys.iter().filter(|word| below(word)).count(),
+            _ => keys.partition_point(below),
+        };
+        match keys.get(at).is_some_and(|word| word.load(Ordering::Relaxed) == key) {
+            true => Ok(at),
+            false => Err(at),
+        }
+    }
+
+    fn key(self, index: usize) -> u64 {
+        self.words[index].load(Ordering::Relaxed)
+    }
+
+    fn block(self, index: usize) -> Block {
+        Block::from_word(self.words[self.count + index].load(Ordering::Relaxed))
+    }
+
+    /// Copies the facts of a number.
+    fn facts(self, index: usize, into: &mut Vec<u8>) {
+        let block = self.block(index);
+        into.clear();
+        for word in &self.words[block.at..block.at + block.facts_words()] {
+            into.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        into.truncate(block.octets);
+    }
+
+    fn packed<'f>(self, index: usize, facts: &'f mut Vec<u8>) -> Option<Packed<'f>> {
+        self.facts(index, facts);
+        Packed::read(Number::from_u64(self.key(index)).ok()?, facts)
+    }
+
+    fn slot(self, index: usize, i: usize) -> Option<Slot<'a>> {
+        let block = self.block(index);
+        let at = block.at + block.facts_words() + i * SLOT_WORDS;
+        Slot::in_words(self.words.get(at..at + SLOT_WORDS)?)
     }
 }
 
 /// A shard being put together, in ascending order of number.
+#[derive(Default)]
 struct Build {
-    heads: Vec<Head>,
+    heads: Vec<(u64, Block)>,
     facts: Vec<u8>,
-    slots: usize,
 }
 
 impl Build {
-    fn with_room(heads: usize, facts: usize) -> Self {
-        Self { heads: Vec::with_capacity(heads), facts: Vec::with_capacity(facts), slots: 0 }
-    }
-
-    fn push(&mut self, number: Number, facts: &[u8], slots: usize) {
-        self.head(number);
+    fn push(&mut self, key: u64, facts: &[u8], slots: usize) {
+        let at = self.facts.len();
         self.facts.extend_from_slice(facts);
-        self.slots += slots;
+        self.heads.push((key, Block { at, octets: facts.len(), slots }));
     }
 
     fn put(&mut self, data: &NumberData) {
-        self.head(data.number);
-        self.slots += pack::pack(data, &mut self.facts);
+        let at = self.facts.len();
+        let slots = pack::pack(data, &mut self.facts);
+        self.heads.push((data.number.as_u64(), Block { at, octets: self.facts.len() - at, slots }));
     }
 
-    /// Takes number `index` of `old` over; says which slots correspond: (new, old).
-    fn carry(&mut self, old: &Shard, index: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (to, from) = (self.slots, old.slots(index));
-        self.push(old.heads[index].number, old.facts(index), from.len());
-        from.enumerate().map(move |(i, from)| (to + i, from))
-    }
-
-    fn head(&mut self, number: Number) {
-        self.heads.push(Head { number, facts_at: self.facts.len() as u32, slots_at: self.slots as u32 });
-    }
-
-    fn finish(self) -> Shard {
-        Shard {
-            heads: self.heads.into_boxed_slice(),
-            facts: self.facts.into_boxed_slice(),
-            slots: Slots::empty(self.slots),
+    fn finish(self) -> Memory {
+        let mut words: Vec<u64> = self.heads.iter().map(|(key, _)| *key).collect();
+        let mut at = 2 * words.len();
+        for (_, block) in &self.heads {
+            words.push(Block { at, ..*block }.to_word());
+            at += block.words();
         }
+        for (_, block) in &self.heads {
+            for chunk in self.facts[block.at..block.at + block.octets].chunks(8) {
+                let mut octets = [0u8; 8];
+                octets[..chunk.len()].copy_from_slice(chunk);
+                words.push(u64::from_ne_bytes(octets));
+            }
+            words.extend(std::iter::repeat_n(0, block.slots * SLOT_WORDS));
+        }
+        ThinArc::from_header_and_iter(self.heads.len() as u32, words.into_iter().map(AtomicU64::new))
     }
 }
 

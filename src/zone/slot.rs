@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 /// A raw signature of algorithm 13 or 15.
 pub type SignatureBytes = [u8; 64];
 
+/// Words of 8 octets that a slot takes: the stamp and the signature.
+pub(super) const SLOT_WORDS: usize = WORDS;
 const WORDS: usize = 9;
 const BUSY: u64 = 1;
 const READY: u64 = 2;
@@ -44,6 +46,13 @@ impl Slots {
     /// Octets on the heap.
     pub fn heap_octets(&self) -> usize {
         self.0.len() * 8
+    }
+}
+
+impl<'a> Slot<'a> {
+    /// The slot that is made of these words, [`SLOT_WORDS`] of them.
+    pub(super) fn in_words(words: &'a [AtomicU64]) -> Option<Self> {
+        words.try_into().ok().map(Self)
     }
 }
 

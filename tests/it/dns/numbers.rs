@@ -72,9 +72,13 @@ fn a_neighbours_change_keeps_signatures_and_ones_own_drops_them() {
     let zone = loader.finish(fixed(), Ttls::default(), 1).unwrap();
     let stamp = Stamp { start_s: 1_800_000_000, key_tag: 4711 };
     let key = |i: u64| synthetic(i).number.as_u64();
-    let read = |i| zone.table().get(key(i)).unwrap().slot(Prefix::Id).unwrap().read(stamp);
+    let read = |i| {
+        let (entry, mut facts) = (zone.table().get(key(i)).unwrap(), Vec::new());
+        entry.slot(&entry.packed(&mut facts).unwrap(), Prefix::Id).unwrap().read(stamp)
+    };
     for i in 0..2_000 {
-        zone.table().get(key(i)).unwrap().slot(Prefix::Id).unwrap().write(stamp, &[i as u8; 64]);
+        let (entry, mut facts) = (zone.table().get(key(i)).unwrap(), Vec::new());
+        entry.slot(&entry.packed(&mut facts).unwrap(), Prefix::Id).unwrap().write(stamp, &[i as u8; 64]);
     }
     let changes: Vec<Change> = (0..2_000).filter(|i| i % 3 == 0).map(|i| Change::Put(synthetic(i))).collect();
     let more: Vec<Change> = (5_000..7_000).map(|i| Change::Put(synthetic(i))).collect();
@@ -114,10 +118,11 @@ fn many_numbers_take_little_memory() {
     // Shards are fuller at a million; their fixed cost is counted here in full.
     let each = (zone.table().heap_octets() - empty) / MANY as usize;
     assert!(each <= OCTETS_A_NUMBER_MAX + 24, "{each} octets a number, signatures included");
+    let mut facts = Vec::new();
     for i in [0, 1, MANY / 2, MANY - 1] {
-        assert!(zone.published(synthetic(i).number.as_u64(), 0).is_some());
+        assert!(zone.published(synthetic(i).number.as_u64(), 0, &mut facts).is_some());
     }
-    assert!(zone.published(synthetic(0).number.as_u64() + 1, 0).is_none());
+    assert!(zone.published(synthetic(0).number.as_u64() + 1, 0, &mut facts).is_none());
 }
 
 /// Resident memory of this process in octets.
