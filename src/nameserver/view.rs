@@ -1,5 +1,6 @@
 //! What is served at one moment: zones with their keys. Swapped whole when keys or static data change; numbers change inside.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::guard::{Caller, Guard};
@@ -16,6 +17,7 @@ const NSID_OCTETS_MAX: usize = 255;
 /// Everything that [`respond`](super::respond()) answers from.
 #[derive(Clone, Default)]
 pub struct View {
+    /// The deepest apexes first.
     zones: Vec<Served>,
     guard: Option<Arc<Guard>>,
     /// What this server calls itself to who asks (RFC 5001); empty: nothing.
@@ -45,7 +47,8 @@ pub enum ZoneData {
 
 impl View {
     /// A view of these zones.
-    pub fn new(zones: Vec<Served>) -> Self {
+    pub fn new(mut zones: Vec<Served>) -> Self {
+        zones.sort_by_key(|zone| Reverse(zone.apex().as_wire().len()));
         Self { zones, ..Self::default() }
     }
 
@@ -102,7 +105,7 @@ impl View {
                 Some(at) => at > 0 || !parent_side,
                 None => false,
             };
-            self.zones.iter().filter(fits).max_by_key(|z| z.apex().as_wire().len())
+            self.zones.iter().find(fits)
         };
         if qtype == RrType::DS { deepest(true).or_else(|| deepest(false)) } else { deepest(false) }
     }

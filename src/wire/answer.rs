@@ -303,14 +303,14 @@ impl<'o, 'q> Answer<'o, 'q> {
 
     /// Where the question's name has exactly this suffix, as an offset into the message.
     fn in_question(&self, suffix: &[u8]) -> Option<u16> {
-        let name = self.question?.name;
-        let start = name.as_wire().len().checked_sub(suffix.len())?;
+        let name = self.question?.name.as_wire();
+        let start = name.len().checked_sub(suffix.len())?;
         let mut at = 0usize;
         while at < start {
-            at += 1 + usize::from(*name.as_wire().get(at)?);
+            at += 1 + usize::from(*name.get(at)?);
         }
         let offset = HEADER_OCTETS + at;
-        (at == start && name.as_wire().get(at..)? == suffix && offset <= POINTER_REACH).then_some(offset as u16)
+        (at == start && name.get(at..)? == suffix && offset <= POINTER_REACH).then_some(offset as u16)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
