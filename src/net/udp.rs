@@ -27,7 +27,7 @@ use self::deferred::Deferred;
 use self::packet::{Asker, Batch};
 use self::system::Mailbox;
 use crate::clock::Clock;
-use crate::nameserver::{Counters, Outcome, Peer, Signing, Transport, View, Worker, answer};
+use crate::nameserver::{Counters, Outcome, Peer, Signing, Transport, View, Worker, answer, prefetch};
 use crate::wire::answer::UDP_OCTETS_MAX;
 
 /// Queries have no reason to be longer; the rest of a longer packet is cut off and it is refused as malformed.
@@ -115,6 +115,9 @@ impl<P: Post> Desk<P> {
         let signed_before = self.counters.signatures();
         let put_off = (flooded || !idle) && self.dear_batches < DEAR_BATCHES;
         self.responder.0.signing(if put_off { Signing::PutOff } else { Signing::Now });
+        if self.queries.iter().len() > 1 {
+            prefetch(&view, self.queries.iter().map(|query| query.octets()));
+        }
         for query in self.queries.iter() {
             let outcome = self.responder.answer(&view, now_s, query.asker, query.octets(), &mut self.answers);
             if outcome == Outcome::Later {
