@@ -15,6 +15,7 @@ mod denial;
 mod endpoint;
 mod exchange;
 mod explain;
+pub mod fuzz;
 pub mod holder;
 mod keys;
 pub mod lookup;

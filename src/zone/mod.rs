@@ -6,6 +6,7 @@ mod build;
 pub mod chain;
 mod draft;
 pub mod fixed;
+pub mod fuzz;
 pub mod hashes;
 pub mod image;
 pub mod master;

@@ -7,6 +7,7 @@ mod conformance;
 mod dns;
 mod holder;
 mod house;
+mod judges;
 mod law;
 mod layers;
 mod ledger;

@@ -10,8 +10,9 @@ use std::process::{Command, Stdio};
 const REQUIRE: &str = "CALLBOOK_REQUIRE_PEERS";
 /// Set by `./test`: a file that collects one line a skipped test, for the closing summary.
 const SKIPPED: &str = "CALLBOOK_SKIPPED";
-/// Where Debian keeps daemons, which a user's PATH often leaves out.
-const DAEMON_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+/// Where Debian keeps daemons, which a user's PATH often leaves out; at last where `./test` unpacks what must not be installed.
+const DAEMON_FOLDERS: [&str; 4] =
+    ["/usr/sbin", "/usr/local/sbin", "/lib/systemd", concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers/lib/systemd")];
 
 /// The path of a program such as `unbound-host`; nothing when it is missing and the test shall return early.
 ///

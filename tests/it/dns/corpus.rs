@@ -1,18 +1,32 @@
-//! The fuzz corpus, replayed without a fuzzer, and a million packets made from it by a seeded hand.
+//! The fuzz corpora, replayed without a fuzzer, and inputs made from them by a seeded hand: packets to the name server, answers
+//! to those who ask, master files.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use callbook::client::fuzz::answer;
+use callbook::clock::{Clock, SystemClock};
+use callbook::nameserver::Transport;
 use callbook::nameserver::fuzz::Target;
+use callbook::zone::fuzz::master;
 use hickory_proto::rr::RecordType;
 
 use super::allocations;
-use super::ask::{Dnssec, query};
-use super::house::{APEX, enum_name};
+use super::ask::{Desk, Dnssec, query};
+use super::house::{APEX, House, NUMBERS, enum_name};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/respond");
-/// Packets in one run of the tests; some ten seconds.
-const MUTATED: u64 = 1_000_000;
-/// Set to make the corpus anew from the questions of the tests.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
+/// Inputs in one run of the tests; some ten seconds for all of them.
+const PACKETS: u64 = 1_000_000;
+const ANSWERS: u64 = 200_000;
+const FILES: u64 = 20_000;
+/// Set to make so many times as many inputs.
+const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
+/// Set to start the hand elsewhere.
+const SEED: &str = "CALLBOOK_SEED";
+const USUAL_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Set to make the corpora anew from the questions of the tests.
 const UPDATE: &str = "CALLBOOK_UPDATE_CORPUS";
 
 /// Questions of every kind, each behind an octet that chooses transport and sender.
@@ -66,35 +80,88 @@ impl Hand {
     }
 }
 
+/// Packets to the name server.
 pub(super) fn corpus() -> Vec<Vec<u8>> {
-    let mut files: Vec<_> =
-        std::fs::read_dir(FOLDER).expect("the corpus").map(|e| e.expect("readable").path()).collect();
+    inputs("respond")
+}
+
+/// The corpus of a fuzz target, in the order of its file names.
+fn inputs(target: &str) -> Vec<Vec<u8>> {
+    let folder = std::fs::read_dir(Path::new(FOLDER).join(target)).expect("the corpus");
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
 }
 
-#[test]
-fn the_corpus_breaks_no_rule() {
-    if std::env::var_os(UPDATE).is_some() {
-        for (i, seed) in seeds().iter().enumerate() {
-            std::fs::write(Path::new(FOLDER).join(format!("question-{i:03}")), seed).expect("writable");
+/// Puts `usual` mutated inputs, or as many times more as is asked for, to a body; gives how many it found well-formed.
+fn mutated(target: &str, usual: u64, mut body: impl FnMut(&[u8]) -> Result<bool, &'static str>) -> (u64, u64) {
+    let from_env = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let (seed, count) = (from_env(SEED).unwrap_or(USUAL_SEED), usual * from_env(RUNS).unwrap_or(1));
+    let (corpus, mut hand, mut taken, began) = (inputs(target), Hand(seed.max(1)), 0, Instant::now());
+    for i in 0..count {
+        let input = hand.mutate(&corpus);
+        match body(&input) {
+            Ok(well_formed) => taken += u64::from(well_formed),
+            Err(broken) => panic!("{target}: {broken}: input {i} from {SEED}={seed}:\n{}", input.escape_ascii()),
         }
     }
+    let took = began.elapsed().as_secs_f64();
+    println!("{target}: {count} inputs, {taken} well-formed, in {took:.1} s: {:.0} a second", count as f64 / took);
+    (count, taken)
+}
+
+/// Answers of a number zone, signed, of every sort.
+fn answers() -> Vec<Vec<u8>> {
+    let mut desk = Desk::numbers(House::numbers(), SystemClock.now_s());
+    let names = [enum_name(NUMBERS[2]), enum_name("+447700900999"), APEX.to_owned(), "www.e164.example.".to_owned()];
+    let below = ["_id", "_e2e", "_keys"].map(|label| format!("{label}.{}", enum_name(NUMBERS[2])));
+    let beside = ["nothing", "4.4", "6.4", "1.7"].map(|name| format!("{name}.{APEX}"));
+    let types = [RecordType::NAPTR, RecordType::TLSA, RecordType::TXT, RecordType::DS, RecordType::DNSKEY];
+    let asked = names.iter().chain(&below).chain(&beside).flat_map(|name| types.map(|rr_type| (name, rr_type)));
+    asked.filter_map(|(name, rr_type)| desk.raw(&query(name, rr_type, Dnssec::Ok), Transport::Tcp)).collect()
+}
+
+fn write(target: &str, inputs: &[Vec<u8>], kind: &str) {
+    for (i, input) in inputs.iter().enumerate() {
+        std::fs::write(Path::new(FOLDER).join(target).join(format!("{kind}-{i:03}")), input).expect("writable");
+    }
+}
+
+#[test]
+fn the_corpora_break_no_rule() {
+    if env::var_os(UPDATE).is_some() {
+        write("respond", &seeds(), "question");
+        write("answer", &answers(), "answer");
+    }
     let mut target = Target::new().expect("the zones are right");
-    let corpus = corpus();
-    assert!(corpus.len() >= 100, "{} packets", corpus.len());
-    for (i, packet) in corpus.iter().enumerate() {
+    let (packets, answers, files) = (inputs("respond"), inputs("answer"), inputs("master"));
+    assert!(packets.len() >= 100 && answers.len() >= 50 && files.len() >= 5, "a corpus is missing");
+    for (i, packet) in packets.iter().enumerate() {
         assert_eq!(target.packet(packet), Ok(()), "packet {i}");
+    }
+    for (i, packet) in answers.iter().enumerate() {
+        assert_eq!(answer(packet), Ok(true), "answer {i}");
+    }
+    for (i, file) in files.iter().enumerate() {
+        assert_eq!(master(file), Ok(true), "file {i}");
     }
 }
 
 #[test]
 fn a_million_mutated_packets_break_no_rule() {
     let mut target = Target::new().expect("the zones are right");
-    let (corpus, mut hand) = (corpus(), Hand(0x9e37_79b9_7f4a_7c15));
-    for i in 0..MUTATED {
-        let packet = hand.mutate(&corpus);
-        assert_eq!(target.packet(&packet), Ok(()), "mutated packet {i} from the start 0x9e3779b97f4a7c15");
-    }
-    assert!(target.answers() > MUTATED / 4, "{} packets were answered: silence breaks no rule", target.answers());
+    let (count, _) = mutated("respond", PACKETS, |packet| target.packet(packet).map(|()| true));
+    assert!(target.answers() > count / 4, "{} packets were answered: silence breaks no rule", target.answers());
+}
+
+#[test]
+fn mutated_answers_break_no_rule_of_those_who_ask() {
+    let (count, read) = mutated("answer", ANSWERS, answer);
+    assert!(read > count / 10, "{read} answers could be read: what cannot be read breaks no rule");
+}
+
+#[test]
+fn mutated_master_files_break_no_rule() {
+    let (count, taken) = mutated("master", FILES, master);
+    assert!(taken > count / 10, "{taken} files were taken: what is refused breaks no rule");
 }

@@ -1,16 +1,14 @@
 //! A zone of algorithm 15 (RFC 8080) before the same judges: delv, unbound and ldns call it secure.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use callbook::clock::{Clock, SystemClock};
 use callbook::dnssec::{Algorithm, anchor, export};
 use callbook::wire::Name;
 use ring::rand::SystemRandom;
-use serde_json::Value;
 
 use super::house::{APEX, House, NUMBERS, ZONE, enum_name, have, run, text};
+use super::serving::Serving;
 use super::unbound::Unbound;
 
 fn house() -> House {
@@ -71,16 +69,6 @@ fn ldns_verifies_the_export_and_makes_the_same_ds() {
     assert!(theirs.len() == 64 && ours.contains(&format!(" 15 2 {theirs}")), "{ours}{}", text(&ds));
 }
 
-/// `callbook zone serve`, ended by its id.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn callbook(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callbook"));
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -95,18 +83,13 @@ fn zone_serve_signs_with_it() {
     let house = house();
     let file = house.path("plain.zone");
     std::fs::write(&file, ZONE).unwrap();
-    let args = ["zone", "serve", "--origin", APEX, "--algorithm", "15", "--listen", "127.0.0.1:0", "--json"];
-    let mut serving = Serving(callbook(&args).arg(&file).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(serving.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let facts: Value = serde_json::from_str(&line).unwrap();
-    let address: SocketAddr = facts["dns"][0].as_str().unwrap().parse().unwrap();
-    let dnskey = facts["anchor"].as_str().unwrap().split(" DNSKEY ").nth(1).unwrap();
+    let serving = Serving::start(&file, APEX, &["--algorithm", "15"]);
+    let dnskey = serving.facts["anchor"].as_str().unwrap().split(" DNSKEY ").nth(1).unwrap();
     let (fields, key) = dnskey.trim().rsplit_once(' ').unwrap();
     assert_eq!(fields, "257 3 15");
     let anchor = format!("trust-anchors {{\n    \"{APEX}\" static-key {fields} \"{key}\";\n}};\n");
     std::fs::write(house.path("anchor.delv"), anchor).unwrap();
-    let said = house.delv(address, &[APEX, "TXT"]);
+    let said = house.delv(serving.address, &[APEX, "TXT"]);
     assert!(said.contains("; fully validated") && said.contains("a directory"), "{said}");
 }
 

@@ -20,7 +20,12 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn between(server: SocketAddr, change: fn(&mut Vec<u8>)) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0".parse().unwrap(), server, change)
+    }
+
+    /// The same on an address that askers know.
+    pub(crate) fn at(listen: SocketAddr, server: SocketAddr, change: fn(&mut Vec<u8>)) -> Self {
+        let socket = UdpSocket::bind(listen).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
         let stopped = stop.clone();
