@@ -99,8 +99,9 @@ impl Rare {
 /// The fields that an answer repeats, the four counts, and what follows; `None` for what is not to be answered.
 fn read_header(packet: &[u8]) -> Option<(Header, [u16; 4], &[u8])> {
     let ([i1, i0, high, low, counts @ ..], body) = packet.split_first_chunk::<HEADER_OCTETS>()?;
-    let header =
-        Header { id: u16::from_be_bytes([*i1, *i0]), opcode: high >> 3 & 15, rd: high & 1 != 0, cd: low & 0x10 != 0 };
+    let opcode = high >> 3 & 15;
+    let (rd, cd) = (opcode == 0 && high & 1 != 0, opcode == 0 && low & 0x10 != 0);
+    let header = Header { id: u16::from_be_bytes([*i1, *i0]), opcode, rd, cd };
     let [a, b, c, d, e, f, g, h] = *counts;
     (high & 0x80 == 0).then_some((header, [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes), body))
 }
@@ -130,6 +131,7 @@ fn answered(asked: &Edns, view: &View, peer: Peer, now_s: u64) -> Result<Edns, (
         keepalive: has(option::KEEPALIVE),
         keepalive_time: value(option::KEEPALIVE).is_some_and(|value| !value.is_empty()),
         padding: has(option::PADDING),
+        malformed: false,
     };
     let caller = view.guard().map(|guard| guard.meet(peer, said.cookie, now_s));
     let options = view.options(&said, peer.transport, caller.as_ref());
@@ -249,6 +251,9 @@ impl RequestHandler for Handler {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = verdict.code;
         metadata.authoritative = !verdict.records.is_empty();
+        let query = metadata.op_code == OpCode::Query; // the two mean nothing else
+        metadata.recursion_desired &= query;
+        metadata.checking_disabled &= query;
         let mut edns = self.opt(verdict.ede);
         let sent = to.send_response(message(request, metadata, edns.as_ref(), &verdict.records)).await;
         let sent = match sent {

@@ -187,7 +187,7 @@ fn is_rare(scanned: &Scan<'_>) -> bool {
         Scan::Query(query) => {
             let question = &query.question;
             let transfer = matches!(question.qtype, RrType::AXFR | RrType::IXFR);
-            query.edns.is_none_or(|edns| edns.version == 0) && (question.qclass != CLASS_IN || transfer)
+            query.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed) && (question.qclass != CLASS_IN || transfer)
         }
     }
 }
@@ -197,6 +197,8 @@ fn refusal(query: &Query<'_>) -> Option<(Rcode, Option<Ede>)> {
     let qtype = query.question.qtype;
     if query.edns.is_some_and(|e| e.version != 0) {
         Some((Rcode::BadVers, None)) // RFC 6891 6.1.3
+    } else if query.edns.is_some_and(|e| e.malformed) {
+        Some((Rcode::FormErr, None)) // RFC 6891 7
     } else if qtype.is_meta() || qtype.0 == 0 {
         Some((Rcode::FormErr, Some(Ede::InvalidQueryType)))
     } else {

@@ -27,7 +27,7 @@ pub struct Header {
     pub id: u16,
     /// Bits 1 to 4 of the second word; 0 is QUERY.
     pub opcode: u8,
-    /// Recursion desired: copied.
+    /// Recursion desired: copied. Like CD it means something for QUERY alone, and is unset for other opcodes.
     pub rd: bool,
     /// Checking disabled: copied (RFC 4035 3.1.6).
     pub cd: bool,
@@ -76,6 +76,8 @@ pub struct Edns {
     pub keepalive_time: bool,
     /// Whether the query was padded, so that the answer should be (RFC 7830 3).
     pub padding: bool,
+    /// Whether its options cannot be read: a format error, which is answered with OPT (RFC 6891 7). Then none of them counts.
+    pub malformed: bool,
 }
 
 /// EDNS option codes (IANA "DNS EDNS0 Option Codes").
@@ -112,11 +114,12 @@ fn header(packet: &[u8]) -> Option<(Header, [u16; 4], &[u8])> {
     if flags_hi & 0x80 != 0 {
         return None;
     }
+    let opcode = flags_hi >> 3 & 15;
     let header = Header {
         id: u16::from_be_bytes([*id_hi, *id_lo]),
-        opcode: flags_hi >> 3 & 15,
-        rd: flags_hi & 1 != 0,
-        cd: flags_lo & 0x10 != 0,
+        opcode,
+        rd: opcode == 0 && flags_hi & 1 != 0,
+        cd: opcode == 0 && flags_lo & 0x10 != 0,
     };
     let [a, b, c, d, e, f, g, h] = *counts;
     Some((header, [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes), body))
@@ -137,7 +140,7 @@ fn body_of(body: &[u8], additionals: u16) -> Option<(Question<'_>, Option<Edns>)
             if edns.is_some() || record.owner_octets != 1 {
                 return None;
             }
-            edns = Some(opt(&record)?);
+            edns = Some(opt(&record));
         }
     }
     rest.is_empty().then_some((question, edns))
@@ -173,9 +176,9 @@ fn owner_octets(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-fn opt(record: &Record<'_>) -> Option<Edns> {
+fn opt(record: &Record<'_>) -> Edns {
     let [_, version, flags, _] = record.ttl.to_be_bytes();
-    let mut edns = Edns {
+    let plain = Edns {
         udp_octets: record.class,
         version,
         dnssec_ok: flags & 0x80 != 0,
@@ -185,11 +188,15 @@ fn opt(record: &Record<'_>) -> Option<Edns> {
         keepalive: false,
         keepalive_time: false,
         padding: false,
+        malformed: false,
     };
     if version != 0 {
-        return Some(edns); // nobody knows yet what another version's options look like: BADVERS, never FORMERR
+        return plain; // nobody knows yet what another version's options look like: BADVERS, never FORMERR
     }
-    let mut options = record.rdata;
+    with_options(plain, record.rdata).unwrap_or(Edns { malformed: true, ..plain })
+}
+
+fn with_options(mut edns: Edns, mut options: &[u8]) -> Option<Edns> {
     while !options.is_empty() {
         let (head, rest) = options.split_first_chunk::<4>()?;
         let [c1, c0, l1, l0] = *head;
@@ -227,6 +234,7 @@ mod tests {
         match scan(packet) {
             Scan::Drop => "drop",
             Scan::Broken(_) => "broken",
+            Scan::Query(query) if query.edns.is_some_and(|edns| edns.malformed) => "malformed",
             Scan::Query(_) => "query",
         }
     }
@@ -241,6 +249,12 @@ mod tests {
         assert_eq!((query.question.qtype, query.question.qclass), (RrType::NAPTR, 1));
         let edns = query.edns.unwrap();
         assert_eq!((edns.udp_octets, edns.version, edns.dnssec_ok, edns.compact_ok), (1232, 0, true, true));
+    }
+
+    #[test]
+    fn other_opcodes_desire_no_recursion() {
+        let Scan::Broken(header) = scan(&packet(0x7910, [0; 4], &[])) else { panic!("read") };
+        assert_eq!((header.opcode, header.rd, header.cd), (15, false, false));
     }
 
     #[test]
@@ -270,12 +284,12 @@ mod tests {
             ("two OPT", packet(0, [1, 0, 0, 2], &[QUESTION, OPT, OPT]), "broken"),
             ("an OPT with an owner", packet(0, [1, 0, 0, 1], &[QUESTION, owned_opt]), "broken"),
             ("an unknown option", packet(0, [1, 0, 0, 1], &[QUESTION, option]), "query"),
-            ("half a cookie", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(7)]), "broken"),
+            ("half a cookie", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(7)]), "malformed"),
             ("a client's cookie", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(8)]), "query"),
-            ("a cookie between the lengths", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(15)]), "broken"),
+            ("a cookie between the lengths", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(15)]), "malformed"),
             ("a server's cookie of another kind", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(40)]), "query"),
-            ("a cookie too long", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(41)]), "broken"),
-            ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "broken"),
+            ("a cookie too long", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(41)]), "malformed"),
+            ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "malformed"),
             ("no OPT", packet(0, [1, 0, 0, 0], &[QUESTION]), "query"),
         ] {
             assert_eq!(kind(&packet), expected, "{what}");

@@ -107,7 +107,8 @@ fn who_may_not_is_told_why() {
             let answer = Message::from_vec(&both.rare(&rare, &asked, transport).unwrap()).unwrap();
             assert_eq!((answer.metadata.response_code, ede(&answer)), (code, Some(why)), "{opcode} {name} {qtype}");
             assert_eq!(answer.metadata.op_code, opcode);
-            assert!(answer.metadata.recursion_desired && answer.metadata.checking_disabled);
+            let copied = (answer.metadata.recursion_desired, answer.metadata.checking_disabled);
+            assert_eq!(copied, (opcode == OpCode::Query, opcode == OpCode::Query), "{opcode}: they are QUERY's");
             assert!(answer.answers.is_empty() && answer.authorities.is_empty() && answer.additionals.is_empty());
         }
     }

@@ -30,7 +30,7 @@ pub(super) enum Verdict {
     Data,
     /// NOERROR without data, secure.
     NoData,
-    /// Secure too; NODATA for those who ask with DO without CO, since the denial is compact (RFC 9824 2).
+    /// Secure too, perhaps behind an alias; NODATA for those who ask with DO without CO where denial is compact (RFC 9824 2).
     NoName,
     /// Data that nobody vouches for.
     Unsigned,
@@ -65,7 +65,7 @@ impl Resolver {
         let right = match (verdict, said.status.as_str()) {
             (Verdict::Data, "NOERROR") => said.has("ad") && said.answers("RRSIG") && said.answer.len() > 1,
             (Verdict::NoData, "NOERROR") => said.has("ad") && !said.answers(rr_type),
-            (Verdict::NoName, "NOERROR" | "NXDOMAIN") => said.has("ad") && said.answer.is_empty(),
+            (Verdict::NoName, "NOERROR" | "NXDOMAIN") => said.has("ad") && !said.answers(rr_type),
             (Verdict::Unsigned, "NOERROR") => !said.has("ad") && said.answers(rr_type),
             (Verdict::Bogus, "SERVFAIL") => !said.has("ad"),
             _ => false,

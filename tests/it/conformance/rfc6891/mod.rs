@@ -84,7 +84,22 @@ fn section_6_2_3_sizes() {
     }
 }
 
-/// 7: a format error is answered even when OPT itself is broken.
+/// 7: a format error within EDNS is answered with OPT, so that it can be told from a server without EDNS.
+#[test]
+fn section_7_broken_options_are_a_format_error_with_opt() {
+    let mut longer = with_options(APEX, RecordType::SOA, &[(100, b"abcd")]);
+    let length_at = longer.len() - 5;
+    longer[length_at] = 5;
+    for packet in [longer, with_options(APEX, RecordType::SOA, &[(10, b"abc")])] {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let answer = Server::new().ask(transport, &packet).unwrap();
+            assert_eq!((answer.rcode, answer.answers, answer.opt), (1, 0, Some((1232, 0, 0))));
+            assert!(answer.options.is_empty());
+        }
+    }
+}
+
+/// 7: a packet that ends within OPT is answered too.
 #[test]
 fn section_7_broken_opt_is_a_format_error() {
     let mut cut = with_options(APEX, RecordType::SOA, &[(100, b"abcd")]);
