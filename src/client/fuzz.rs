@@ -22,10 +22,13 @@ pub fn answer(packet: &[u8]) -> Result<bool, &'static str> {
     let sections = [&message.answer, &message.authority, &message.additional];
     let records: usize = sections.iter().map(|section| section.len()).sum();
     let octets: usize = sections.iter().flat_map(|s| s.iter()).map(|rr| rr.owner.len() + rr.rdata.len()).sum();
-    let announced: usize = packet.iter().skip(6).step_by(2).zip(packet.iter().skip(7).step_by(2)).take(3).fold(
-        0,
-        |sum, (high, low)| sum + usize::from(u16::from_be_bytes([*high, *low])),
-    );
+    let announced: usize = packet
+        .iter()
+        .skip(6)
+        .step_by(2)
+        .zip(packet.iter().skip(7).step_by(2))
+        .take(3)
+        .fold(0, |sum, (high, low)| sum + usize::from(u16::from_be_bytes([*high, *low])));
     rule(records <= announced, "it has more records than its header says")?;
     rule(records == 0 || !message.truncated, "records of a truncated answer are believed")?;
     rule(octets <= packet.len() * GROWTH_MAX, "it grows by more than names can")?;

@@ -187,7 +187,8 @@ fn is_rare(scanned: &Scan<'_>) -> bool {
         Scan::Query(query) => {
             let question = &query.question;
             let transfer = matches!(question.qtype, RrType::AXFR | RrType::IXFR);
-            query.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed) && (question.qclass != CLASS_IN || transfer)
+            query.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed)
+                && (question.qclass != CLASS_IN || transfer)
         }
     }
 }

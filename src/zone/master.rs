@@ -8,7 +8,7 @@ use domain::zonefile::inplace::{Entry, Zonefile};
 use super::draft::{Draft, Record, TooLarge};
 use super::fixed::StaticZone;
 use super::numbers::Ttls;
-use super::origin::written_out;
+use super::origin::{unclosed, written_out};
 use crate::wire::{Name, RrType};
 
 /// A line of a master file that cannot be served.
@@ -63,6 +63,10 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
     file.set_origin(name);
     file.set_default_class(Class::IN);
     let mut lines = Lines { text: &text, counted: 0, line: 1 };
+    if let Some(at) = unclosed(&text) {
+        let (line, reason) = (lines.at(at + 1), "a parenthesis is opened that nothing closes".to_owned());
+        return Err(MasterError { line, reason, remedy: "close it, or put it in quotes if it is text" });
+    }
     let (mut owner, mut rdata) = (Vec::new(), Vec::new());
     loop {
         let entry = file.next_entry().map_err(|e| syntax(&e.to_string()))?;

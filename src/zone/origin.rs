@@ -1,4 +1,5 @@
-//! The free-standing `@` of master files, which the reader knows only as an owner: in RDATA it becomes the origin's name.
+//! What has to be done to a master file before the reader takes it: the free-standing `@`, which it knows only as an owner,
+//! becomes the origin's name in RDATA too; and ends that it does not expect are found.
 
 use std::borrow::Cow;
 
@@ -17,12 +18,31 @@ struct Entry<'a> {
     tokens: usize,
 }
 
-/// The text with every `@` that stands for a name in RDATA written out (RFC 1035 5.1). Lines stay where they are.
+/// Where a parenthesis opens that nothing closes: the reader would look for more behind the end of the text.
+pub(super) fn unclosed(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !text.contains('(') {
+        return None;
+    }
+    let (mut opened, mut depth, mut at) = (0, 0usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'(' => (opened, depth) = (if depth == 0 { at } else { opened }, depth + 1),
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at = token_end(bytes, at);
+    }
+    (depth > 0).then_some(opened)
+}
+
+/// The text with every `@` that stands for a name in RDATA written out (RFC 1035 5.1), and with the end of its last line,
+/// without which the reader looks for more. Lines stay where they are.
 pub(super) fn written_out<'a>(text: &'a str, origin: &Name) -> Cow<'a, str> {
     let bytes = text.as_bytes();
     let inner = |at: usize| at > 0 && matches!(bytes[at - 1], b' ' | b'\t' | b'(');
     if !text.match_indices('@').any(|(at, _)| inner(at)) {
-        return Cow::Borrowed(text);
+        return if text.ends_with('\n') { text.into() } else { (text.to_owned() + "\n").into() };
     }
     let (mut out, mut copied, mut origin) = (String::with_capacity(text.len() + 256), 0, origin.to_text());
     let (mut entry, mut depth, mut at) = (Entry::default(), 0usize, 0);
@@ -49,6 +69,9 @@ pub(super) fn written_out<'a>(text: &'a str, origin: &Name) -> Cow<'a, str> {
         at = end;
     }
     out.push_str(&text[copied..]);
+    if !out.ends_with('\n') {
+        out.push('\n');
+    }
     Cow::Owned(out)
 }
 
@@ -114,9 +137,23 @@ mod tests {
             .replace("SOA @", "SOA zone.example.")
             .replace("10 @", "10 zone.example.")
             .replace("60 CNAME @", "60 CNAME sub.zone.example.")
-            .replace("0 0 @ ", "0 0 other. ");
+            .replace("0 0 @ ", "0 0 other. ")
+            + "\n";
         assert_eq!(written_out(text, &Name::from_text("zone.example.").unwrap()), expected);
         let plain = "@ IN A 192.0.2.1\n@ IN TXT \"a@b\"\n";
         assert!(matches!(written_out(plain, &Name::root()), Cow::Borrowed(_)));
+        assert_eq!(written_out(plain.trim_end(), &Name::root()), plain);
+    }
+
+    #[test]
+    fn parentheses_that_stay_open_are_found() {
+        for (text, at) in [
+            ("@ SOA a b (1 2\n3 4 5)\nb TXT \"(\" ; (\n", None),
+            ("b TXT (\"a\"\n", Some(6)),
+            ("b TXT (a) ( (b) \\)\n", Some(10)),
+            ("b TXT \\(\n", None),
+        ] {
+            assert_eq!(unclosed(text), at, "{text}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! to those who ask, master files.
 
 use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -18,9 +19,9 @@ use super::house::{APEX, House, NUMBERS, enum_name};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 /// Inputs in one run of the tests; some ten seconds for all of them.
-const PACKETS: u64 = 1_000_000;
+const PACKETS: u64 = 2_000_000;
 const ANSWERS: u64 = 200_000;
-const FILES: u64 = 20_000;
+const FILES: u64 = 50_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
 /// Set to start the hand elsewhere.
@@ -100,7 +101,7 @@ fn mutated(target: &str, usual: u64, mut body: impl FnMut(&[u8]) -> Result<bool,
     let (corpus, mut hand, mut taken, began) = (inputs(target), Hand(seed.max(1)), 0, Instant::now());
     for i in 0..count {
         let input = hand.mutate(&corpus);
-        match body(&input) {
+        match catch_unwind(AssertUnwindSafe(|| body(&input))).unwrap_or(Err("it panics")) {
             Ok(well_formed) => taken += u64::from(well_formed),
             Err(broken) => panic!("{target}: {broken}: input {i} from {SEED}={seed}:\n{}", input.escape_ascii()),
         }
@@ -148,7 +149,7 @@ fn the_corpora_break_no_rule() {
 }
 
 #[test]
-fn a_million_mutated_packets_break_no_rule() {
+fn mutated_packets_break_no_rule() {
     let mut target = Target::new().expect("the zones are right");
     let (count, _) = mutated("respond", PACKETS, |packet| target.packet(packet).map(|()| true));
     assert!(target.answers() > count / 4, "{} packets were answered: silence breaks no rule", target.answers());

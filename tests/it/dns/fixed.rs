@@ -60,6 +60,19 @@ fn the_zone_that_comes_with_the_sources_is_good() {
     assert!(errors(text).is_empty(), "{:?}", errors(text));
 }
 
+#[test]
+fn a_last_line_needs_no_end() {
+    for last in
+        ["x IN TXT \"a\" \"\"", "x IN TXT \"a\"", "x IN TXT a", "x IN A 192.0.2.1 ; the end", "x IN TXT ( \"a\" )"]
+    {
+        let found = errors(&format!("{ZONE}{last}"));
+        assert!(found.is_empty(), "{last}: {found:?}");
+    }
+    for last in ["x IN TXT \"a", "x IN TXT", "x IN", "x"] {
+        assert!(!errors(&format!("{ZONE}{last}")).is_empty(), "{last} is no record");
+    }
+}
+
 fn errors(text: &str) -> Vec<MasterError> {
     let apex = Name::from_text(APEX).unwrap();
     StaticZone::read_number_zone(text, &apex, Ttls::default()).err().unwrap_or_default()
@@ -85,6 +98,7 @@ fn a_number_zones_file_is_refused_by_line() {
         ("x IN A 192.0.2.300", "expected IPv4 address"),
         ("x IN A 192.0.2.1 oops", "column"),
         ("$INCLUDE other.zone", "$INCLUDE"),
+        ("x IN TXT ( \"a\" \"\"", "a parenthesis is opened that nothing closes"),
     ] {
         let errors = errors(&format!("{ZONE}{line}\n; the end\n"));
         let found = errors.iter().find(|e| e.to_string().contains(reason));

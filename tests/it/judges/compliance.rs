@@ -48,7 +48,10 @@ const QUESTIONS: [(&str, &str); 31] = [
 const MORE_QUESTIONS: [(&str, &str); 17] = [
     ("edns255", "+edns=255 +noednsneg +nocookie +noad +norec SOA"),
     ("edns1flags", "+edns=1 +noednsneg +nocookie +noad +norec +ednsflags=0x0080 SOA"),
-    ("edns1all", "+edns=1 +noednsneg +cookie=0102030405060708 +dnssec +ednsflags=0x0080 +ednsopt=100 +nsid +noad +norec SOA"),
+    (
+        "edns1all",
+        "+edns=1 +noednsneg +cookie=0102030405060708 +dnssec +ednsflags=0x0080 +ednsopt=100 +nsid +noad +norec SOA",
+    ),
     ("ednsflagsall", "+edns=0 +nocookie +noad +norec +ednsflags=0x3fff SOA"),
     ("doflags", "+edns=0 +nocookie +noad +norec +dnssec +ednsflags=0x3fff SOA"),
     ("doopt", "+edns=0 +nocookie +noad +norec +dnssec +ednsopt=100 SOA"),
@@ -67,10 +70,64 @@ const MORE_QUESTIONS: [(&str, &str); 17] = [
 
 /// The types that the tester asks the apex for (`-t`): each is answered, whether there or not.
 const TYPES: [&str; 58] = [
-    "A", "NS", "MD", "MF", "CNAME", "SOA", "MB", "MG", "MR", "NULL", "WKS", "PTR", "HINFO", "MINFO", "MX", "TXT", "RP",
-    "AFSDB", "X25", "ISDN", "RT", "NSAP", "NSAP-PTR", "SIG", "KEY", "PX", "GPOS", "AAAA", "LOC", "NXT", "SRV", "NAPTR",
-    "KX", "CERT", "A6", "DNAME", "APL", "DS", "SSHFP", "IPSECKEY", "RRSIG", "NSEC", "DNSKEY", "DHCID", "NSEC3",
-    "NSEC3PARAM", "TLSA", "SMIMEA", "HIP", "CDS", "CDNSKEY", "OPENPGPKEY", "SPF", "NID", "L32", "L64", "LP", "TYPE1000",
+    "A",
+    "NS",
+    "MD",
+    "MF",
+    "CNAME",
+    "SOA",
+    "MB",
+    "MG",
+    "MR",
+    "NULL",
+    "WKS",
+    "PTR",
+    "HINFO",
+    "MINFO",
+    "MX",
+    "TXT",
+    "RP",
+    "AFSDB",
+    "X25",
+    "ISDN",
+    "RT",
+    "NSAP",
+    "NSAP-PTR",
+    "SIG",
+    "KEY",
+    "PX",
+    "GPOS",
+    "AAAA",
+    "LOC",
+    "NXT",
+    "SRV",
+    "NAPTR",
+    "KX",
+    "CERT",
+    "A6",
+    "DNAME",
+    "APL",
+    "DS",
+    "SSHFP",
+    "IPSECKEY",
+    "RRSIG",
+    "NSEC",
+    "DNSKEY",
+    "DHCID",
+    "NSEC3",
+    "NSEC3PARAM",
+    "TLSA",
+    "SMIMEA",
+    "HIP",
+    "CDS",
+    "CDNSKEY",
+    "OPENPGPKEY",
+    "SPF",
+    "NID",
+    "L32",
+    "L64",
+    "LP",
+    "TYPE1000",
 ];
 const MORE_TYPES: [&str; 8] = ["EUI48", "EUI64", "URI", "CAA", "AVC", "TYPE259", "DLV", "TYPE666"];
 
@@ -99,8 +156,7 @@ impl Zones {
         std::fs::write(&file, STATIC_ZONE.to_owned() + &texts.collect::<String>()).expect("a file");
         let serving = Serving::start(&file, STATIC_APEX, &[]);
         let hash = callbook::zone::hashes::owner_label(NUMBERS[2].parse().expect("a number"));
-        let large =
-            [(format!("{hash}._openpgpkey.{APEX}"), "OPENPGPKEY"), (format!("large.{STATIC_APEX}"), "TXT")];
+        let large = [(format!("{hash}._openpgpkey.{APEX}"), "OPENPGPKEY"), (format!("large.{STATIC_APEX}"), "TXT")];
         Self { house, serving, large }
     }
 
@@ -117,7 +173,13 @@ fn verdict(asked: &[&str], apex: &str, said: &Said) -> Vec<String> {
     let (query, edns, version_0) = (!has("+opcode=15"), !has("+noedns"), !has("+edns=1") && !has("+edns=255"));
     let (soa, dnssec) = (has("SOA"), has("+dnssec"));
     let opt_flag = |name: &str| said.opt.as_ref().is_some_and(|opt| opt.flags.iter().any(|flag| flag == name));
-    let code = if !query { "NOTIMP" } else if version_0 { "NOERROR" } else { "BADVERS" };
+    let code = if !query {
+        "NOTIMP"
+    } else if version_0 {
+        "NOERROR"
+    } else {
+        "BADVERS"
+    };
     let ok = said.status == "NOERROR";
     let limit = if has("+bufsize=512") || !edns { 512 } else { 1_232 };
     let rules = [

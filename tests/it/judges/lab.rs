@@ -118,7 +118,8 @@ impl Lab {
             None => servers.push(serve(addresses, zones)),
             Some(change) => {
                 let server = serve(&["127.0.0.1:0"], zones);
-                let at = |address: &&str| Proxy::at(address.parse().expect("an address"), server.addresses()[0], change);
+                let at =
+                    |address: &&str| Proxy::at(address.parse().expect("an address"), server.addresses()[0], change);
                 proxies.extend(addresses.iter().map(at));
                 servers.push(server);
             }
@@ -168,7 +169,9 @@ impl Zone {
 /// The file of a country's zone: one name server at `address`, one number.
 fn country_file(address: &str, number: &str) -> String {
     let name = enum_name(number);
-    format!("{HEAD}ns IN A {address}\n{name} IN NAPTR 100 10 \"u\" \"E2U+sip\" \"!^.*$!sip:{number}@else.example!\" .\n")
+    format!(
+        "{HEAD}ns IN A {address}\n{name} IN NAPTR 100 10 \"u\" \"E2U+sip\" \"!^.*$!sip:{number}@else.example!\" .\n"
+    )
 }
 
 fn serve(addresses: &[&str], zones: Vec<Served>) -> RunningDns {

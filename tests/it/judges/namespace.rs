@@ -11,8 +11,16 @@ const INSIDE: &str = "CALLBOOK_INSIDE";
 const LIMIT_S: &str = "90";
 /// The addresses of the lab. They are nobody's (RFC 5737): validators take loopback addresses for an attack.
 pub(super) const ADDRESSES: [&str; 10] = [
-    "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7", "192.0.2.53",
-    "198.51.100.3", "198.51.100.4",
+    "192.0.2.1",
+    "192.0.2.2",
+    "192.0.2.3",
+    "192.0.2.4",
+    "192.0.2.5",
+    "192.0.2.6",
+    "192.0.2.7",
+    "192.0.2.53",
+    "198.51.100.3",
+    "198.51.100.4",
 ];
 /// `lo` has the addresses. With `pair` as its argument they stand on one end of a cable that begins and ends here:
 /// some take a machine with nothing but loopback for one without a network.

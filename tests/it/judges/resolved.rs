@@ -1,7 +1,7 @@
 //! systemd-resolved with DNSSEC=yes, as it stands on other people's machines: it asks one server of ours for two zones, from
 //! whose DS it starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::lab::Lab;
@@ -45,10 +45,19 @@ fn resolved(lab: &Lab) -> Option<Resolver> {
     // It would become a user that is not there if it were root: so it is nobody, with what root may do in its namespaces.
     let mut command = Command::new("unshare");
     command.args(["--user", "--keep-caps"]).arg(&program).env("SYSTEMD_LOG_TARGET", "console");
-    // Where it was unpacked and not installed, its library lies beside it.
-    let library = program.parent().map(|folder| folder.join("../../usr/lib/x86_64-linux-gnu/systemd"));
-    command.env("LD_LIBRARY_PATH", library.unwrap_or_default());
+    if let Some(library) = library(&program) {
+        command.env("LD_LIBRARY_PATH", library);
+    }
     Some(Resolver::start(command, ADDRESS.parse().expect("an address"), lab.dir.path()))
+}
+
+/// The folder of the library that it needs: where it was unpacked and not installed, that lies beside it.
+fn library(program: &Path) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(program.parent()?.join("../../usr/lib")).ok()?;
+    folders.flatten().map(|entry| entry.path().join("systemd")).find(|folder| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files.map(|file| file.file_name()).any(|name| name.to_string_lossy().starts_with("libsystemd-shared"))
+    })
 }
 
 #[test]

@@ -63,8 +63,7 @@ impl Said {
             } else if let Some(opt) = line.strip_prefix("; EDNS: ") {
                 let flags = words(opt.split_once("flags:").map_or("", |(_, flags)| flags));
                 let (version, udp_octets) = (after(opt, "version: "), number(opt, "udp: "));
-                said.opt =
-                    Some(Opt { version, flags, reserved: opt.contains("MBZ"), udp_octets, options: Vec::new() });
+                said.opt = Some(Opt { version, flags, reserved: opt.contains("MBZ"), udp_octets, options: Vec::new() });
             } else if let Some(title) = line.strip_prefix(";; ").and_then(|line| line.strip_suffix("SECTION:")) {
                 section = title.trim();
             } else if let Some(size) = line.strip_prefix(";; MSG SIZE  rcvd: ") {
@@ -124,11 +123,17 @@ mod tests {
              ;; QUESTION SECTION:\n;example. IN SOA\n\n;; ANSWER SECTION:\n\
              example. 60 IN SOA a. b. 1 2 3 4 5\nexample. 60 IN RRSIG SOA 13\n\n;; MSG SIZE  rcvd: 99\n",
         );
-        assert_eq!((said.status.as_str(), said.counts, said.octets, said.reserved), ("NOERROR", [1, 2, 0, 1], 99, true));
+        assert_eq!(
+            (said.status.as_str(), said.counts, said.octets, said.reserved),
+            ("NOERROR", [1, 2, 0, 1], 99, true)
+        );
         assert!(said.has("aa") && said.has("rd") && !said.has("ra") && said.complaints.is_empty());
         assert_eq!(said.answer, ["SOA", "RRSIG"]);
         assert_eq!((said.option("COOKIE"), said.option("OPT")), (Some("COOKIE: 01 (good)"), Some("OPT=100: 00")));
         let opt = said.opt.expect("an OPT record");
-        assert_eq!((opt.version.as_str(), opt.udp_octets, opt.reserved, opt.flags), ("0", 1232, true, vec!["do".into()]));
+        assert_eq!(
+            (opt.version.as_str(), opt.udp_octets, opt.reserved, opt.flags),
+            ("0", 1232, true, vec!["do".into()])
+        );
     }
 }

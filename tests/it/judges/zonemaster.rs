@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::lab::{Lab, STATIC_APEX};
 use super::namespace::{Network, alone};
 use crate::dns::house::{APEX, run, text};
-use crate::peers;
+use crate::{peers, source};
 
 /// Warnings and errors that the lab earns, each with its reason. docs/STANDARDS.md has them too.
 const EXPECTED: [(&str, &str); 2] = [
@@ -48,7 +48,8 @@ fn zonemaster_finds_nothing_wrong() {
             command.arg("--hints").arg(lab.path("hints"));
             command.args(["--no-ipv6", "--level", "INFO", "--json", "--no-progress", "--show-testcase"]);
             let output = run(command.arg(apex.trim_end_matches('.')));
-            let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}\n{}", text(&output)));
+            let found: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}\n{}", text(&output)));
             let found = found.as_array().expect("a list");
             let tags: BTreeSet<&str> = found.iter().filter_map(|entry| entry["tag"].as_str()).collect();
             let wrong: Vec<String> = found.iter().filter(|entry| is_wrong(entry)).map(Value::to_string).collect();
@@ -62,4 +63,13 @@ fn zonemaster_finds_nothing_wrong() {
 fn is_wrong(entry: &Value) -> bool {
     let (level, tag) = (entry["level"].as_str().unwrap_or_default(), entry["tag"].as_str().unwrap_or_default());
     ["WARNING", "ERROR", "CRITICAL"].contains(&level) && !EXPECTED.iter().any(|(expected, _)| *expected == tag)
+}
+
+#[test]
+fn every_expected_finding_has_its_row() {
+    let text = source::read(&source::root().join("docs/STANDARDS.md"));
+    for (tag, reason) in EXPECTED {
+        let row = format!("| `{tag}` | {reason} |");
+        assert!(text.lines().any(|line| line == row), "docs/STANDARDS.md: no row {row}");
+    }
 }
