@@ -1,8 +1,9 @@
 //! Reads a master file (RFC 1035 5) and refuses, by line, what a zone served here may not hold.
 
-use domain::base::iana::Class;
-use domain::base::name::{Name as DomainName, ToName};
-use domain::base::rdata::ComposeRecordData;
+use domain::base::iana::{Class, Rtype};
+use domain::base::name::{Name as DomainName, ParsedName, ToName};
+use domain::base::rdata::{ComposeRecordData, ParseRecordData};
+use domain::rdata::ZoneRecordData;
 use domain::zonefile::inplace::{Entry, Zonefile};
 
 use super::draft::{Draft, Record, TooLarge};
@@ -88,6 +89,13 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
                     return Err(MasterError { line, reason, remedy: "shorten it" });
                 }
                 let (rr_type, ttl_s) = (RrType(record.rtype().to_int()), record.ttl().as_secs());
+                if let Some(reason) = odd_wire(&owner, rr_type, &rdata) {
+                    return Err(MasterError {
+                        line,
+                        reason,
+                        remedy: "write one dot between labels; count octets after \\#",
+                    });
+                }
                 draft.push(&owner, rr_type, ttl_s, &rdata, line).map_err(|TooLarge| {
                     let reason = "the zone has more than 2 GiB of records".to_owned();
                     MasterError { line, reason, remedy: "delegate parts of it to zones of their own" }
@@ -95,6 +103,17 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
             }
         }
     }
+}
+
+/// The reader lets names with an empty label pass, and `\#` data of types that it knows as if it did not (RFC 3597 5).
+fn odd_wire(owner: &[u8], rr_type: RrType, rdata: &[u8]) -> Option<String> {
+    if Name::from_wire(owner).is_none() {
+        return Some("the owner has an empty label".to_owned());
+    }
+    let mut parser = domain::dep::octseq::Parser::from_ref(rdata);
+    let read = ZoneRecordData::<_, ParsedName<_>>::parse_rdata(Rtype::from_int(rr_type.0), &mut parser);
+    let whole = matches!(read, Ok(Some(_))) && parser.remaining() == 0;
+    (!whole).then(|| format!("these are not the data of a {rr_type} record, or a name in them has an empty label"))
 }
 
 /// The reader says `line:column: reason`; a column of 1 means that it had just finished the line before.

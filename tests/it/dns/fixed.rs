@@ -97,6 +97,9 @@ fn a_number_zones_file_is_refused_by_line() {
         ("@ IN DNSKEY 257 3 13 AAAA", "made by the server"),
         ("x IN A 192.0.2.300", "expected IPv4 address"),
         ("x IN A 192.0.2.1 oops", "column"),
+        ("x..y IN TXT \"x\"", "the owner has an empty label"),
+        ("x IN MX 10 a..b", "a name in them has an empty label"),
+        ("x IN TYPE5 \\# 4 01610000", "not the data of a CNAME record"),
         ("$INCLUDE other.zone", "$INCLUDE"),
         ("x IN TXT ( \"a\" \"\"", "a parenthesis is opened that nothing closes"),
     ] {
