@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// An algorithm of zone keys. Both make signatures of 64 octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256 (RFC 6605): every validator knows it.
     #[default]
@@ -41,6 +44,12 @@ impl TryFrom<u8> for Algorithm {
 
     fn try_from(number: u8) -> Result<Self, UnknownAlgorithm> {
         Self::ALL.into_iter().find(|algorithm| algorithm.number() == number).ok_or(UnknownAlgorithm)
+    }
+}
+
+impl From<Algorithm> for u8 {
+    fn from(algorithm: Algorithm) -> Self {
+        algorithm.number()
     }
 }
 

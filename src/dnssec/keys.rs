@@ -12,8 +12,8 @@ use data_encoding::BASE64;
 use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
-use super::Algorithm;
-use super::rrsig::{ENTRY_POINT, ZONE_KEY, dnskey_rdata, key_tag};
+use super::rrsig::{dnskey_rdata, key_tag};
+use super::{Algorithm, KeyRole};
 use super::signer::{self, SignFault, ZoneSigner};
 use crate::wire::Name;
 use crate::wire::rr::flatten;
@@ -41,15 +41,6 @@ pub struct Key {
     /// RFC 4034 appendix B.
     pub tag: u16,
     dnskey: Vec<u8>,
-}
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyRole {
-    /// Signs the DNSKEY RRset; the parent's DS names it.
-    Ksk,
-    /// Signs everything else.
-    Zsk,
 }
 
 /// Why keys cannot be used. Says what to do.
@@ -129,22 +120,6 @@ pub enum KeyError {
     /// No random numbers.
     #[error("a key could not be made: {0}")]
     Fault(#[from] SignFault),
-}
-
-impl KeyRole {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ksk => "ksk",
-            Self::Zsk => "zsk",
-        }
-    }
-
-    fn flags(self) -> u16 {
-        match self {
-            Self::Ksk => ENTRY_POINT,
-            Self::Zsk => ZONE_KEY,
-        }
-    }
 }
 
 impl Key {

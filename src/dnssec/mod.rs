@@ -7,12 +7,15 @@ pub mod by_aws_lc;
 pub mod by_ring;
 pub mod denial;
 pub mod export;
+pub mod key_id;
 pub mod keys;
+pub mod life;
 pub mod rrsig;
 pub mod signer;
 pub mod times;
 
 pub use algorithm::Algorithm;
+pub use key_id::{KeyId, KeyRole};
 pub use keys::{KeyError, ZoneKeys};
 pub use rrsig::{ToSign, dnskey_rdata, key_tag};
 pub use signer::{SignFault, ZoneSigner};
