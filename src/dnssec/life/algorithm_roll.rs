@@ -49,7 +49,8 @@ impl Turn<'_> {
         }
     }
 
-    /// When the parent's DS of the old key is in no cache, that key goes, revoked first where resolvers pin it.
+    /// When the parent's DS of the old key is in no cache, that key goes, revoked first where resolvers pin it. A key for
+    /// everything leaves unrevoked: data needs its signatures to the end, and a revoked key makes none that count.
     fn after_parent(&mut self, target: Algorithm) {
         if !self.life.ds_is_everywhere(self.policy, self.now_s) {
             return;
@@ -58,7 +59,7 @@ impl Turn<'_> {
             self.enter(id, State::Active);
         }
         if self.revokes() {
-            for id in self.ids(|key| key.algorithm != target && key.role.is_entry() && key.state == State::Active) {
+            for id in self.ids(|key| key.algorithm != target && key.role == KeyRole::Ksk && key.state == State::Active) {
                 self.enter(id, State::Revoked);
             }
         }

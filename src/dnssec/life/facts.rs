@@ -136,6 +136,10 @@ pub struct Ask {
     pub marked: bool,
 }
 
+/// The record of a roll of the algorithm was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoAlgorithms;
+
 /// All facts about the keys of one zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,11 +236,6 @@ impl KeyLife {
         self.role.is_entry() && self.state.in_dnskey()
     }
 
-    /// Whether it signs CDS and CDNSKEY (RFC 7344 4.1), which need signatures of every algorithm as data does.
-    pub fn signs_cds(&self) -> bool {
-        self.role.is_entry() && (self.state.in_dnskey() || matches!(self.state, State::PreSigning | State::PostSigning))
-    }
-
     /// Whether anybody outside may know of it.
     pub fn is_out(&self) -> bool {
         !matches!(self.state, State::Generated | State::Removed)
@@ -287,6 +286,36 @@ impl KeyLife {
 }
 
 impl Life {
+    /// The first keys of a zone that signs from its first answer on: the data signer is in use, and the parent is to take
+    /// the other's DS in.
+    pub fn begin(keys: Vec<KeyId>, now_s: u64) -> Self {
+        let mut life = Self::default();
+        for id in keys {
+            let mut key = KeyLife::new(id, now_s);
+            key.enter(if id.role.is_entry() { State::Submitted } else { State::Active }, now_s);
+            key.signing_s = id.role.signs_data().then_some(now_s);
+            life.keys.push(key);
+        }
+        life
+    }
+
+    /// Keys that were found without a record of their lives, with the times when they were made. One of each sort: they
+    /// are in use. Several: all of them sign until every cache has them, and until it is known which the parent has. `Err`
+    /// where guessing would break something: keys of two algorithms, whose order of signatures and keys matters.
+    pub fn adopt(files: &[(KeyId, u64)], now_s: u64) -> Result<Self, TwoAlgorithms> {
+        let mut life = Self::default();
+        for (id, created_s) in files {
+            if files.iter().any(|(other, _)| other.algorithm != id.algorithm) {
+                return Err(TwoAlgorithms);
+            }
+            let mut key = KeyLife::new(*id, (*created_s).min(now_s));
+            key.enter(State::Active, now_s);
+            key.signing_s = id.role.signs_data().then_some(now_s);
+            life.keys.push(key);
+        }
+        Ok(life)
+    }
+
     /// The algorithm of the keys in use; of a roll of the algorithm under way the one that it leads away from.
     pub fn algorithm(&self) -> Option<Algorithm> {
         let in_use = |key: &&KeyLife| matches!(key.state, State::Active | State::Submitted | State::PostSigning);

@@ -25,7 +25,7 @@ mod tracks;
 mod waits;
 
 pub use asks::Refused;
-pub use facts::{Ask, KeyLife, Life, Roll, State, Urgency};
+pub use facts::{Ask, KeyLife, Life, Roll, State, TwoAlgorithms, Urgency};
 pub use policy::{ADD_HOLD_DOWN_S, ParentNews, Pinned, Policy, REVOKED_S, Structure};
 pub use publication::{Publication, Revocation};
 pub use sighting::{DsSet, Seen, ServerSaid, Sighting};

@@ -42,7 +42,11 @@ impl Life {
         Publication {
             dnskeys: shown.map(|key| (key.id(), revocation(key))).collect(),
             key_signers: ids(KeyLife::signs_keys),
-            cds_signers: ids(KeyLife::signs_cds),
+            cds_signers: match self.target {
+                None => ids(KeyLife::signs_keys),
+                // While two algorithms stand side by side, data has signatures of both at the right times.
+                Some(_) => ids(|key| (key.signs_keys() && key.state != State::Revoked) || key.signs_data()),
+            },
             data_signers: ids(KeyLife::signs_data),
             cds: self.parent_should_have().into_iter().collect(),
         }

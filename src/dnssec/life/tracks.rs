@@ -7,6 +7,10 @@ use super::sighting::Sighting;
 use super::step::Turn;
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
 
+/// Keys that the parent may have beside the one that it is to take in, and ZSKs that leave at the same time: with more the
+/// DNSKEY answer would outgrow a datagram. Only emergencies in a row come so far; the next one waits.
+const LEAVING_MAX: usize = 2;
+
 impl Turn<'_> {
     /// The key that signs data: the next one is published ahead, then takes over, and the old one leaves when no cache
     /// has a signature of it.
@@ -29,7 +33,8 @@ impl Turn<'_> {
             }
             return;
         };
-        if next.1 == State::Ready && self.now_s >= due_s {
+        let leaving = self.ids(|key| key.state == State::Retired).len();
+        if next.1 == State::Ready && self.now_s >= due_s && leaving < LEAVING_MAX {
             self.enter(next.0, State::Active);
             self.stop_signing(current.id());
             self.granted(Roll::Zsk);
@@ -61,7 +66,8 @@ impl Turn<'_> {
 
     /// CDS names one key, and the parent is to take its DS in.
     fn await_parent(&mut self, waiting: &KeyLife, algorithm: Algorithm) {
-        if waiting.compromised {
+        let old = self.ids(|key| key.role.is_entry() && key.state == State::Active).len();
+        if waiting.compromised && old < LEAVING_MAX {
             // The parent may have its DS by now, so it stays until the next one's is alone there.
             self.want_entry(algorithm);
             if let Some((next, State::Ready)) = self.next_entry() {
