@@ -1,5 +1,6 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod dnssec;
 mod limits;
 pub mod ranges;
 mod secrets;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use dnssec::Dnssec;
 pub use limits::Limits;
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
@@ -90,14 +92,6 @@ pub struct Dns {
     pub filler_per_s: u32,
 }
 
-/// Signatures over the number zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Dnssec {
-    /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). Default: 13. It must be that of the keys that are there.
-    pub algorithm: u8,
-}
-
 /// The HTTP API's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -152,12 +146,6 @@ impl Default for Dns {
             cookie_secrets: PathBuf::new(),
             filler_per_s: 5_000,
         }
-    }
-}
-
-impl Default for Dnssec {
-    fn default() -> Self {
-        Self { algorithm: 13 }
     }
 }
 
@@ -277,7 +265,11 @@ impl Config {
              # Seconds without a query until a connection is closed; seconds in which a message must be whole or taken.\n\
              tcp_idle_s = {}\ntcp_patience_s = {}\n\
              # Signatures a second made ahead of the first question while few questions come; 0 makes none over numbers.\nfiller_per_s = {}\n\n\
-             [dnssec]\n# The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519).\nalgorithm = {}\n\n\
+             [dnssec]\n# The algorithm of the first keys: 13 (ECDSA P-256) or 15 (Ed25519). Later: callbook keys roll --algorithm N\nalgorithm = {}\n\
+             # One key for everything instead of a KSK and a ZSK.\ncsk = {}\n\
+             # Days until the next ZSK, or the next key that the parent knows, takes over; 0: only when asked for.\n\
+             zsk_life_d = {}\nksk_life_d = {}\n\
+             # Every server of the parent zone, asked for the DS; without them you confirm with: callbook keys ds --confirm TAG\nparent = [{}]\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
              # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
@@ -298,6 +290,10 @@ impl Config {
             self.dns.tcp_patience_s,
             self.dns.filler_per_s,
             self.dnssec.algorithm,
+            self.dnssec.csk,
+            self.dnssec.zsk_life_d,
+            self.dnssec.ksk_life_d,
+            list(&self.dnssec.parent),
             self.http.listen,
             self.publish.epoch_ms,
             self.publish.heartbeat_s,
@@ -344,10 +340,6 @@ impl Config {
             format!("dns.filler_per_s = {}: at most 1000000", self.dns.filler_per_s),
         );
         need(
-            matches!(self.dnssec.algorithm, 13 | 15),
-            format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.dnssec.algorithm),
-        );
-        need(
             self.publish.epoch_ms <= 60_000,
             format!("publish.epoch_ms = {}: at most 60000 (one minute)", self.publish.epoch_ms),
         );
@@ -355,6 +347,7 @@ impl Config {
             (1..=3600).contains(&self.publish.heartbeat_s),
             format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
         );
+        found.extend(self.dnssec.mistakes());
         found.extend(self.limits.mistakes());
         found
     }
@@ -457,10 +450,16 @@ mod tests {
     fn all_mistakes_are_told_at_once() {
         let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\nfiller_per_s = 1000001\nconnections_max = 0\n\
                     connections_per_prefix_max = 65537\ntcp_idle_s = 0\ntcp_patience_s = 61\n\
-                    [dnssec]\nalgorithm = 8\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
+                    [dnssec]\nalgorithm = 8\nzsk_life_d = 3651\nksk_life_d = 3651\nremoved_keep_d = 3651\nds_ttl_s = 604801\npropagation_s = 604801\n\
+                    parent = [\"192.0.2.1:53\", \"192.0.2.1:53\"]\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
         let error = parse(text).unwrap_err().to_string();
         for key in ["apex", "host", "dns.listen", "dnssec.algorithm", "publish.epoch_ms", "publish.heartbeat_s"] {
             assert!(error.contains(key), "{key} is missing in: {error}");
+        }
+        for key in
+            ["zsk_life_d =", "ksk_life_d =", "removed_keep_d =", "ds_ttl_s =", "propagation_s =", "parent has 192"]
+        {
+            assert!(error.contains(&format!("dnssec.{key}")), "{key} is missing in: {error}");
         }
         for key in [
             "udp_threads",

@@ -9,7 +9,8 @@ use crate::authority::{Accreditation, Actor, NewToken, TOKEN_LIFE_D, Visibility}
 use crate::cli::instance::Instance;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report, say};
-use crate::cli::{ListenArgs, init, synthetic};
+use crate::cli::{ListenArgs, init, keeper, synthetic};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, FILE_NAME};
 use crate::dnssec::Algorithm;
 use crate::net;
@@ -51,8 +52,13 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
         init::make(&args.dir, &config)?;
     }
     let mut config = Config::load(&args.dir)?;
-    if let Some(algorithm) = args.algorithm {
-        config.dnssec.algorithm = algorithm.number(); // refused if the keys are of another
+    let algorithm = keeper::keeping(&config, 0)?.life(SystemClock.now_s())?.algorithm();
+    if let (Some(wanted), Some(found)) = (args.algorithm, algorithm)
+        && wanted != found
+    {
+        return Err(Failure::new(format!(
+            "this demo's keys are of algorithm {found}: leave --algorithm out, or roll them with `callbook keys roll --algorithm {wanted}`"
+        )));
     }
     config.dns.listen = vec![args.listen.dns];
     config.http.listen = args.listen.http;
@@ -63,7 +69,7 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
     {
         return Err(e.into());
     }
-    let mut instance = Instance::start(&config)?;
+    let mut instance = Instance::start(&args.dir, &config)?;
     let outcome = populate(args, &instance, json).and_then(|profile| {
         let facts = facts(args, &instance, &profile)?;
         replace_secret(&facts_file, &facts.to_string())?;

@@ -50,10 +50,11 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     note("charter", charter.map(|_| "every parameter is within its bounds".to_owned()));
     if let Some(ttls) = ttls {
         let zone = instance::zone_parts(config, ttls).map_err(|e| e.to_string());
-        note(
-            "zone and keys",
-            zone.map(|parts| format!("{} with KSK {}", config.zone_file().display(), parts.keys.ksk_tag())),
-        );
+        let zone = zone.map(|parts| {
+            let tags: Vec<String> = parts.keys.wanted().iter().map(|key| key.tag.to_string()).collect();
+            format!("{}; the parent should have DS {}", config.zone_file().display(), tags.join(", "))
+        });
+        note("zone and keys", zone);
     }
     let running = health(config);
     note("ledger", ledger(config));

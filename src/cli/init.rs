@@ -12,11 +12,11 @@ use serde_json::json;
 
 use crate::authority;
 use crate::charter;
-use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
+use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, FILE_NAME};
-use crate::dnssec::{Algorithm, ZoneKeys, anchor, keys};
+use crate::dnssec::{Algorithm, ZoneKeys, anchor};
 use crate::wire::Name;
 
 /// The file that holds the operator's first token.
@@ -43,7 +43,7 @@ pub(crate) struct InitArgs {
     /// Serve the HTTP API here.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8300")]
     http: SocketAddr,
-    /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). It stays with the keys.
+    /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). Later it is changed by a roll.
     #[arg(long, value_name = "NUMBER", default_value_t)]
     algorithm: Algorithm,
 }
@@ -93,8 +93,10 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
     fs::write(here.paths.charter.join("policy.toml"), charter::POLICY_TEXT)?;
     let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
     let random = SystemRandom::new();
-    let zone_keys = keys::create(&here.paths.keys, &apex, instance::algorithm(config)?, &random)?;
-    write_anchors(dir, &apex, &zone_keys)?;
+    let zone_keys = keeper::keeping(&here, 0)?.begin(instance::algorithm(config)?, SystemClock.now_s())?;
+    for (name, text) in anchors(&apex, &zone_keys) {
+        fs::write(dir.join(name), text)?;
+    }
     let token = authority::init(&settings(&here), SystemClock.now_ms(), &random)?;
     write_secret(&dir.join(OPERATOR_TOKEN_FILE), &format!("{token}\n"))?;
     // Last: the file that makes it an installation. A run that was cut off before is told to start in an empty directory.
@@ -103,11 +105,9 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the trust anchor in both forms.
-pub(crate) fn write_anchors(dir: &Path, apex: &Name, zone_keys: &ZoneKeys) -> Result<(), Failure> {
-    fs::write(dir.join(ANCHOR_FILE), anchor::anchor_key(apex, zone_keys))?;
-    fs::write(dir.join(ANCHOR_DELV_FILE), anchor::anchor_delv(apex, zone_keys))?;
-    Ok(())
+/// The trust anchor in both forms, by file.
+pub(crate) fn anchors(apex: &Name, zone_keys: &ZoneKeys) -> [(&'static str, String); 2] {
+    [(ANCHOR_FILE, anchor::anchor_key(apex, zone_keys)), (ANCHOR_DELV_FILE, anchor::anchor_delv(apex, zone_keys))]
 }
 
 /// What the authority needs to know of an installation.

@@ -1,6 +1,7 @@
 //! A running directory: authority, name server and API of one installation, started and stopped together.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,10 +17,12 @@ use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Opening};
 use crate::charter::Policy;
 use crate::cli::init;
+use crate::cli::keeper::{self, Keep, Keeper};
 use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, read_cookie_secrets};
-use crate::dnssec::{Algorithm, ZoneKeys, keys};
+use crate::dnssec::life::Keeping;
+use crate::dnssec::{Algorithm, ZoneKeys};
 use crate::http::{self, Api};
 use crate::log::sha256;
 use crate::nameserver::rare::Rare;
@@ -41,6 +44,7 @@ pub(crate) struct Instance {
     pub(crate) http: SocketAddr,
     running: authority::Running,
     service: RunningDns,
+    keeper: Keeper,
     stop: watch::Sender<bool>,
     told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
@@ -49,12 +53,23 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Starts everything, in the order of trust: facts first, then DNS, then the API. Returns once all of it answers.
-    pub(crate) fn start(config: &Config) -> Result<Self, Failure> {
+    /// `dir` is the installation's, where the anchor files lie.
+    pub(crate) fn start(dir: &Path, config: &Config) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (policy, charter) = charter_in_force(config)?;
-        let (authority, zone, service) = open(config, policy, &clock)?;
+        let Opened { authority, zone, service, keys } = open(config, policy, &clock)?;
+        let keeper = Keeper::start(Keep {
+            keeping: keys.keeping,
+            view: keys.view,
+            keys: keys.served,
+            apex: *zone.apex(),
+            parent: config.dnssec.parent.clone(),
+            dir: dir.to_owned(),
+            clock: Arc::clone(&clock),
+            runtime: runtime.handle().clone(),
+        })?;
         let running = authority.start(zone)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
@@ -75,7 +90,7 @@ impl Instance {
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
-        Ok(Self { authority, dns, encrypted, http, running, service, stop, told_to_stop, api, runtime })
+        Ok(Self { authority, dns, encrypted, http, running, service, keeper, stop, told_to_stop, api, runtime })
     }
 
     /// The runtime, for waiting on signals and for asynchronous calls.
@@ -93,26 +108,41 @@ impl Instance {
         let _ = self.stop.send(true);
         let _ended = self.runtime.block_on(self.api);
         self.running.stop();
+        drop(self.keeper);
         self.service.stop();
         Ok(())
     }
 }
 
+/// What is open and answers.
+struct Opened {
+    authority: Authority,
+    zone: Arc<NumberZone>,
+    service: RunningDns,
+    keys: Keys,
+}
+
+/// The keys, and where new ones go.
+struct Keys {
+    keeping: Keeping,
+    view: Arc<ArcSwap<View>>,
+    served: Arc<ZoneKeys>,
+}
+
 /// Opens the authority and starts DNS: at once from the image of what was served before, if there is one that fits, and
 /// then everything is read and compared; else after that.
-fn open(
-    config: &Config,
-    policy: Policy,
-    clock: &Arc<dyn Clock>,
-) -> Result<(Authority, Arc<NumberZone>, RunningDns), Failure> {
+fn open(config: &Config, policy: Policy, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
     let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
-    let keys = Arc::new(parts.keys);
+    let served = Arc::new(parts.keys);
+    let view = Arc::new(ArcSwap::from_pointee(View::default()));
+    let keys = Keys { keeping: parts.keeping, view: Arc::clone(&view), served: Arc::clone(&served) };
     let guard = guard(config)?;
     let answer_from = |zone: &Arc<NumberZone>| {
-        let view = View::new(vec![Served::numbers(Arc::clone(zone), Some(keys))]).guarded(guard);
-        let view = view.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
-        let view = view.answering_rare(Rare::new(config.dns.version.as_bytes(), config.dns.identity.as_bytes()));
-        DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &config.dns, Arc::clone(clock))
+        let first = View::new(vec![Served::numbers(Arc::clone(zone), Some(served))]).guarded(guard);
+        let first = first.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
+        let first = first.answering_rare(Rare::new(config.dns.version.as_bytes(), config.dns.identity.as_bytes()));
+        view.store(Arc::new(first));
+        DnsService::start(view, &config.dns, Arc::clone(clock))
     };
     let opening = Opening::begin(init::settings(config))?;
     let Some(early) = opening.early()? else {
@@ -120,7 +150,7 @@ fn open(
         let authority = Authority::finish(opening, policy, Arc::clone(clock), |data| loader.push(&data))?;
         let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
         let service = answer_from(&zone)?;
-        return Ok((authority, zone, service));
+        return Ok(Opened { authority, zone, service, keys });
     };
     let zone = Arc::new(early.loader.finish(parts.fixed, ttls, early.serial)?);
     zone.apply(&early.changes, early.serial)?;
@@ -133,7 +163,7 @@ fn open(
         return Err(Failure::new(why.to_owned()));
     }
     zone.apply(&[], authority.serial())?;
-    Ok((authority, zone, service))
+    Ok(Opened { authority, zone, service, keys })
 }
 
 /// The guard that the configuration asks for.
@@ -179,6 +209,8 @@ pub(crate) struct ZoneParts {
     pub(crate) fixed: StaticZone,
     /// The keys that sign it.
     pub(crate) keys: ZoneKeys,
+    /// Where they lie, and what becomes of them.
+    pub(crate) keeping: Keeping,
 }
 
 /// Reads the static part of the number zone and the keys that sign it.
@@ -191,11 +223,12 @@ pub(crate) fn zone_parts(config: &Config, ttls: Ttls) -> Result<ZoneParts, Failu
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", path.display(), lines.join("\n")))
     })?;
-    let keys = keys::load(&config.paths.keys, &apex, algorithm(config)?, &SystemRandom::new())?;
-    Ok(ZoneParts { fixed, keys })
+    let mut keeping = keeper::keeping(config, keeper::highest_ttl_s(&fixed, ttls))?;
+    let (_, keys) = keeping.load(SystemClock.now_s())?;
+    Ok(ZoneParts { fixed, keys, keeping })
 }
 
-/// The algorithm that the zone is to be signed with.
+/// The algorithm that a zone's first keys are made of.
 pub(crate) fn algorithm(config: &Config) -> Result<Algorithm, Failure> {
     Algorithm::try_from(config.dnssec.algorithm).map_err(|e| Failure::new(format!("dnssec.algorithm: {e}")))
 }

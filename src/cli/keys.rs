@@ -1,45 +1,139 @@
-//! `keys list|ds`: the zone's DNSSEC keys, and what the parent must publish.
+//! `keys …`: the zone's DNSSEC keys, their lives, and what the parent must publish.
 
-use clap::Subcommand;
-use ring::rand::SystemRandom;
+mod carry;
+mod roll;
+mod status;
+
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::report::{Failure, Report};
-use crate::cli::{InstallationArgs, instance};
+use crate::cli::{InstallationArgs, keeper};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::dnssec::{anchor, keys};
+use crate::dnssec::life::{Keeping, State};
+use crate::dnssec::{KeyRole, anchor};
 use crate::wire::Name;
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
-    /// List the keys with tag, algorithm and role.
+    /// Show each key's state and dates, what is waited for, and who must act next.
+    Status(InstallationArgs),
+    /// List the keys with tag, algorithm, role and state.
     List(InstallationArgs),
-    /// Print the DS records for the parent zone.
-    Ds(InstallationArgs),
+    /// Ask for new keys; the running service takes it up within seconds.
+    Roll(roll::RollArgs),
+    /// Print the DS records for the parent zone, or say that the parent has them.
+    Ds(DsArgs),
+    /// Take in a private key from a file: PKCS#8 in PEM, or BIND's format v1.3.
+    Import(carry::ImportArgs),
+    /// Write a private key in BIND's format v1.3.
+    Export(carry::ExportArgs),
+    /// Make a stand-by key: it is published, and takes over at once when it is needed.
+    Generate(carry::GenerateArgs),
 }
 
-pub(crate) fn run(command: &KeysCommand) -> Result<Report, Failure> {
-    let (KeysCommand::List(args) | KeysCommand::Ds(args)) = command;
-    let config = Config::load(&args.dir)?;
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
-    let algorithm = instance::algorithm(&config)?;
-    let zone_keys = keys::load(&config.paths.keys, &apex, algorithm, &SystemRandom::new())?;
-    match command {
-        KeysCommand::Ds(_) => {
-            let ds = anchor::ds_text(&apex, &zone_keys);
-            let records: Vec<&str> = ds.lines().collect();
-            Ok(Report::done(ds.clone(), json!({"apex": config.apex, "ds": records})))
-        }
-        KeysCommand::List(_) => {
-            let rows = [
-                ("KSK", zone_keys.ksk().tag, "signs the DNSKEY RRset; the parent's DS names it"),
-                ("ZSK", zone_keys.zsk().tag, "signs everything else"),
-            ];
-            let mut lines = vec![format!("{:<5} {:>6}  {:<20} {}", "role", "tag", "algorithm", "use")];
-            let called = format!("{algorithm} {}", algorithm.mnemonic());
-            lines.extend(rows.iter().map(|(role, tag, what)| format!("{role:<5} {tag:>6}  {called:<20} {what}")));
-            let keys = rows.map(|(role, tag, _)| json!({"role": role, "tag": tag, "algorithm": algorithm.number()}));
-            Ok(Report::done(lines.join("\n"), json!({"apex": config.apex, "keys": keys})))
+#[derive(Args)]
+pub(crate) struct DsArgs {
+    #[command(flatten)]
+    of: InstallationArgs,
+    /// Every server of the parent shows the DS of the key with this tag, and none of another key.
+    #[arg(long, value_name = "TAG")]
+    confirm: Option<u16>,
+}
+
+/// A role by its name.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Signs the DNSKEY RRset; the parent's DS names it.
+    Ksk,
+    /// Signs everything else.
+    Zsk,
+    /// Both in one key.
+    Csk,
+}
+
+impl From<RoleArg> for KeyRole {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Ksk => Self::Ksk,
+            RoleArg::Zsk => Self::Zsk,
+            RoleArg::Csk => Self::Csk,
         }
     }
+}
+
+pub(crate) fn run(command: KeysCommand) -> Result<Report, Failure> {
+    match command {
+        KeysCommand::Status(args) => status::run(&args),
+        KeysCommand::List(args) => list(&args),
+        KeysCommand::Roll(args) => roll::run(&args),
+        KeysCommand::Ds(args) => ds(&args),
+        KeysCommand::Import(args) => carry::import(&args),
+        KeysCommand::Export(args) => carry::export(&args),
+        KeysCommand::Generate(args) => carry::generate(&args),
+    }
+}
+
+/// An installation's configuration, its keys and the time.
+fn open(args: &InstallationArgs) -> Result<(Config, Keeping, u64), Failure> {
+    let config = Config::load(&args.dir)?;
+    let keeping = keeper::keeping(&config, 0)?; // the highest TTL is on record
+    Ok((config, keeping, SystemClock.now_s()))
+}
+
+fn list(args: &InstallationArgs) -> Result<Report, Failure> {
+    let (config, keeping, now_s) = open(args)?;
+    let life = keeping.life(now_s)?;
+    let mut lines = vec![format!("{:<5} {:>6}  {:<20} {:<13} {}", "role", "tag", "algorithm", "state", "use")];
+    let mut keys = Vec::new();
+    for key in &life.keys {
+        let called = format!("{} {}", key.algorithm, key.algorithm.mnemonic());
+        let does = match (key.signs_keys(), key.signs_data()) {
+            (true, true) => "signs everything",
+            (true, false) => "signs the DNSKEY RRset",
+            (false, true) => "signs data",
+            (false, false) => "signs nothing",
+        };
+        let state = key.state.as_str();
+        lines.push(format!("{:<5} {:>6}  {called:<20} {state:<13} {does}", key.role.to_string(), key.tag));
+        keys.push(json!({
+            "role": key.role.to_string(),
+            "tag": key.tag,
+            "algorithm": key.algorithm.number(),
+            "state": state,
+            "signs_keys": key.signs_keys(),
+            "signs_data": key.signs_data(),
+        }));
+    }
+    Ok(Report::done(lines.join("\n"), json!({"apex": config.apex, "keys": keys})))
+}
+
+fn ds(args: &DsArgs) -> Result<Report, Failure> {
+    let (config, mut keeping, now_s) = open(&args.of)?;
+    if let Some(tag) = args.confirm {
+        let key = keeping.change(now_s, |life, _| Ok(life.confirm_ds(tag, now_s)?))?;
+        let life = keeping.life(now_s)?;
+        let done_s =
+            life.waits(keeping.policy()).into_iter().find(|wait| wait.key == Some(key)).and_then(|w| w.until_s);
+        let text = format!(
+            "noted: the parent shows DS {tag} and no other. The old key leaves {}",
+            done_s.map_or("when the service runs".to_owned(), |done_s| status::moment(done_s, now_s)),
+        );
+        return Ok(Report::done(text, json!({"confirmed": tag, "old_leaves_s": done_s})));
+    }
+    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let (life, keys) = keeping.load(now_s)?;
+    let ds = anchor::ds_text(&apex, &keys);
+    if ds.is_empty() {
+        return Err(Failure::new(
+            "it is not known which key the parent has, since the record of the keys was lost: look at the parent's DS and run \
+             `callbook keys ds --confirm TAG` with its tag",
+        ));
+    }
+    let coming = life.keys.iter().any(|key| key.role.is_entry() && key.state == State::Published);
+    let note =
+        if coming { "; the next key is on its way, and its DS is printed when the parent may have it\n" } else { "" };
+    let records: Vec<&str> = ds.lines().collect();
+    Ok(Report::done(format!("{ds}{note}"), json!({"apex": config.apex, "ds": records})))
 }

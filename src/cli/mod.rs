@@ -6,6 +6,7 @@ mod docs;
 mod doctor;
 mod init;
 mod instance;
+mod keeper;
 mod keys;
 mod lookup;
 mod number;
@@ -57,7 +58,7 @@ enum Command {
     /// Accredit providers and give them tokens, as the operator.
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
-    /// Show the DNSSEC keys of an installation and what the parent must publish.
+    /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Export a number zone, or serve a master file.
@@ -116,7 +117,7 @@ pub fn main() -> ExitCode {
         Command::Lookup(args) => lookup::run(&args),
         Command::Number(command) => number::run(&command),
         Command::Provider(command) => provider::run(&command),
-        Command::Keys(command) => keys::run(&command),
+        Command::Keys(command) => keys::run(command),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
         Command::Doctor(args) => doctor::run(&args),

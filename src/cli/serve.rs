@@ -10,7 +10,7 @@ use crate::nameserver::Transport;
 
 pub(crate) fn run(args: &InstallationArgs, json: bool) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
-    let mut instance = Instance::start(&config)?;
+    let mut instance = Instance::start(&args.dir, &config)?;
     let (dns, http) = (&instance.dns, instance.http);
     if json {
         let over = |transport| -> Vec<_> {

@@ -48,6 +48,7 @@ const OPTION_EDE: u16 = 15;
 pub(crate) struct Rr {
     pub(crate) owner: Name,
     pub(crate) rr_type: u16,
+    pub(crate) ttl_s: u32,
     /// RDATA in canonical form.
     pub(crate) rdata: Vec<u8>,
 }
@@ -182,7 +183,7 @@ fn read_section(
         }
         let rdata = canonical_rdata(input, rr_type, length)?;
         if class == CLASS_IN {
-            section(message).push(Rr { owner, rr_type, rdata });
+            section(message).push(Rr { owner, rr_type, ttl_s: ttl, rdata });
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use ring::digest::{SHA256, SHA384, digest};
 
-use super::keys::ZoneKeys;
+use super::keys::{Key, ZoneKeys};
 use super::rrsig::key_tag;
 use crate::wire::Name;
 use data_encoding::{BASE64, HEXUPPER};
@@ -27,29 +27,28 @@ pub fn ds_rdata(apex: &Name, dnskey: &[u8], kind: DsDigest) -> Vec<u8> {
     [&key_tag(dnskey).to_be_bytes()[..], &[key_algorithm, kind as u8], hash.as_ref()].concat()
 }
 
-/// The DS records to hand to the parent, one a line.
+/// The DS records that the parent should have, one a line; none while it is not known which key it has.
 pub fn ds_text(apex: &Name, keys: &ZoneKeys) -> String {
-    let line = |kind: DsDigest| {
-        let rdata = ds_rdata(apex, keys.ksk_dnskey(), kind);
-        let tag = keys.ksk_tag();
-        format!("{} IN DS {tag} {} {} {}\n", apex.to_text(), rdata[2], kind as u8, HEXUPPER.encode(&rdata[4..]))
+    let line = |key: &Key, kind: DsDigest| {
+        let rdata = ds_rdata(apex, key.dnskey(), kind);
+        let (tag, algorithm, digest) = (key.tag, rdata[2], HEXUPPER.encode(&rdata[4..]));
+        format!("{} IN DS {tag} {algorithm} {} {digest}\n", apex.to_text(), kind as u8)
     };
-    [DsDigest::Sha256, DsDigest::Sha384].map(line).concat()
+    let lines = |key| [DsDigest::Sha256, DsDigest::Sha384].map(|kind| line(key, kind)).concat();
+    keys.wanted().iter().map(lines).collect()
 }
 
-/// A DNSKEY record of the entry point: unbound's `trust-anchor-file`, `drill -k`, `unbound-host -f`.
+/// DNSKEY records of the entry points: unbound's `trust-anchor-file`, `drill -k`, `unbound-host -f`.
 pub fn anchor_key(apex: &Name, keys: &ZoneKeys) -> String {
-    let dnskey = keys.ksk_dnskey();
-    format!("{} 3600 IN DNSKEY {}\n", apex.to_text(), dnskey_fields(dnskey, ""))
+    let (apex, ttl_s) = (apex.to_text(), keys.ttl_s());
+    keys.entries().map(|key| format!("{apex} {ttl_s} IN DNSKEY {}\n", dnskey_fields(key.dnskey(), ""))).collect()
 }
 
 /// The same as a file for `delv -a` and BIND's `trust-anchors`.
 pub fn anchor_delv(apex: &Name, keys: &ZoneKeys) -> String {
-    format!(
-        "trust-anchors {{\n    \"{}\" static-key {};\n}};\n",
-        apex.to_text(),
-        dnskey_fields(keys.ksk_dnskey(), "\"")
-    )
+    let apex = apex.to_text();
+    let line = |key: &Key| format!("    \"{apex}\" static-key {};\n", dnskey_fields(key.dnskey(), "\""));
+    format!("trust-anchors {{\n{}}};\n", keys.entries().map(line).collect::<String>())
 }
 
 fn dnskey_fields(dnskey: &[u8], quote: &str) -> String {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use ring::rand::SecureRandom;
 
-use super::keys::{DNSKEY_TTL_S, Key, ZoneKeys};
+use super::keys::ZoneKeys;
 use super::rrsig::ToSign;
 use super::times::Window;
 use super::{SignFault, denial};
@@ -111,10 +111,11 @@ impl<W: Write> Export<'_, W> {
             }
         }
         if let (true, Some((keys, _))) = (apex, self.signing) {
-            let set =
-                Set { rr_type: RrType::DNSKEY, ttl_s: DNSKEY_TTL_S, rdatas: keys.dnskeys(), window: Window::Dnskey };
-            self.put(owner, set, true)?;
-            types.push(RrType::DNSKEY);
+            for rr_type in keys.types() {
+                let rdatas = keys.rdatas(rr_type).unwrap_or_default();
+                self.put(owner, Set { rr_type, ttl_s: keys.ttl_s(), rdatas, window: Window::Dnskey }, true)?;
+                types.push(rr_type);
+            }
         }
         Ok(types)
     }
@@ -136,21 +137,22 @@ impl<W: Write> Export<'_, W> {
             self.out.write_all(text::record(owner, set.ttl_s, set.rr_type, rdata).as_bytes())?;
         }
         let Some((keys, random)) = self.signing.filter(|_| ours) else { return Ok(()) };
-        let key: &Key = if set.rr_type == RrType::DNSKEY { keys.ksk() } else { keys.zsk() };
-        let to_sign = ToSign {
-            owner,
-            rr_type: set.rr_type,
-            ttl_s: set.ttl_s,
-            rdatas: Rdatas(set.rdatas),
-            validity: set.window.at(self.now_s, owner.as_wire()),
-            signer: self.zone.apex(),
-            algorithm: key.signer.algorithm(),
-            key_tag: key.tag,
-        };
-        to_sign.message(&mut self.message);
-        let signature = key.signer.sign(random, &self.message)?;
-        let rdata = [&to_sign.head()[..], self.zone.apex().as_wire(), &signature].concat();
-        self.out.write_all(text::record(owner, set.ttl_s, RrType::RRSIG, &rdata).as_bytes())?;
+        for key in keys.signers(set.rr_type) {
+            let to_sign = ToSign {
+                owner,
+                rr_type: set.rr_type,
+                ttl_s: set.ttl_s,
+                rdatas: Rdatas(set.rdatas),
+                validity: set.window.at(self.now_s, owner.as_wire()),
+                signer: self.zone.apex(),
+                algorithm: key.signer.algorithm(),
+                key_tag: key.tag,
+            };
+            to_sign.message(&mut self.message);
+            let signature = key.signer.sign(random, &self.message)?;
+            let rdata = [&to_sign.head()[..], self.zone.apex().as_wire(), &signature].concat();
+            self.out.write_all(text::record(owner, set.ttl_s, RrType::RRSIG, &rdata).as_bytes())?;
+        }
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::proof;
 use super::signed::Set;
 use super::view::{Served, View};
 use super::worker::{Scratch, Worker};
-use crate::dnssec::keys::{DNSKEY_TTL_S, Key, ZoneKeys};
+use crate::dnssec::keys::{Key, ZoneKeys};
 use crate::dnssec::{SignFault, Window};
 use crate::wire::{Name, RrType};
 use crate::zone::shard::{Entry, Place};
@@ -93,31 +93,38 @@ struct Filling<'w> {
 impl Filling<'_> {
     fn apex(&mut self, zone: &Served, keys: &ZoneKeys) -> Result<(), SignFault> {
         let apex = zone.apex();
-        let dnskey = Set::new(apex, RrType::DNSKEY, DNSKEY_TTL_S, keys.dnskeys(), Window::Dnskey, keys.slot());
-        self.slot(keys.ksk(), dnskey, apex)?;
+        for rr_type in keys.types() {
+            let Some(rdatas) = keys.rdatas(rr_type) else { continue };
+            for (i, key) in keys.signers(rr_type).iter().enumerate() {
+                let slot = keys.slot(rr_type, i);
+                self.slot(key, Set::new(apex, rr_type, keys.ttl_s(), rdatas, Window::Dnskey, slot), apex)?;
+            }
+        }
+        let Some(signer) = keys.signers(RrType::SOA).first() else { return Ok(()) };
         let Some(soa) = zone.fixed_data().soa() else { return Ok(()) };
         match zone.number_zone().map(|numbers| numbers.soa()) {
-            None => self.slot(keys.zsk(), Set::fixed(apex, soa), apex),
+            None => self.slot(signer, Set::fixed(apex, soa), apex),
             Some(now) => {
                 let set = Set { rdatas: &now.rdatas, slot: now.slot(), ..Set::fixed(apex, soa) };
-                self.slot(keys.zsk(), set, apex)
+                self.slot(signer, set, apex)
             }
         }
     }
 
     fn fixed(&mut self, zone: &Served, keys: &ZoneKeys, from: usize) -> Result<Option<Part>, SignFault> {
         let (fixed, apex) = (zone.fixed_data(), zone.apex());
+        let Some(signer) = keys.signers(RrType::NSEC).first() else { return Ok(None) };
         for (owner, node) in fixed.in_order_from(from).take(FIXED_PER_STEP) {
             let is_ours = |rr_type| match node.is_cut() {
                 true => rr_type == RrType::DS,
                 false => rr_type != RrType::SOA, // the SOA that is served may be another one: see `apex`
             };
             for set in node.rrsets().filter(|set| !node.is_occluded() && is_ours(set.rr_type)) {
-                self.slot(keys.zsk(), Set::fixed(&owner, set), apex)?;
+                self.slot(signer, Set::fixed(&owner, set), apex)?;
             }
             if let (Some(nsec), None) = (fixed.nsec_of(node).and_then(|at| fixed.nsec(at)), zone.number_zone()) {
                 let mut rdatas = std::mem::take(&mut self.worker.nsec);
-                let done = self.slot(keys.zsk(), proof::set(zone, &nsec, &owner, &mut rdatas), apex);
+                let done = self.slot(signer, proof::set(zone, &nsec, &owner, &mut rdatas), apex);
                 self.worker.nsec = rdatas;
                 done?;
             }
@@ -162,19 +169,20 @@ impl Filling<'_> {
     ) -> Result<(), SignFault> {
         let packed = entry.packed(facts).filter(|packed| self.now_s < packed.not_after_s);
         let Some(packed) = packed else { return Ok(()) };
+        let Some(signer) = keys.signers(RrType::NAPTR).first() else { return Ok(()) };
         let window = Window::Number { not_after_s: packed.not_after_s };
         for owned in Owned::ALL {
             let Owned::Records(prefix) = owned else { continue };
             let Some(slot) = entry.slot(&packed, prefix) else { continue };
             let Some(owner) = owned.owner(packed.number, zone.apex()) else { continue };
-            let stamp = window.at(self.now_s, owner.as_wire()).stamp(keys.zsk().tag);
+            let stamp = window.at(self.now_s, owner.as_wire()).stamp(signer.tag);
             if slot.read(stamp).is_some() {
                 continue; // before anything is unpacked: most slots are filled
             }
             rdatas.clear();
             owned.rdatas(&packed, rdatas);
             let set = Set::new(&owner, owned.rr_type(), zone.ttls().positive_s, rdatas, window, Some(slot));
-            self.slot(keys.zsk(), set, zone.apex())?;
+            self.slot(signer, set, zone.apex())?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use super::proof::{self, Proof};
 use super::respond::Stop;
 use super::signed::{Reply, Set};
-use crate::dnssec::Window;
+use crate::dnssec::{Window, ZoneKeys};
 use crate::wire::answer::Section;
 use crate::wire::name::{NAME_OCTETS_MAX, spread};
 use crate::wire::{Name, Rcode, RrType};
@@ -168,8 +168,9 @@ fn at_node(
 ) -> Result<(), Stop> {
     let (owner, compact) = (node.owner(), reply.zone.number_zone().is_some());
     let apex = owner == *reply.zone.apex();
-    let dnskey = (apex && reply.is_signed()).then_some(RrType::DNSKEY);
-    let types = node.rrsets().map(|set| set.rr_type).chain(dnskey);
+    let of_keys = || reply.zone.keys.as_deref().filter(|_| apex).into_iter().flat_map(ZoneKeys::types);
+    let is_of_keys = of_keys().any(|rr_type| rr_type == qtype);
+    let types = node.rrsets().map(|set| set.rr_type).chain(of_keys());
     match qtype {
         RrType::NSEC if reply.is_signed() && compact => {
             return reply.put_nsec(Section::Answer, name, &name.successor(), types);
@@ -179,7 +180,7 @@ fn at_node(
         }
         RrType::NSEC | RrType::RRSIG if proof::answer(reply, name, node, qtype)? => {}
         RrType::SOA if apex => reply.put_soa(Section::Answer)?,
-        RrType::DNSKEY if dnskey.is_some() => reply.put_dnskeys()?,
+        _ if is_of_keys => reply.put_keys(qtype)?,
         _ => match data(node, qtype) {
             Some(set) => reply.put(Section::Answer, Set { shown_owner: name, ..Set::fixed(&owner, set) })?,
             None => {

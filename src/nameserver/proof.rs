@@ -3,7 +3,7 @@
 use super::respond::Stop;
 use super::signed::{Reply, Set};
 use super::view::Served;
-use crate::dnssec::{Window, denial};
+use crate::dnssec::{Window, ZoneKeys, denial};
 use crate::wire::answer::Section;
 use crate::wire::{Name, RrType};
 use crate::zone::{Node, Nsec};
@@ -98,7 +98,7 @@ fn with(
 /// An NSEC of the chain as an RRset, its RDATA written into `rdatas`. Signed like other data of the zone.
 pub(super) fn set<'a>(zone: &Served, nsec: &Nsec<'a>, owner: &'a Name, rdatas: &'a mut Vec<u8>) -> Set<'a> {
     rdatas.clear();
-    let dnskey = (owner == zone.apex()).then_some(RrType::DNSKEY);
-    denial::nsec(&nsec.next(), nsec.types().chain(dnskey), rdatas);
+    let of_keys = zone.keys.as_deref().filter(|_| owner == zone.apex()).into_iter().flat_map(ZoneKeys::types);
+    denial::nsec(&nsec.next(), nsec.types().chain(of_keys), rdatas);
     Set::new(owner, RrType::NSEC, zone.fixed_data().negative_ttl_s(), rdatas, Window::Fixed, nsec.slot())
 }

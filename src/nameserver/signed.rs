@@ -4,7 +4,7 @@ use super::guard::{Budget, Caller, Guard};
 use super::respond::Stop;
 use super::view::{Served, ZoneData};
 use super::worker::Worker;
-use crate::dnssec::keys::{DNSKEY_TTL_S, Key};
+use crate::dnssec::keys::Key;
 use crate::dnssec::rrsig::ToSign;
 use crate::dnssec::{Window, ZoneKeys, denial};
 use crate::wire::answer::{Answer, Rr, Section};
@@ -107,10 +107,18 @@ impl<'r> Reply<'r, '_, '_> {
         Ok(self.answer.rrset(section, rr, set.rdatas)?)
     }
 
-    /// Adds the RRSIG over a set.
+    /// Adds the RRSIG over a set: one, but where keys of two algorithms or several entry points stand side by side.
     pub(super) fn put_rrsig(&mut self, section: Section, set: Set<'_>, keys: &ZoneKeys) -> Result<(), Stop> {
+        for (i, key) in keys.signers(set.rr_type).iter().enumerate() {
+            // A slot beside data holds the first one's signature.
+            let slot = if i == 0 { set.slot } else { keys.slot(set.rr_type, i) };
+            self.put_rrsig_by(key, section, Set { slot, ..set })?;
+        }
+        Ok(())
+    }
+
+    fn put_rrsig_by(&mut self, key: &Key, section: Section, set: Set<'_>) -> Result<(), Stop> {
         let zone = self.zone;
-        let key: &Key = if set.rr_type == RrType::DNSKEY { keys.ksk() } else { keys.zsk() };
         let to_sign = set.to_sign(key, zone.apex(), self.now_s);
         let stamp = to_sign.validity.stamp(key.tag);
         let signature = match set.slot {
@@ -129,11 +137,12 @@ impl<'r> Reply<'r, '_, '_> {
         Ok(())
     }
 
-    /// The DNSKEY RRset, signed by the KSK.
-    pub(super) fn put_dnskeys(&mut self) -> Result<(), Stop> {
+    /// An RRset that is made of keys, if there is one of this type; signed by the entry points.
+    pub(super) fn put_keys(&mut self, rr_type: RrType) -> Result<(), Stop> {
         let Some(keys) = self.zone.keys.as_deref() else { return Ok(()) };
-        let set = Set::new(self.zone.apex(), RrType::DNSKEY, DNSKEY_TTL_S, keys.dnskeys(), Window::Dnskey, keys.slot());
-        self.put(Section::Answer, set)
+        let Some(rdatas) = keys.rdatas(rr_type) else { return Ok(()) };
+        let slot = keys.slot(rr_type, 0);
+        self.put(Section::Answer, Set::new(self.zone.apex(), rr_type, keys.ttl_s(), rdatas, Window::Dnskey, slot))
     }
 
     /// The SOA: in answers with its own TTL, in denials with theirs (RFC 2308 3).

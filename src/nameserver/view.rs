@@ -52,6 +52,15 @@ impl View {
         Self { zones, ..Self::default() }
     }
 
+    /// The same zones, this one signed by these keys from now on. Signatures of keys that stay are kept beside the data.
+    pub fn resigned(&self, apex: &Name, keys: &Arc<ZoneKeys>) -> Self {
+        let mut view = self.clone();
+        for zone in view.zones.iter_mut().filter(|zone| zone.apex() == apex) {
+            zone.keys = Some(Arc::clone(keys));
+        }
+        view
+    }
+
     /// The same zones behind a guard. Without one there are no cookies and no limits.
     pub fn guarded(self, guard: Arc<Guard>) -> Self {
         Self { guard: Some(guard), ..self }

@@ -8,6 +8,7 @@ mod dns;
 mod holder;
 mod house;
 mod judges;
+mod keylife;
 mod law;
 mod layers;
 mod ledger;

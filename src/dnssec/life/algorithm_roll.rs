@@ -52,14 +52,14 @@ impl Turn<'_> {
     /// When the parent's DS of the old key is in no cache, that key goes, revoked first where resolvers pin it. A key for
     /// everything leaves unrevoked: data needs its signatures to the end, and a revoked key makes none that count.
     fn after_parent(&mut self, target: Algorithm) {
-        if !self.life.ds_is_everywhere(self.policy, self.now_s) {
+        let Some(waiting) = self.life.submitted() else { return };
+        if !self.life.ds_is_everywhere(waiting, self.policy, self.now_s) {
             return;
         }
-        if let Some(id) = self.life.submitted().map(KeyLife::id) {
-            self.enter(id, State::Active);
-        }
+        self.enter(waiting.id(), State::Active);
         if self.revokes() {
-            for id in self.ids(|key| key.algorithm != target && key.role == KeyRole::Ksk && key.state == State::Active) {
+            for id in self.ids(|key| key.algorithm != target && key.role == KeyRole::Ksk && key.state == State::Active)
+            {
                 self.enter(id, State::Revoked);
             }
         }

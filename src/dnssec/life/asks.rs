@@ -60,17 +60,17 @@ impl Life {
         let key = key.ok_or(Refused::NoKey(tag))?;
         let id = key.id();
         match key.state {
-            State::Submitted => {
-                key.ds_seen_s.get_or_insert(now_s);
-                key.ds_confirmed = true;
-                Ok(id)
-            }
-            State::Active if several => {
-                key.ds_confirmed = true;
-                Ok(id)
-            }
-            _ => Err(Refused::NotWaiting(id)),
+            State::Submitted => {}
+            State::Active if several => {}
+            _ => return Err(Refused::NotWaiting(id)),
         }
+        key.ds_seen_s.get_or_insert(now_s);
+        key.ds_confirmed = true;
+        // One word at a time: who says that it is this one takes back what was said of another.
+        for other in self.keys.iter_mut().filter(|other| other.id() != id && other.ds_confirmed) {
+            (other.ds_seen_s, other.ds_confirmed) = (None, false);
+        }
+        Ok(id)
     }
 
     /// Whether several keys may be the one that the parent knows, since the record of them was lost.

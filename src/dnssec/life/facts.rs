@@ -74,6 +74,9 @@ pub struct KeyLife {
     /// Since when it no longer does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_s: Option<u64>,
+    /// When the parent may first have heard of it: it may show the DS from then on, however late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_s: Option<u64>,
     /// Since when every answer of the parent's servers has shown its DS and none of another key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ds_seen_s: Option<u64>,
@@ -174,10 +177,7 @@ fn is_false(value: &bool) -> bool {
 impl State {
     /// Whether a key in this state is in the DNSKEY RRset.
     pub const fn in_dnskey(self) -> bool {
-        matches!(
-            self,
-            Self::Published | Self::Ready | Self::Submitted | Self::Active | Self::Retired | Self::Revoked
-        )
+        matches!(self, Self::Published | Self::Ready | Self::Submitted | Self::Active | Self::Retired | Self::Revoked)
     }
 
     /// The name for people and in JSON.
@@ -211,6 +211,7 @@ impl KeyLife {
             ready_s: None,
             signing_s: None,
             stopped_s: None,
+            offered_s: None,
             ds_seen_s: None,
             ds_checked_s: None,
             ds_confirmed: false,
@@ -251,6 +252,9 @@ impl KeyLife {
         (self.state, self.since_s) = (state, now_s);
         if state.in_dnskey() {
             self.published_s.get_or_insert(now_s);
+        }
+        if self.role.is_entry() && matches!(state, State::Submitted | State::Active) {
+            self.offered_s.get_or_insert(now_s);
         }
         match state {
             State::Ready => {

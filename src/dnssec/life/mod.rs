@@ -1,5 +1,5 @@
 //! The life of a zone's keys: from the facts, the policy, what the parent shows and the time follow what is served, what
-//! is to be done, and who must act next. Pure: no clock, no file, no random number.
+//! is to be done, and who must act next. Pure, but for `record` and `keeping`: no clock, no file, no random number.
 //!
 //! ```text
 //! facts (keys, dates, what was asked for) ─┐
@@ -17,8 +17,11 @@
 mod algorithm_roll;
 mod asks;
 mod facts;
+mod keeping;
 mod policy;
 mod publication;
+mod recognition;
+mod record;
 mod sighting;
 mod step;
 mod tracks;
@@ -26,8 +29,10 @@ mod waits;
 
 pub use asks::Refused;
 pub use facts::{Ask, KeyLife, Life, Roll, State, TwoAlgorithms, Urgency};
+pub use keeping::{Keeping, Turned};
 pub use policy::{ADD_HOLD_DOWN_S, ParentNews, Pinned, Policy, REVOKED_S, Structure};
 pub use publication::{Publication, Revocation};
+pub use record::RecordFile;
 pub use sighting::{DsSet, Seen, ServerSaid, Sighting};
 pub use step::{Change, ClockTrust, Step};
 pub use waits::{Actor, Wait};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Life, State};
+use super::facts::{KeyLife, Life, State};
 use super::policy::Policy;
 use crate::dnssec::{Algorithm, KeyId};
 
@@ -83,36 +83,35 @@ impl Sighting {
 }
 
 impl Life {
-    /// Takes a sighting in: since when the parent shows the DS of the key that waits for it, and no other.
+    /// Takes a sighting in: since when the parent shows the DS of the key that waits for it, and no other. After a lost
+    /// record every entry key waits for that.
     pub(super) fn look(&mut self, sighting: &Sighting) {
         let sets = sighting.servers.iter().filter_map(|server| server.said.as_ref().ok());
         self.ds_ttl_seen_s = sets.map(|set| set.ttl_s).fold(self.ds_ttl_seen_s, u32::max);
         self.parent = Some(Seen { at_s: sighting.at_s, servers: sighting.lines() });
-        let Some(waiting) = self.submitted().map(|key| key.id()) else { return };
-        let others = self.keys.iter().filter(|key| key.role.is_entry() && key.id() != waiting);
-        let others_there = others.map(|key| key.id()).any(|other| sighting.anywhere(other));
-        let Some(key) = self.key_mut(waiting) else { return };
-        if others_there || sighting.lacks(waiting) {
-            (key.ds_seen_s, key.ds_checked_s, key.ds_confirmed) = (None, None, false);
-        } else if sighting.everywhere(waiting) {
-            key.ds_seen_s.get_or_insert(sighting.at_s);
-            key.ds_checked_s = key.ds_checked_s.max(Some(sighting.at_s));
+        let unknown = self.is_unknown_to_parent();
+        let waits = |key: &KeyLife| match key.state {
+            State::Submitted => true,
+            State::Active => unknown && key.role.is_entry(),
+            _ => false,
+        };
+        let entries: Vec<KeyId> = self.keys.iter().filter(|key| key.role.is_entry()).map(KeyLife::id).collect();
+        for key in self.keys.iter_mut().filter(|key| waits(key)) {
+            let id = key.id();
+            let others_there = entries.iter().any(|other| *other != id && sighting.anywhere(*other));
+            if others_there || sighting.lacks(id) {
+                (key.ds_seen_s, key.ds_checked_s, key.ds_confirmed) = (None, None, false);
+            } else if sighting.everywhere(id) {
+                key.ds_seen_s.get_or_insert(sighting.at_s);
+                key.ds_checked_s = key.ds_checked_s.max(Some(sighting.at_s));
+            }
         }
     }
 
-    /// Whether the DS of the key that waits for the parent has been alone there for long enough.
-    pub(super) fn ds_is_everywhere(&self, policy: &Policy, now_s: u64) -> bool {
-        let Some(key) = self.submitted() else { return false };
-        let Some(seen_s) = key.ds_seen_s else { return false };
+    /// Whether the DS of a key has been alone in the parent for long enough: no other one is in a cache.
+    pub(super) fn ds_is_everywhere(&self, key: &KeyLife, policy: &Policy, now_s: u64) -> bool {
         let known_s = if key.ds_confirmed { Some(now_s) } else { key.ds_checked_s };
-        known_s.is_some_and(|known_s| known_s.saturating_sub(seen_s) >= policy.ds_wait_s(self.ds_ttl_seen_s))
-    }
-
-    /// When a lost record of the keys left several that may be the parent's: the one that all its servers show stays.
-    pub(super) fn recognise(&self, sighting: &Sighting) -> Option<KeyId> {
-        let known: Vec<KeyId> = self.keys.iter().filter(|k| k.role.is_entry() && k.state == State::Active).map(|k| k.id()).collect();
-        let mut shown = known.iter().filter(|key| sighting.anywhere(**key));
-        let (first, second) = (shown.next(), shown.next());
-        first.copied().filter(|key| second.is_none() && sighting.everywhere(*key))
+        let wait_s = policy.ds_wait_s(self.ds_ttl_seen_s);
+        key.ds_seen_s.zip(known_s).is_some_and(|(seen_s, known_s)| known_s.saturating_sub(seen_s) >= wait_s)
     }
 }

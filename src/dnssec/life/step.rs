@@ -60,9 +60,6 @@ impl Life {
             self.look(sighting);
         }
         let mut turn = Turn { life: self, policy, now_s, step: Step::default() };
-        if let Some(sighting) = sighting {
-            turn.recover_entry(sighting);
-        }
         for _ in 0..ROUNDS_MAX {
             let before = turn.step.changes.len();
             turn.round();
@@ -113,7 +110,7 @@ impl Turn<'_> {
             None => {
                 self.mark_compromised();
                 self.publish_made();
-                self.recover_confirmed();
+                self.recover_entry();
                 self.recover_data();
                 self.data_track();
                 self.entry_track();
@@ -182,7 +179,8 @@ impl Turn<'_> {
         }
     }
 
-    /// An emergency: what is in other hands is marked, and stand-by keys among it leave; they have signed no data.
+    /// An emergency: what is in other hands is marked, and stand-by keys among it leave that have signed no data and that
+    /// the parent has not heard of.
     fn mark_compromised(&mut self) {
         let of_role = |role: KeyRole, roll: Roll| match roll {
             Roll::Zsk => role == KeyRole::Zsk,
@@ -197,7 +195,7 @@ impl Turn<'_> {
             }
         }
         let idle = |state| matches!(state, State::Generated | State::Published | State::Ready);
-        for id in self.ids(|key| key.compromised && idle(key.state) && !key.signs_data()) {
+        for id in self.ids(|key| key.compromised && idle(key.state) && !key.signs_data() && key.offered_s.is_none()) {
             self.enter(id, State::Removed);
         }
     }
@@ -237,9 +235,8 @@ impl Life {
     /// Whether some key is on its way in or out of use.
     pub fn is_rolling(&self) -> bool {
         let moving = |state| matches!(state, State::Submitted | State::Retired | State::Revoked);
-        let active = |is: fn(KeyRole) -> bool| {
-            self.keys.iter().filter(|key| key.state == State::Active && is(key.role)).count()
-        };
+        let active =
+            |is: fn(KeyRole) -> bool| self.keys.iter().filter(|key| key.state == State::Active && is(key.role)).count();
         self.target.is_some()
             || self.keys.iter().any(|key| moving(key.state))
             || active(KeyRole::is_entry) > 1

@@ -3,7 +3,6 @@
 
 use super::facts::{KeyLife, Roll, State};
 use super::policy::Structure;
-use super::sighting::Sighting;
 use super::step::Turn;
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
 
@@ -78,7 +77,7 @@ impl Turn<'_> {
             }
         }
         let data_wait_s = self.policy.data_wait_s(self.life.data_ttl_s);
-        let (now_s, done) = (self.now_s, self.life.ds_is_everywhere(self.policy, self.now_s));
+        let (now_s, done) = (self.now_s, self.life.ds_is_everywhere(waiting, self.policy, self.now_s));
         let outlived = |key: &KeyLife| match key.signing_s {
             None => true,
             Some(_) => key.stopped_s.is_some_and(|stopped_s| now_s.saturating_sub(stopped_s) >= data_wait_s),
@@ -89,9 +88,9 @@ impl Turn<'_> {
             self.enter(waiting.id(), State::Active);
             let state = if self.revokes() { State::Revoked } else { State::Removed };
             old.iter().for_each(|key| self.enter(key.id(), state));
-            // A stand-by of the other structure has no use any more.
-            let (role, other) = (waiting.role, |key: &KeyLife| key.role.is_entry() && is_next(key));
-            for id in self.ids(|key| other(key) && key.role != role) {
+            // One stand-by is enough; of the other structure, or in other hands, it has no use.
+            let stays = self.next(waiting.role).map(|(id, _)| id);
+            for id in self.ids(|key| key.role.is_entry() && is_next(key) && Some(key.id()) != stays) {
                 self.enter(id, State::Removed);
             }
         }
@@ -176,27 +175,17 @@ impl Turn<'_> {
         signing.iter().filter(|key| key.id() != newest).for_each(|key| self.stop_signing(key.id()));
     }
 
-    /// After a lost record several keys may be the parent's. The one that it shows goes on, the others stand by.
-    pub(super) fn recover_entry(&mut self, sighting: &Sighting) {
-        if let Some(known) = self.life.recognise(sighting) {
-            self.keep_entry(known);
+    /// After a lost record several keys may be the parent's. When every cache has them all, and none has another DS than
+    /// the one that the parent shows, that key goes on and the others stand by.
+    pub(super) fn recover_entry(&mut self) {
+        if !self.life.is_unknown_to_parent() {
+            return;
         }
-    }
-
-    /// The same where the operator has said which it is.
-    pub(super) fn recover_confirmed(&mut self) {
-        if self.life.is_unknown_to_parent() {
-            let confirmed = self.ids(|key| key.role.is_entry() && key.state == State::Active && key.ds_confirmed);
-            confirmed.first().into_iter().for_each(|known| self.keep_entry(*known));
-        }
-    }
-
-    /// Makes a stand-by of every active entry key but one, when every cache has them all.
-    fn keep_entry(&mut self, known: KeyId) {
         let actives: Vec<KeyLife> =
             self.life.keys.iter().filter(|k| k.role.is_entry() && k.state == State::Active).cloned().collect();
-        if self.life.is_unknown_to_parent() && actives.iter().all(|key| self.is_everywhere(key)) {
-            actives.iter().filter(|key| key.id() != known).for_each(|key| self.enter(key.id(), State::Published));
+        let known = actives.iter().find(|key| self.life.ds_is_everywhere(key, self.policy, self.now_s));
+        if let (Some(known), true) = (known, actives.iter().all(|key| self.is_everywhere(key))) {
+            actives.iter().filter(|key| key.tag != known.tag).for_each(|key| self.enter(key.id(), State::Published));
         }
     }
 

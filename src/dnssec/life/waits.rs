@@ -118,6 +118,12 @@ impl Life {
     /// A key in use waits for the end of its time, if somebody set one and nothing replaces it yet.
     fn wait_in_use(&self, key: &KeyLife, policy: &Policy) -> Option<Wait> {
         if key.role.is_entry() && self.is_unknown_to_parent() {
+            if let Some(seen_s) = key.ds_seen_s {
+                let until_s = seen_s.saturating_add(policy.ds_wait_s(self.ds_ttl_seen_s));
+                let until_s = until_s.max(key.since_s.saturating_add(policy.data_wait_s(self.data_ttl_s)));
+                let what = "no cache has another DS than its own, which the parent shows";
+                return Some(wait(key, what, Some(until_s), Actor::Nobody));
+            }
             let what = format!(
                 "it is known which key the parent has, since the record of the keys was lost: run `callbook keys ds --confirm TAG` \
                  with the tag of the DS that the parent shows ({} is one of them)",

@@ -106,8 +106,7 @@ fn unsigned(what: &str, signers: &[KeyId], keys: &Publication) -> Option<String>
     let has = |signers: &[KeyId], algorithm: &Algorithm| {
         signers.iter().any(|key| key.algorithm == *algorithm && is_good(keys, *key))
     };
-    let signs_itself =
-        |algorithm: &&Algorithm| keys.key_signers.iter().any(|key| key.algorithm == **algorithm);
+    let signs_itself = |algorithm: &&Algorithm| keys.key_signers.iter().any(|key| key.algorithm == **algorithm);
     if let Some(algorithm) = algorithms.iter().find(|algorithm| !has(signers, algorithm)) {
         return Some(format!("{what} signed by {signers:?} lacks algorithm {algorithm} of {keys:?}"));
     }

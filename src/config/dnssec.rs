@@ -1,0 +1,84 @@
+//! The zone's keys: which there are, how long they live, and who its parent is.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Signatures over the number zone, and the life of its keys (docs/keys.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dnssec {
+    /// The algorithm of the first keys: 13 (ECDSA P-256) or 15 (Ed25519). Default: 13. Later it is changed by a roll.
+    pub algorithm: u8,
+    /// Whether one key signs everything, instead of a KSK and a ZSK; a change takes effect with the next roll of the key
+    /// that the parent knows. Default: false.
+    pub csk: bool,
+    /// Days that a ZSK signs until the next one takes over; 0: until it is asked for. Default: 30. At most 3650.
+    pub zsk_life_d: u32,
+    /// Days that a KSK or CSK is used until the next one takes over; 0: until it is asked for. Default: 365. At most 3650.
+    pub ksk_life_d: u32,
+    /// Every server of the parent zone, such as `192.0.2.1:53`: they are asked for the DS. Default: none, the operator
+    /// confirms what the parent has. At most 32.
+    pub parent: Vec<SocketAddr>,
+    /// TTL of the DS RRset in the parent in seconds, if it is higher than what its servers show. Default: 86 400. At most
+    /// 604 800.
+    pub ds_ttl_s: u32,
+    /// Seconds until all servers of this zone, or of its parent, serve a change. Default: 300. At most 604 800.
+    pub propagation_s: u32,
+    /// Whether resolvers pin the zone's key and follow its rolls by themselves (RFC 5011): a new key is then shown for 32
+    /// days before the old one goes, which leaves revoked. Default: false.
+    pub rfc5011: bool,
+    /// Days that the file of a removed key is kept. Default: 30. At most 3650.
+    pub removed_keep_d: u32,
+}
+
+impl Default for Dnssec {
+    fn default() -> Self {
+        Self {
+            algorithm: 13,
+            csk: false,
+            zsk_life_d: 30,
+            ksk_life_d: 365,
+            parent: Vec::new(),
+            ds_ttl_s: 86_400,
+            propagation_s: 300,
+            rfc5011: false,
+            removed_keep_d: 30,
+        }
+    }
+}
+
+impl Dnssec {
+    /// What is out of bounds, a line a mistake.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        /// Ten years: longer means never, which is 0.
+        const LIFE_D_MAX: u32 = 3_650;
+        /// A week: no parent takes longer, and longer TTLs are cut by resolvers (RFC 8767 4).
+        const WAIT_S_MAX: u32 = 604_800;
+        /// The root has 26 addresses.
+        const PARENT_MAX: usize = 32;
+        let mut found = Vec::new();
+        if !matches!(self.algorithm, 13 | 15) {
+            found.push(format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.algorithm));
+        }
+        for (key, value, max) in [
+            ("zsk_life_d", self.zsk_life_d, LIFE_D_MAX),
+            ("ksk_life_d", self.ksk_life_d, LIFE_D_MAX),
+            ("removed_keep_d", self.removed_keep_d, LIFE_D_MAX),
+            ("ds_ttl_s", self.ds_ttl_s, WAIT_S_MAX),
+            ("propagation_s", self.propagation_s, WAIT_S_MAX),
+        ] {
+            if value > max {
+                found.push(format!("dnssec.{key} = {value}: at most {max}"));
+            }
+        }
+        if self.parent.len() > PARENT_MAX {
+            found.push(format!("dnssec.parent has {} addresses: at most {PARENT_MAX}", self.parent.len()));
+        }
+        if let Some(twice) = self.parent.iter().find(|one| self.parent.iter().filter(|other| other == one).count() > 1)
+        {
+            found.push(format!("dnssec.parent has {twice} twice: name each server once"));
+        }
+        found
+    }
+}
