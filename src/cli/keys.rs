@@ -42,14 +42,11 @@ pub(crate) struct DsArgs {
     confirm: Option<u16>,
 }
 
-/// A role by its name.
+/// A role by its name: see [`KeyRole`].
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum RoleArg {
-    /// Signs the DNSKEY RRset; the parent's DS names it.
     Ksk,
-    /// Signs everything else.
     Zsk,
-    /// Both in one key.
     Csk,
 }
 

@@ -1,6 +1,9 @@
 //! Years of key life: whatever happens, no cache ever holds a mixture that a validator would call bogus.
 
 mod judge;
+mod program;
+mod served;
+mod unbound;
 mod world;
 
 use world::{Random, Tally, World};

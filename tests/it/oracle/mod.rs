@@ -1,11 +1,11 @@
 //! The same zones in us, Knot, NSD and BIND, the same questions to all: whoever stands alone is looked at.
 
 mod differences;
-mod packet;
+pub(crate) mod packet;
 mod questions;
-mod servers;
+pub(crate) mod servers;
 mod signed;
-mod zones;
+pub(crate) mod zones;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

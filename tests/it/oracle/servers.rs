@@ -154,7 +154,7 @@ pub(crate) fn unbound(zones: &[Zone], server: SocketAddr, anchors: &str, dir: &P
         let text = format!(
             "server:\n  interface: {0}@{1}\n  port: {1}\n  do-daemonize: no\n  use-syslog: no\n  chroot: \"\"\n  \
              username: \"\"\n  directory: \"{2}\"\n  pidfile: \"{2}/unbound.pid\"\n  do-not-query-localhost: no\n  \
-             trust-anchor-file: \"{2}/anchors\"\n  module-config: \"validator iterator\"\n  aggressive-nsec: no\n  \
+             trust-anchor-file: \"{2}/anchors\"\n  module-config: \"validator iterator\"\n  aggressive-nsec: no\n  harden-algo-downgrade: yes\n  \
              local-zone: \"test.\" nodefault\n  local-zone: \"invalid.\" static\n  target-fetch-policy: \"0 0 0 0 0\"\n  \
              num-queries-per-thread: 512\n{stubs}remote-control:\n  control-enable: no\n",
             address.ip(),
