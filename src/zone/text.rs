@@ -24,11 +24,30 @@ fn rdata_text(rr_type: RrType, rdata: &[u8]) -> String {
     }
     let mut parser = domain::dep::octseq::Parser::from_ref(rdata);
     match ZoneRecordData::<_, ParsedName<_>>::parse_rdata(Rtype::from_int(rr_type.0), &mut parser) {
-        Ok(Some(data)) if !matches!(data, ZoneRecordData::Unknown(_)) => {
+        Ok(Some(data)) if !matches!(data, ZoneRecordData::Unknown(_)) && has_plain_names(rr_type, rdata) => {
             data.display_zonefile(DisplayKind::Simple).to_string()
         }
         _ => generic(rdata),
     }
+}
+
+/// Whether names in the RDATA hold nothing that would have to be escaped: the `domain` crate leaves `;` and `(` as they are.
+fn has_plain_names(rr_type: RrType, rdata: &[u8]) -> bool {
+    let (start, names) = match rr_type.0 {
+        2..=5 | 7..=9 | 12 | 39 | 47 => (0, 1), // NS MD MF CNAME MB MG MR PTR DNAME NSEC
+        6 | 14 | 17 => (0, 2),                  // SOA MINFO RP
+        15 | 18 | 21 | 36 | 64 | 65 => (2, 1),  // MX AFSDB RT KX SVCB HTTPS
+        26 => (2, 2),                           // PX
+        33 => (6, 1),                           // SRV
+        24 | 46 => (18, 1),                     // SIG RRSIG
+        _ => return true,
+    };
+    let mut rest = rdata.get(start..).unwrap_or_default();
+    (0..names).all(|_| {
+        let Some((name, octets)) = Name::scan(rest) else { return false };
+        rest = rest.get(octets..).unwrap_or_default();
+        name.labels().flatten().all(|b| b.is_ascii_alphanumeric() || b"-_*+/".contains(b))
+    })
 }
 
 /// RFC 3597 5.
@@ -67,4 +86,17 @@ pub fn quoted(string: &[u8]) -> String {
     }
     text.push('"');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_escapes_are_written_as_octets() {
+        let text = |rr_type, rdata: &[u8]| rdata_text(rr_type, rdata);
+        assert_eq!(text(RrType::NS, b"\x02ns\x01_\x00"), "ns._.");
+        assert_eq!(text(RrType::NS, b"\x02n;\x00"), "\\# 4 026E3B00");
+        assert_eq!(text(RrType::MX, b"\x00\x0a\x03a b\x00"), "\\# 7 000A0361206200");
+    }
 }
