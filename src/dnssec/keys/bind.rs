@@ -31,7 +31,7 @@ pub struct ReadKey {
 /// Reads a PKCS#8 key in PEM or a key in BIND's format; the error says what does not fit.
 pub fn read(text: &[u8]) -> Result<ReadKey, &'static str> {
     let is_pem = text.trim_ascii_start().starts_with(b"-----BEGIN");
-    let (algorithm, secret) = if is_pem { of_pkcs8(&*from_pem(text)?)? } else { of_bind(text)? };
+    let (algorithm, secret) = if is_pem { of_pkcs8(&from_pem(text)?)? } else { of_bind(text)? };
     let document = document(algorithm, &secret).ok_or("its secret is out of range")?;
     Ok(ReadKey { algorithm, document })
 }
