@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod docs;
 mod doctor;
+mod export;
 mod init;
 mod instance;
 mod keeper;
@@ -61,7 +62,7 @@ enum Command {
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Export a number zone, or serve a master file.
+    /// Export a number zone, sign or serve a master file.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
     /// Check the configuration and show what is in force.

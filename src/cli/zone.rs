@@ -1,7 +1,5 @@
-//! `zone export|serve`: the number zone as a master file, and any master file served.
+//! `zone export|sign|serve`: the number zone as a master file, and any master file signed or served.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,36 +9,25 @@ use clap::{Args, Subcommand};
 use ring::rand::SystemRandom;
 use serde_json::json;
 
-use crate::authority;
-use crate::cli::instance::{self, StopSignal};
+use crate::cli::export::{self, ExportArgs, SignArgs};
+use crate::cli::instance::StopSignal;
 use crate::cli::report::{Failure, Report, say};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Dns, Limits};
-use crate::dnssec::{Algorithm, ZoneKeys, anchor, export};
+use crate::clock::SystemClock;
+use crate::config::{Dns, Limits};
+use crate::dnssec::{Algorithm, ZoneKeys, anchor};
 use crate::nameserver::{Guard, Served, View};
 use crate::net::DnsService;
 use crate::wire::Name;
-use crate::zone::{Loader, StaticZone};
+use crate::zone::StaticZone;
 
 #[derive(Subcommand)]
 pub(crate) enum ZoneCommand {
     /// Write the number zone of an installation as a master file: for escrow and offline checks, never for publication.
     Export(ExportArgs),
+    /// Sign one master file, into another.
+    Sign(SignArgs),
     /// Serve one master file.
     Serve(ServeArgs),
-}
-
-#[derive(Args)]
-pub(crate) struct ExportArgs {
-    /// The installation's directory; it may be running.
-    #[arg(long, value_name = "DIR", default_value = ".", env = "CALLBOOK_DIR")]
-    dir: PathBuf,
-    /// Sign everything, with a chain of denials. It lists every number: keep it like the ledger itself.
-    #[arg(long)]
-    signed: bool,
-    /// The file to write; replaced at once when complete.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -63,36 +50,10 @@ pub(crate) struct ServeArgs {
 
 pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> {
     match command {
-        ZoneCommand::Export(args) => export_zone(args),
+        ZoneCommand::Export(args) => export::export(args),
+        ZoneCommand::Sign(args) => export::sign(args),
         ZoneCommand::Serve(args) => serve(args, json),
     }
-}
-
-fn export_zone(args: &ExportArgs) -> Result<Report, Failure> {
-    let config = Config::load(&args.dir)?;
-    let (policy, _) = instance::charter_in_force(&config)?;
-    let ttls = instance::ttls(&policy);
-    let parts = instance::zone_parts(&config, ttls)?;
-    let mut loader = Loader::default();
-    let (epoch, _) = authority::load_published(&config.paths.data, |data| loader.push(&data))?;
-    let zone = loader.finish(parts.fixed, ttls, epoch as u32)?; // a generation counter, as on the wire
-    let partial = args.out.with_extension("partial");
-    let file = File::create(&partial).map_err(|e| Failure::new(format!("cannot write {}: {e}", partial.display())))?;
-    let mut out = BufWriter::new(file);
-    let now_s = SystemClock.now_s();
-    match args.signed {
-        true => export::signed(&zone, &parts.keys, &SystemRandom::new(), now_s, &mut out)?,
-        false => export::unsigned(&zone, now_s, &mut out)?,
-    }
-    out.flush()?;
-    out.get_ref().sync_all()?;
-    std::fs::rename(&partial, &args.out)?;
-    let numbers = zone.table().len();
-    let text = format!(
-        "wrote {} with {numbers} numbers as of epoch {epoch}. It is the whole phone list: guard it",
-        args.out.display()
-    );
-    Ok(Report::done(text, json!({"file": args.out, "numbers": numbers, "epoch": epoch, "signed": args.signed})))
 }
 
 fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {

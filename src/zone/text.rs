@@ -12,11 +12,16 @@ use crate::wire::{Name, RrType};
 
 /// One record with its line end.
 pub fn record(owner: &Name, ttl_s: u32, rr_type: RrType, rdata: &[u8]) -> String {
-    format!("{} {ttl_s} IN {} {}\n", owner.to_text(), Rtype::from_int(rr_type.0), rdata_text(rr_type, rdata))
+    format!("{} {ttl_s} IN {} {}\n", owner.to_text(), mnemonic(rr_type), rdata_text(rr_type, rdata))
+}
+
+/// The type's name in a master file, `TYPEn` if it has none (RFC 3597 5).
+pub fn mnemonic(rr_type: RrType) -> impl std::fmt::Display {
+    Rtype::from_int(rr_type.0)
 }
 
 /// RDATA as the `domain` crate writes it; NAPTR, which it would write unescaped, and unknown types by our own hand.
-fn rdata_text(rr_type: RrType, rdata: &[u8]) -> String {
+pub fn rdata_text(rr_type: RrType, rdata: &[u8]) -> String {
     if rr_type == RrType::NAPTR
         && let Some(text) = naptr(rdata)
     {
