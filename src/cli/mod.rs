@@ -5,6 +5,8 @@ mod demo;
 mod docs;
 mod doctor;
 mod export;
+mod held;
+mod import;
 mod init;
 mod instance;
 mod keeper;
@@ -62,7 +64,7 @@ enum Command {
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Export a number zone, sign or serve a master file.
+    /// Export a number zone; import, sign or serve a master file.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
     /// Check the configuration and show what is in force.

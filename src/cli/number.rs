@@ -7,6 +7,7 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::api::numbers::Receipt;
+use crate::cli::held;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::client::holder::{Change, RecordDraft};
@@ -87,6 +88,12 @@ pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
 
 fn register(args: &RegisterArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(&args.validated.of)?;
+    if held::find(profile.folder(), number)?.is_some() {
+        return Err(Failure::new(format!(
+            "{number} was imported: this provider keeps its control key, and a holder's device takes it over by its own key. \
+             To register it anew, release it first"
+        )));
+    }
     let device = profile.device(number)?;
     let mut draft = RecordDraft::new(number, &profile.provider);
     for uri in &args.sip {
@@ -117,7 +124,11 @@ fn release(args: &ReleaseArgs) -> Result<Report, Failure> {
         let before = State::parse(&view.state.ok_or_else(|| not_here(number))?.0)?;
         let label = registrar.directory.label(number, &registrar.api.prepare(number)?.vrf_proof.0)?;
         let change = Change::release(label, &before).valid_until(SystemClock.now_s() + EVENT_LIFE_S);
-        let signed = change.sign(registrar.directory, &[(Role::Control, &profile.device(number)?.control)])?;
+        let control = match held::find(profile.folder(), number)? {
+            Some(control) => control,
+            None => profile.device(number)?.control,
+        };
+        let signed = change.sign(registrar.directory, &[(Role::Control, &control)])?;
         Ok(registrar.api.published(registrar.api.holder_act(&signed.holder_act(number))?, WAIT_MS)?)
     })?;
     Ok(accepted(number, "released", &receipt))

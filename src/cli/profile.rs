@@ -146,6 +146,11 @@ impl Profile {
         read_token(&self.dir.join(TOKEN_FILE))
     }
 
+    /// The folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.dir
+    }
+
     /// Whether a token is there.
     pub(crate) fn has_token(&self) -> bool {
         self.dir.join(TOKEN_FILE).exists()

@@ -1,4 +1,4 @@
-//! `zone export|sign|serve`: the number zone as a master file, and any master file signed or served.
+//! `zone export|import|sign|serve`: the number zone as a master file and back, and any master file signed or served.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::cli::export::{self, ExportArgs, SignArgs};
+use crate::cli::import::{self, ImportArgs};
 use crate::cli::instance::StopSignal;
 use crate::cli::report::{Failure, Report, say};
 use crate::clock::SystemClock;
@@ -24,6 +25,8 @@ use crate::zone::StaticZone;
 pub(crate) enum ZoneCommand {
     /// Write the number zone of an installation as a master file: for escrow and offline checks, never for publication.
     Export(ExportArgs),
+    /// Register the numbers of an ENUM zone's master file, as their provider.
+    Import(ImportArgs),
     /// Sign one master file, into another.
     Sign(SignArgs),
     /// Serve one master file.
@@ -51,6 +54,7 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> {
     match command {
         ZoneCommand::Export(args) => export::export(args),
+        ZoneCommand::Import(args) => import::run(args),
         ZoneCommand::Sign(args) => export::sign(args),
         ZoneCommand::Serve(args) => serve(args, json),
     }

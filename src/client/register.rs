@@ -93,6 +93,9 @@ pub enum RegisterError {
         /// What was expected.
         pinned: String,
     },
+    /// The number is registered by this provider, under a control key that is not the one at hand.
+    #[error("the number is registered by this provider under another control key: only that key changes its record")]
+    OtherKey,
     /// There is nothing to change: the number is not registered by this provider.
     #[error("the number is not registered by this provider")]
     NotSponsored,
@@ -138,6 +141,33 @@ impl Registrar<'_> {
         let body = Submission { nonce, ..signed.submission(tokens) };
         let receipt = self.api.put(number, &body, prepared.version)?;
         self.done(receipt, &signed, Some(opening), wait_ms)
+    }
+
+    /// Registers a number whose holder has no device key: this provider keeps `control`, a key for this number alone, and
+    /// no user keys are published (clause 2.6 of the charter). `None` if it is registered so already. Does not wait for
+    /// publication.
+    pub fn register_held(
+        &self,
+        number: Number,
+        draft: RecordDraft,
+        control: &SigningKey,
+        finding: &Finding,
+    ) -> Result<Option<Registered>, RegisterError> {
+        let (prepared, label) = self.prepare(number)?;
+        let before = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
+        if let Some(before) = before.as_ref().filter(|before| before.status != Status::Released) {
+            let ours = before.control == control.public().thumbprint();
+            return if ours { Ok(None) } else { Err(RegisterError::OtherKey) };
+        }
+        let (record, opening) = (draft.build()?, opening(self.random)?);
+        let token = self.token(number, control.public().thumbprint(), finding, &prepared)?;
+        let change = Change::create(label, &record, opening, control.public(), finding.not_after_s).provider_held();
+        let change = before.iter().fold(change, Change::after_release).evidence(&[&token])?;
+        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
+        let mut signed = change.sign(self.directory, &[(Role::NewControl, control)])?;
+        signed.cosign(self.directory, self.statement_key);
+        let receipt = self.api.put(number, &signed.submission(vec![token]), prepared.version)?;
+        self.done(receipt, &signed, Some(opening), 0).map(Some)
     }
 
     /// Extends a registration by a fresh validation of the same holder.

@@ -140,6 +140,22 @@ pub fn examine(submission: &Submission, context: &Context<'_>) -> Result<Examine
     Ok(Examined { number, entrance, event, record, validation: verdict.validation })
 }
 
+/// Why a number is not served, if it is not (clauses 1.2 and 1.3).
+pub fn number(number: Number, policy: &Policy) -> Option<Refusal> {
+    match policy.serves(number).err()? {
+        NotServed::Excluded(range) => {
+            let detail = format!("+{} is excluded: {}", range.prefix, range.note);
+            Some(refusal::NUMBER_EXCLUDED.at("", detail))
+        }
+        NotServed::Digits(range) => {
+            let detail =
+                format!("numbers of +{} have {} to {} digits", range.prefix, range.digits_min, range.digits_max);
+            Some(refusal::NUMBER_LENGTH.at("", detail))
+        }
+        NotServed::Range => Some(refusal::NUMBER_NOT_SERVED.at("", "no served range begins this number")),
+    }
+}
+
 /// Kinds and doors that this directory takes from outside (clause 6.6).
 fn is_offered(event: &Event) -> bool {
     let operator = event.signature(Role::Operator).is_some();
@@ -189,21 +205,8 @@ impl Desk<'_> {
         self.refusals.push(reason.at(pointer, detail));
     }
 
-    /// Clauses 1.2 and 1.3.
     fn number(&mut self) {
-        match self.context.policy.serves(self.submission.number) {
-            Ok(_) => {}
-            Err(NotServed::Excluded(range)) => {
-                let detail = format!("+{} is excluded: {}", range.prefix, range.note);
-                self.wrong(&refusal::NUMBER_EXCLUDED, "", detail);
-            }
-            Err(NotServed::Digits(range)) => {
-                let detail =
-                    format!("numbers of +{} have {} to {} digits", range.prefix, range.digits_min, range.digits_max);
-                self.wrong(&refusal::NUMBER_LENGTH, "", detail);
-            }
-            Err(NotServed::Range) => self.wrong(&refusal::NUMBER_NOT_SERVED, "", "no served range begins this number"),
-        }
+        self.refusals.extend(number(self.submission.number, self.context.policy));
     }
 
     fn event(&mut self) -> Option<Event> {

@@ -117,7 +117,7 @@ fn odd_wire(owner: &[u8], rr_type: RrType, rdata: &[u8]) -> Option<String> {
 }
 
 /// The reader says `line:column: reason`; a column of 1 means that it had just finished the line before.
-fn syntax(text: &str) -> MasterError {
+pub(super) fn syntax(text: &str) -> MasterError {
     let mut parts = text.splitn(3, ':');
     let mut number = || parts.next().and_then(|n| n.trim().parse::<usize>().ok()).unwrap_or(0);
     let (line, column) = (number(), number());

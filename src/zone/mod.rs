@@ -5,6 +5,7 @@
 mod build;
 pub mod chain;
 mod draft;
+pub mod entries;
 pub mod fixed;
 pub mod fuzz;
 pub mod hashes;

@@ -6,6 +6,7 @@ mod canary;
 mod child;
 mod full_disk;
 mod image;
+mod import;
 mod keeps;
 mod session;
 mod traces;
