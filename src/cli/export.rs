@@ -12,14 +12,15 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::authority;
-use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
+use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::dnssec::export::{Contents, Denial, Export, Signing, Summary, Zonemd};
-use crate::dnssec::{Algorithm, KeyError, ZoneKeys, keys};
+use crate::dnssec::life::Keeping;
+use crate::dnssec::{Algorithm, KeyError, ZoneKeys};
 use crate::wire::Name;
-use crate::zone::{Loader, StaticZone};
+use crate::zone::{Loader, StaticZone, Ttls};
 
 /// What goes to the disk in one call.
 const WRITE_OCTETS: usize = 1 << 20;
@@ -103,10 +104,12 @@ pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;
-    let random = SystemRandom::new();
+    let ttl_s = keeper::highest_ttl_s(&zone, Ttls { positive_s: 0, negative_s: 0 });
+    let policy = keeper::policy(&Config::new(&args.origin, ""), ttl_s);
+    let mut keeping = Keeping::files(&args.keys, &origin, policy);
     let keys = match args.new_keys {
-        true => keys::create(&args.keys, &origin, args.algorithm, &random)?,
-        false => keys::load(&args.keys, &origin, args.algorithm, &random).map_err(|e| match e {
+        true => keeping.begin(args.algorithm, SystemClock.now_s())?,
+        false => keeping.load(SystemClock.now_s()).map(|(_, keys)| keys).map_err(|e| match e {
             KeyError::Missing { .. } => Failure::new(format!("{e}; --new-keys makes them here")),
             other => other.into(),
         })?,
