@@ -193,7 +193,7 @@ mod tests {
             let contents = Contents::Numbers(&zone);
             let found: Vec<Name> = names(contents, 99).into_iter().map(|place| place.owner(contents).unwrap()).collect();
             prop_assert!(found == expected);
-            prop_assert_eq!(names(contents, 100).len(), 9);
+            prop_assert_eq!(names(contents, 100).len(), 8);
         }
     }
 }
