@@ -33,6 +33,9 @@ use crate::number::Number;
 
 /// The longest answer that is read: a register of some thousand providers; everything else is far smaller.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How long an idle connection is used again: half of what the server waits for the next request, or a request could meet
+/// the server's goodbye, and one that must not happen twice is not repeated.
+const IDLE: Duration = Duration::from_secs(5);
 /// How long one request may take, over the 5 s that the server may hold it back when asked to wait.
 const REQUEST_MS: u64 = 30_000;
 /// How often a request is sent at most: what three tries do not cure, a person should look at.
@@ -145,6 +148,7 @@ impl Api {
             .allow_non_standard_methods(true) // DELETE with a body
             .max_redirects(0) // the token goes nowhere else
             .timeout_global(Some(Duration::from_millis(REQUEST_MS)))
+            .max_idle_age(IDLE)
             .user_agent(concat!("callbook/", env!("CARGO_PKG_VERSION")));
         Ok(Self { agent: config.build().into(), base: base.to_owned(), token: token.to_owned() })
     }
