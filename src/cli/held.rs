@@ -4,6 +4,7 @@
 //! before anything is submitted with their key; of a line that was cut off while it was written, nothing was submitted.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -52,10 +53,10 @@ impl HeldKeys {
     pub(crate) fn of(&mut self, numbers: &[Number]) -> Result<Vec<SigningKey>, Failure> {
         let (random, mut lines) = (SystemRandom::new(), Zeroizing::new(String::new()));
         for number in numbers {
-            if !self.keys.contains_key(&number.as_u64()) {
+            if let Entry::Vacant(place) = self.keys.entry(number.as_u64()) {
                 let text = to_text(&SigningKey::generate(Algorithm::Ed25519, &random)?);
                 *lines += &Zeroizing::new(format!("{number} {}\n", *text));
-                self.keys.insert(number.as_u64(), text);
+                place.insert(text);
             }
         }
         if !lines.is_empty() {

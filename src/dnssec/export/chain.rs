@@ -71,13 +71,12 @@ impl Chain {
 /// The links of [`NAMES_PER_JOB`] names from `start` on.
 fn found(zone: Contents<'_>, places: &[Place], start: usize) -> Found {
     let mut found = Found::default();
-    let end = places.len().min(start + NAMES_PER_JOB);
     let ours = |place: &&Place| place.standing(zone) != Standing::Below;
     let mut before = places[..start].iter().rev().find(ours).and_then(|place| place.owner(zone));
-    for at in start..end {
-        let Some(owner) = places[at].owner(zone) else { continue };
+    for (at, place) in places.iter().enumerate().skip(start).take(NAMES_PER_JOB) {
+        let Some(owner) = place.owner(zone) else { continue };
         found.firsts.extend(found.first_label(&owner, zone.apex(), at));
-        if !ours(&&places[at]) {
+        if !ours(&place) {
             continue;
         }
         // The position is one more than it is, so that an absent one takes no room.
