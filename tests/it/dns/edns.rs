@@ -34,7 +34,7 @@ fn dig_gets_what_the_compliance_tests_expect() {
         (vec!["+opcode=15", "+header-only"], vec!["status: NOTIMP"], vec![]),
         (vec!["+header-only"], vec!["status: FORMERR"], vec![]),
         (vec!["+recurse", "+cdflag", "+adflag", APEX, "NS"], vec!["flags: qr aa rd cd;"], vec![]),
-        (vec!["elsewhere.example.", "A"], vec!["status: REFUSED", "EDE: 20"], vec!["aa"]),
+        (vec!["elsewhere.example.", "A"], vec!["status: REFUSED", "EDE: 20"], vec!["qr aa"]),
         (vec![APEX, "AXFR"], vec!["Transfer failed"], vec!["NAPTR"]),
         (vec!["+tcp", APEX, "IXFR=1"], vec!["Transfer failed"], vec!["NAPTR"]),
         (vec![number.as_str(), "TYPE128"], vec!["status: FORMERR", "EDE: 30"], vec![]),
