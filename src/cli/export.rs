@@ -110,7 +110,7 @@ pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
     let keys = match args.new_keys {
         true => keeping.begin(args.algorithm, SystemClock.now_s())?,
         false => keeping.load(SystemClock.now_s()).map(|(_, keys)| keys).map_err(|e| match e {
-            KeyError::Missing { .. } => Failure::new(format!("{e}; --new-keys makes them here")),
+            KeyError::None { .. } => Failure::new(format!("{e}; --new-keys makes them here")),
             other => other.into(),
         })?,
     };

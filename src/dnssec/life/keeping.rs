@@ -3,6 +3,7 @@
 //! Whatever is served was recorded before. A turn that is cut off has served nothing new, and a key that was made for it
 //! and not recorded is of no use to anybody.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
@@ -63,6 +64,7 @@ impl Keeping {
 
     /// Makes the first keys of a new zone and records them. There must be none.
     pub fn begin(&mut self, algorithm: Algorithm, now_s: u64) -> Result<ZoneKeys, KeyError> {
+        fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
         let held = self.record.lock()?;
         if !self.source.list()?.is_empty() || self.record.read()?.is_some() {
             return Err(KeyError::Exists { dir: self.dir.clone(), apex: self.apex.to_text() });

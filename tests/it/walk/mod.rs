@@ -9,4 +9,5 @@ mod image;
 mod import;
 mod keeps;
 mod session;
+mod sign;
 mod traces;
