@@ -4,6 +4,8 @@ mod dnssec;
 mod limits;
 pub mod ranges;
 mod secrets;
+mod statics;
+mod tsig;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ pub use dnssec::Dnssec;
 pub use limits::Limits;
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
+pub use statics::{Catalog, Notify, Secondary, Serial, Tsig, Zone};
+pub use tsig::{TsigFileError, read_tsig_secret};
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -44,6 +48,15 @@ pub struct Config {
     /// Where things lie, relative to the configuration file.
     #[serde(default)]
     pub paths: Paths,
+    /// Static zones beside the number zone. Default: none.
+    #[serde(default)]
+    pub zone: Vec<Zone>,
+    /// Catalogs of these zones. Default: none.
+    #[serde(default)]
+    pub catalog: Vec<Catalog>,
+    /// Keys that are shared with other servers. Default: none.
+    #[serde(default)]
+    pub tsig: Vec<Tsig>,
 }
 
 /// The name server's part.
@@ -90,6 +103,8 @@ pub struct Dns {
     /// Signatures a second that are made ahead of the first question while few questions come; 0 makes none over numbers.
     /// Default: 5000, a tenth of what one processor signs. At most 1 000 000.
     pub filler_per_s: u32,
+    /// Zone transfers at once, all zones together. Default: 8. From 1 to 256.
+    pub transfers_max: usize,
 }
 
 /// The HTTP API's part.
@@ -145,6 +160,7 @@ impl Default for Dns {
             nsid: String::new(),
             cookie_secrets: PathBuf::new(),
             filler_per_s: 5_000,
+            transfers_max: 8,
         }
     }
 }
@@ -210,6 +226,9 @@ impl Config {
             http: Http::default(),
             publish: Publish::default(),
             paths: Paths::default(),
+            zone: Vec::new(),
+            catalog: Vec::new(),
+            tsig: Vec::new(),
         }
     }
 
@@ -235,6 +254,8 @@ impl Config {
                 *file = dir.join(&*file);
             }
         }
+        self.zone.iter_mut().for_each(|zone| zone.under(dir, &self.paths.zones));
+        self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
         self
     }
 
@@ -243,6 +264,7 @@ impl Config {
         let mut config: Self = toml::from_str(text)
             .map_err(|e| ConfigError::Syntax { path: path.to_owned(), why: e.to_string().trim_end().to_owned() })?;
         config.apex = absolute(&config.apex);
+        statics::complete_names(&mut config.zone, &mut config.catalog, &mut config.tsig);
         let mistakes = config.mistakes();
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Values { path: path.to_owned(), mistakes }) }
     }
@@ -311,6 +333,8 @@ impl Config {
 
     fn mistakes(&self) -> Vec<String> {
         let mut found = self.dns.mistakes();
+        let (apex, zones, catalogs, keys) = (&*self.apex, &*self.zone, &*self.catalog, &*self.tsig);
+        found.extend(statics::Statics { apex, zones, catalogs, keys }.mistakes());
         let mut need = |ok: bool, text: String| {
             if !ok {
                 found.push(text);
@@ -387,6 +411,7 @@ impl Dns {
             ("connections_per_prefix_max", self.connections_per_prefix_max as u64, 1, 65_536),
             ("tcp_idle_s", self.tcp_idle_s, 1, 600),
             ("tcp_patience_s", self.tcp_patience_s, 1, 60),
+            ("transfers_max", self.transfers_max as u64, 1, 256),
         ] {
             if !(from..=to).contains(&value) {
                 found.push(format!("dns.{key} = {value}: from {from} to {to}"));

@@ -55,8 +55,6 @@ impl Dnssec {
         const LIFE_D_MAX: u32 = 3_650;
         /// A week: no parent takes longer, and longer TTLs are cut by resolvers (RFC 8767 4).
         const WAIT_S_MAX: u32 = 604_800;
-        /// The root has 26 addresses.
-        const PARENT_MAX: usize = 32;
         let mut found = Vec::new();
         if !matches!(self.algorithm, 13 | 15) {
             found.push(format!("dnssec.algorithm = {}: 13 (ECDSA P-256) or 15 (Ed25519)", self.algorithm));
@@ -72,13 +70,21 @@ impl Dnssec {
                 found.push(format!("dnssec.{key} = {value}: at most {max}"));
             }
         }
-        if self.parent.len() > PARENT_MAX {
-            found.push(format!("dnssec.parent has {} addresses: at most {PARENT_MAX}", self.parent.len()));
-        }
-        if let Some(twice) = self.parent.iter().find(|one| self.parent.iter().filter(|other| other == one).count() > 1)
-        {
-            found.push(format!("dnssec.parent has {twice} twice: name each server once"));
-        }
+        found.extend(parent_mistakes("dnssec.parent", &self.parent));
         found
     }
+}
+
+/// What is wrong with the servers of a parent, a line a mistake.
+pub(super) fn parent_mistakes(key: &str, parent: &[SocketAddr]) -> Vec<String> {
+    /// The root has 26 addresses.
+    const PARENT_MAX: usize = 32;
+    let mut found = Vec::new();
+    if parent.len() > PARENT_MAX {
+        found.push(format!("{key} has {} addresses: at most {PARENT_MAX}", parent.len()));
+    }
+    if let Some(twice) = parent.iter().find(|one| parent.iter().filter(|other| other == one).count() > 1) {
+        found.push(format!("{key} has {twice} twice: name each server once"));
+    }
+    found
 }

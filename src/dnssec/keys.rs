@@ -7,6 +7,7 @@ pub mod source;
 
 use std::sync::Arc;
 
+use ring::digest::{SHA256, digest};
 use ring::rand::SecureRandom;
 
 pub use error::KeyError;
@@ -184,6 +185,22 @@ impl ZoneKeys {
     /// The DNSKEY RRset in the form of [`crate::wire::Rdatas`].
     pub fn dnskeys(&self) -> &[u8] {
         &self.rdatas[0]
+    }
+
+    /// Tells these keys from others: what is published of them, and who signs what.
+    pub fn identity(&self) -> [u8; 32] {
+        let mut all = self.ttl_s.to_be_bytes().to_vec();
+        for rdatas in &self.rdatas {
+            all.extend((rdatas.len() as u32).to_be_bytes()); // a few keys
+            all.extend(rdatas);
+        }
+        for signers in [&self.key_signers, &self.cds_signers, &self.data_signers] {
+            all.push(signers.len() as u8);
+            signers.iter().for_each(|key| all.extend(&key.dnskey));
+        }
+        let mut identity = [0; 32];
+        identity.copy_from_slice(digest(&SHA256, &all).as_ref());
+        identity
     }
 
     /// The keys whose DS the parent should have.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::transport::Transport;
 use crate::wire::{Rcode, RrType};
 
-const TYPES: [(RrType, &str); 14] = [
+const TYPES: [(RrType, &str); 16] = [
     (RrType::NAPTR, "NAPTR"),
     (RrType::TLSA, "TLSA"),
     (RrType::TXT, "TXT"),
@@ -19,6 +19,8 @@ const TYPES: [(RrType, &str); 14] = [
     (RrType::A, "A"),
     (RrType::AAAA, "AAAA"),
     (RrType::ANY, "ANY"),
+    (RrType::AXFR, "AXFR"),
+    (RrType::IXFR, "IXFR"),
     (RrType(0), "other"),
 ];
 const CODES: [(Rcode, &str); 10] = [

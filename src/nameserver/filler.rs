@@ -81,7 +81,7 @@ pub fn fill(view: &View, worker: &mut Worker, cursor: Cursor, now_s: u64, max: u
 }
 
 fn signed(zone: &Served) -> Option<(&Served, &ZoneKeys)> {
-    zone.keys.as_deref().map(|keys| (zone, keys))
+    zone.keys.as_deref().filter(|_| !zone.is_published()).map(|keys| (zone, keys))
 }
 
 struct Filling<'w> {

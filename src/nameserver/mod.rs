@@ -14,7 +14,9 @@ mod proof;
 pub mod rare;
 pub mod respond;
 mod signed;
+pub mod transfer;
 pub mod transport;
+pub mod tsig;
 pub mod view;
 pub mod worker;
 
@@ -23,6 +25,8 @@ pub use counters::Counters;
 pub use guard::Guard;
 pub use prefetch::prefetch;
 pub use respond::{Outcome, Peer, respond};
+pub use transfer::{Published, Transfer};
 pub use transport::Transport;
+pub use tsig::{TsigAlgorithm, TsigKey, TsigKeys};
 pub use view::{Served, View, ZoneData};
 pub use worker::{Signing, Worker};

@@ -3,7 +3,7 @@
 use super::respond::Stop;
 use super::signed::{Reply, Set};
 use super::view::Served;
-use crate::dnssec::{Window, ZoneKeys, denial};
+use crate::dnssec::{ZoneKeys, denial};
 use crate::wire::answer::Section;
 use crate::wire::{Name, RrType};
 use crate::zone::{Node, Nsec};
@@ -100,5 +100,5 @@ pub(super) fn set<'a>(zone: &Served, nsec: &Nsec<'a>, owner: &'a Name, rdatas: &
     rdatas.clear();
     let of_keys = zone.keys.as_deref().filter(|_| owner == zone.apex()).into_iter().flat_map(ZoneKeys::types);
     denial::nsec(&nsec.next(), nsec.types().chain(of_keys), rdatas);
-    Set::new(owner, RrType::NSEC, zone.fixed_data().negative_ttl_s(), rdatas, Window::Fixed, nsec.slot())
+    Set::beside_data(owner, RrType::NSEC, zone.fixed_data().negative_ttl_s(), rdatas, nsec.slots())
 }

@@ -149,7 +149,7 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
         }
     } else if let Some(zone) = view.zone_for(name, qtype) {
         let guard = view.guard().zip(caller.as_ref());
-        let mut reply = Reply { zone, worker, answer: &mut answer, now_s, guard };
+        let mut reply = Reply { zone, worker, answer: &mut answer, now_s: zone.signed_as_of_s(now_s), guard };
         let written = match zone.number_zone() {
             Some(numbers) => digits::answer(&mut reply, numbers, name, qtype),
             None => fixed::answer(&mut reply, name, qtype),

@@ -9,7 +9,7 @@ use crate::dnssec::rrsig::ToSign;
 use crate::dnssec::{Window, ZoneKeys, denial};
 use crate::wire::answer::{Answer, Rr, Section};
 use crate::wire::{Name, Rdatas, RrType};
-use crate::zone::{RrSet, Slot};
+use crate::zone::{RrSet, Slot, SlotsOf};
 
 /// Everything that writing one answer needs.
 pub(super) struct Reply<'r, 'o, 'q> {
@@ -34,14 +34,28 @@ pub(super) struct Set<'a> {
     pub(super) shown_ttl_s: u32,
     pub(super) rdatas: &'a [u8],
     pub(super) window: Window,
-    /// None: signed when asked for.
+    /// Of the first signer; none: signed when asked for.
     pub(super) slot: Option<Slot<'a>>,
+    /// Of the others, beside static data.
+    pub(super) others: Option<SlotsOf<'a>>,
 }
 
 impl<'a> Set<'a> {
     /// A static RRset under its own name.
     pub(super) fn fixed(owner: &'a Name, set: RrSet<'a>) -> Self {
-        Self::new(owner, set.rr_type, set.ttl_s, set.rdatas, Window::Fixed, set.slot())
+        Self::beside_data(owner, set.rr_type, set.ttl_s, set.rdatas, set.slots())
+    }
+
+    /// Static data, or an NSEC of a static zone.
+    pub(super) fn beside_data(
+        owner: &'a Name,
+        rr_type: RrType,
+        ttl_s: u32,
+        rdatas: &'a [u8],
+        slots: SlotsOf<'a>,
+    ) -> Self {
+        let set = Self::new(owner, rr_type, ttl_s, rdatas, Window::Fixed, slots.slot(0));
+        Self { others: Some(slots), ..set }
     }
 
     /// Any RRset that shows the TTL it is signed with.
@@ -53,7 +67,7 @@ impl<'a> Set<'a> {
         window: Window,
         slot: Option<Slot<'a>>,
     ) -> Self {
-        Self { owner, shown_owner: owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot }
+        Self { owner, shown_owner: owner, rr_type, ttl_s, shown_ttl_s: ttl_s, rdatas, window, slot, others: None }
     }
 
     /// What `key` signs for the time slot of `now_s`.
@@ -110,8 +124,11 @@ impl<'r> Reply<'r, '_, '_> {
     /// Adds the RRSIG over a set: one, but where keys of two algorithms or several entry points stand side by side.
     pub(super) fn put_rrsig(&mut self, section: Section, set: Set<'_>, keys: &ZoneKeys) -> Result<(), Stop> {
         for (i, key) in keys.signers(set.rr_type).iter().enumerate() {
-            // A slot beside data holds the first one's signature.
-            let slot = if i == 0 { set.slot } else { keys.slot(set.rr_type, i) };
+            let slot = match (i, set.others) {
+                (0, _) => set.slot,
+                (_, Some(slots)) => slots.slot(i),
+                (_, None) => keys.slot(set.rr_type, i),
+            };
             self.put_rrsig_by(key, section, Set { slot, ..set })?;
         }
         Ok(())
@@ -153,7 +170,7 @@ impl<'r> Reply<'r, '_, '_> {
         let current;
         if let ZoneData::Numbers(numbers) = &zone.data {
             current = numbers.soa();
-            (set.rdatas, set.slot) = (&current.rdatas, current.slot());
+            (set.rdatas, set.slot, set.others) = (&current.rdatas, current.slot(), None);
         }
         if section == Section::Authority {
             set.shown_ttl_s = zone.fixed_data().negative_ttl_s();

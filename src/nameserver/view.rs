@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::guard::{Caller, Guard};
 use super::rare::Rare;
+use super::transfer::{Places, Published};
 use super::transport::Transport;
+use super::tsig::TsigKeys;
 use crate::dnssec::ZoneKeys;
 use crate::wire::answer::Options;
 use crate::wire::{Edns, Name, RrType};
@@ -25,6 +27,10 @@ pub struct View {
     rare: Rare,
     /// What keepalive options promise, in units of 100 ms (RFC 7828).
     keepalive_100ms: u16,
+    /// Shared with secondaries and others who sign what they ask (RFC 8945).
+    keys: TsigKeys,
+    /// How many transfers run at once; without it there are none.
+    places: Option<Arc<Places>>,
 }
 
 /// One zone and the keys that sign it.
@@ -34,6 +40,8 @@ pub struct Served {
     pub data: ZoneData,
     /// Without keys the zone is served unsigned.
     pub keys: Option<Arc<ZoneKeys>>,
+    /// A static zone in versions that never change, and who may fetch it.
+    published: Option<Arc<Published>>,
 }
 
 /// The two sorts of zones.
@@ -48,7 +56,7 @@ pub enum ZoneData {
 impl View {
     /// A view of these zones.
     pub fn new(mut zones: Vec<Served>) -> Self {
-        zones.sort_by_key(|zone| Reverse(zone.apex().as_wire().len()));
+        deepest_first(&mut zones);
         Self { zones, ..Self::default() }
     }
 
@@ -81,6 +89,34 @@ impl View {
         Self { rare, ..self }
     }
 
+    /// The same zones from a server that shares these keys and runs so many transfers at once.
+    pub fn transferring(self, keys: TsigKeys, places: Arc<Places>) -> Self {
+        Self { keys, places: Some(places), ..self }
+    }
+
+    /// The same number zones, and these zones instead of all others.
+    pub fn with_static(&self, zones: Vec<Served>) -> Self {
+        let numbers = self.zones.iter().filter(|zone| zone.number_zone().is_some()).cloned();
+        let mut zones: Vec<Served> = numbers.chain(zones).collect();
+        deepest_first(&mut zones);
+        Self { zones, ..self.clone() }
+    }
+
+    /// The keys, if there are any: most servers have none, and look for no TSIG.
+    pub(super) fn keys(&self) -> Option<&TsigKeys> {
+        Some(&self.keys).filter(|keys| !keys.is_empty())
+    }
+
+    /// How many transfers run at once.
+    pub(super) fn places(&self) -> Option<&Arc<Places>> {
+        self.places.as_ref()
+    }
+
+    /// What secondaries may fetch under this name.
+    pub(super) fn published(&self, apex: &Name) -> Option<&Arc<Published>> {
+        self.zone(apex)?.published.as_ref()
+    }
+
     /// What answers the rare packets.
     pub(super) fn rare(&self) -> &Rare {
         &self.rare
@@ -107,6 +143,11 @@ impl View {
         &self.zones
     }
 
+    /// The zone with this apex.
+    pub fn zone(&self, apex: &Name) -> Option<&Served> {
+        self.zones.iter().find(|zone| zone.apex() == apex)
+    }
+
     /// The zone that answers for a name: the deepest apex at or above it; for DS at an apex the parent's, if it is here.
     pub(super) fn zone_for(&self, name: &Name, qtype: RrType) -> Option<&Served> {
         let deepest = |parent_side: bool| {
@@ -120,18 +161,38 @@ impl View {
     }
 }
 
+fn deepest_first(zones: &mut [Served]) {
+    zones.sort_by_key(|zone| Reverse(zone.apex().as_wire().len()));
+}
+
 impl Served {
     /// A number zone with its keys.
     pub fn numbers(zone: Arc<NumberZone>, keys: Option<Arc<ZoneKeys>>) -> Self {
-        Self { data: ZoneData::Numbers(zone), keys }
+        Self { data: ZoneData::Numbers(zone), keys, published: None }
     }
 
     /// A static zone with its keys.
     pub fn fixed(zone: Arc<StaticZone>, keys: Option<Arc<ZoneKeys>>) -> Self {
-        if keys.is_some() {
-            zone.keep_signatures();
+        if let Some(keys) = &keys {
+            zone.keep_signatures(keys.signers(RrType::SOA).len());
         }
-        Self { data: ZoneData::Static(zone), keys }
+        Self { data: ZoneData::Static(zone), keys, published: None }
+    }
+
+    /// A version of a static zone that secondaries may fetch.
+    pub fn published(published: Arc<Published>) -> Self {
+        let (zone, keys) = (published.version.zone().clone(), published.version.keys().cloned());
+        Self { data: ZoneData::Static(zone), keys, published: Some(published) }
+    }
+
+    /// The time for which signatures are made: now, or that of the version, so that secondaries have the same ones.
+    pub(super) fn signed_as_of_s(&self, now_s: u64) -> u64 {
+        self.published.as_ref().and_then(|published| published.version.signed_as_of_s()).unwrap_or(now_s)
+    }
+
+    /// Whether all signatures were made with the version: there is nothing to make ahead.
+    pub(super) fn is_published(&self) -> bool {
+        self.published.is_some()
     }
 
     /// The apex.
@@ -144,6 +205,14 @@ impl Served {
         match &self.data {
             ZoneData::Numbers(zone) => zone.fixed(),
             ZoneData::Static(zone) => zone,
+        }
+    }
+
+    /// The highest TTL of what is served of it in seconds; of keys aside.
+    pub fn highest_ttl_s(&self) -> u32 {
+        match &self.data {
+            ZoneData::Numbers(zone) => zone.highest_ttl_s(),
+            ZoneData::Static(zone) => zone.highest_ttl_s(),
         }
     }
 

@@ -29,6 +29,7 @@ impl RrType {
     pub const CDS: Self = Self(59);
     pub const CDNSKEY: Self = Self(60);
     pub const OPENPGPKEY: Self = Self(61);
+    pub const ZONEMD: Self = Self(63);
     pub const NXNAME: Self = Self(128);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);
@@ -64,6 +65,7 @@ impl fmt::Display for RrType {
             Self::CDS => "CDS",
             Self::CDNSKEY => "CDNSKEY",
             Self::OPENPGPKEY => "OPENPGPKEY",
+            Self::ZONEMD => "ZONEMD",
             Self::ANY => "ANY",
             Self(other) => return write!(f, "TYPE{other}"),
         };

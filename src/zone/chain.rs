@@ -1,7 +1,6 @@
 //! The NSEC chain of a static zone (RFC 4035 2.3): who owns one, which one speaks for a name, what it says.
 
-use super::fixed::{Node, StaticZone};
-use super::slot::Slot;
+use super::fixed::{Node, SlotsOf, StaticZone};
 use crate::wire::name::canonical_order;
 use crate::wire::{Name, RrType};
 
@@ -10,7 +9,7 @@ use crate::wire::{Name, RrType};
 pub struct Nsec<'a> {
     node: Node<'a>,
     next: Node<'a>,
-    slot: Option<Slot<'a>>,
+    slots: SlotsOf<'a>,
 }
 
 impl StaticZone {
@@ -33,8 +32,8 @@ impl StaticZone {
         let place = place as usize;
         let node = |id: &u32| Node { zone: self, id: *id as usize };
         let next = self.chain.get(place + 1).or(self.chain.first())?; // the last one leads back to the apex
-        let slot = self.slot(self.sets.len().saturating_sub(1) + place);
-        Some(Nsec { node: node(self.chain.get(place)?), next: node(next), slot })
+        let slots = self.slots_at(self.sets.len().saturating_sub(1) + place);
+        Some(Nsec { node: node(self.chain.get(place)?), next: node(next), slots })
     }
 }
 
@@ -56,8 +55,8 @@ impl<'a> Nsec<'a> {
         types.filter(move |t| !cut || matches!(*t, RrType::NS | RrType::DS))
     }
 
-    /// Where its signature lies.
-    pub fn slot(&self) -> Option<Slot<'a>> {
-        self.slot
+    /// Where its signatures lie.
+    pub fn slots(&self) -> SlotsOf<'a> {
+        self.slots
     }
 }

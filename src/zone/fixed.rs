@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::numbers::soa_minimum_s;
 use super::slot::{Slot, Slots};
+use super::version::Digest;
 use crate::wire::{Name, Rdatas, RrType};
 
 /// Labels of a longest name, and one for the root.
@@ -28,8 +29,11 @@ pub struct StaticZone {
     pub(super) index: Box<[u32]>,
     /// The nodes that own an NSEC (RFC 4035 2.3): those with data of this zone.
     pub(super) chain: Box<[u32]>,
+    /// Who makes the ZONEMD at the apex.
+    pub(super) digest: Digest,
     has_cuts: bool,
-    /// One for each RRset, then one for each NSEC; there once the zone is to be signed.
+    highest_ttl_s: u32,
+    /// One for each RRset, then one for each NSEC, and that once for each signer; there once the zone is to be signed.
     slots: OnceLock<Slots>,
 }
 
@@ -62,7 +66,7 @@ pub struct Node<'a> {
     pub(super) id: usize,
 }
 
-/// One RRset and the slot of its signature.
+/// One RRset and the slots of its signatures.
 #[derive(Clone, Copy)]
 pub struct RrSet<'a> {
     /// The type.
@@ -71,7 +75,14 @@ pub struct RrSet<'a> {
     pub ttl_s: u32,
     /// In canonical order and form.
     pub rdatas: &'a [u8],
-    slot: Option<Slot<'a>>,
+    slots: SlotsOf<'a>,
+}
+
+/// Where the signatures over one RRset lie: a slot for each signer that the zone has room for.
+#[derive(Clone, Copy)]
+pub struct SlotsOf<'a> {
+    zone: &'a StaticZone,
+    place: usize,
 }
 
 /// What the walk to a name came upon.
@@ -108,19 +119,26 @@ impl StaticZone {
         Self {
             apex,
             has_cuts: nodes.iter().any(|row| row.standing & CUT != 0),
+            highest_ttl_s: sets.iter().map(|row| row.ttl_s).max().unwrap_or(0),
             nodes: nodes.into(),
             names: names.into(),
             sets: sets.into(),
             rdatas: rdatas.into(),
             index: index.into(),
             chain: chain.into(),
+            digest: Digest::AsInFile,
             slots: OnceLock::new(),
         }
     }
 
-    /// Makes room for signatures, which then stay beside what they sign. An unsigned zone does without.
-    pub fn keep_signatures(&self) {
-        self.slots.get_or_init(|| Slots::empty(self.sets.len() + self.chain.len()));
+    /// Makes room for the signatures of so many signers, which then stay beside what they sign. An unsigned zone does
+    /// without, and room once made stays as it is: what has none is signed for each answer.
+    pub fn keep_signatures(&self, signers: usize) {
+        self.slots.get_or_init(|| Slots::empty(signers * self.slots_of_one()));
+    }
+
+    fn slots_of_one(&self) -> usize {
+        self.sets.len() + self.chain.len()
     }
 
     /// The apex.
@@ -131,6 +149,11 @@ impl StaticZone {
     /// Whether anything is delegated.
     pub fn has_cuts(&self) -> bool {
         self.has_cuts
+    }
+
+    /// The highest TTL of its RRsets in seconds.
+    pub fn highest_ttl_s(&self) -> u32 {
+        self.highest_ttl_s
     }
 
     /// How many names there are, empty non-terminals included.
@@ -234,8 +257,8 @@ impl StaticZone {
             + self.slots.get().map_or(0, Slots::heap_octets)
     }
 
-    pub(super) fn slot(&self, i: usize) -> Option<Slot<'_>> {
-        self.slots.get()?.slot(i)
+    pub(super) fn slots_at(&self, place: usize) -> SlotsOf<'_> {
+        SlotsOf { zone: self, place }
     }
 
     /// The wildcard right below a name: its hash goes on from the name's own.
@@ -269,6 +292,11 @@ impl<'a> Node<'a> {
     /// The name.
     pub fn owner(&self) -> Name {
         Name::from_wire(self.wire()).unwrap_or(self.zone.apex)
+    }
+
+    /// Its place in canonical order.
+    pub fn place(&self) -> usize {
+        self.id
     }
 
     /// The RRset of a type.
@@ -311,19 +339,26 @@ impl StaticZone {
     fn set(&self, i: usize) -> Option<RrSet<'_>> {
         let (row, next) = (self.sets.get(i)?, self.sets.get(i + 1)?);
         let rdatas = self.rdatas.get(row.rdatas_at as usize..next.rdatas_at as usize)?;
-        Some(RrSet { rr_type: row.rr_type, ttl_s: row.ttl_s, rdatas, slot: self.slot(i) })
+        Some(RrSet { rr_type: row.rr_type, ttl_s: row.ttl_s, rdatas, slots: self.slots_at(i) })
     }
 }
 
 impl<'a> RrSet<'a> {
-    /// Where its signature lies.
-    pub fn slot(&self) -> Option<Slot<'a>> {
-        self.slot
+    /// Where its signatures lie.
+    pub fn slots(&self) -> SlotsOf<'a> {
+        self.slots
     }
 
     /// The RDATAs one by one.
     pub fn iter(&self) -> Rdatas<'a> {
         Rdatas(self.rdatas)
+    }
+}
+
+impl<'a> SlotsOf<'a> {
+    /// The slot of the `i`-th signer; none if there is no room for it.
+    pub fn slot(&self, i: usize) -> Option<Slot<'a>> {
+        self.zone.slots.get()?.slot(i * self.zone.slots_of_one() + self.place)
     }
 }
 

@@ -10,6 +10,7 @@ use super::draft::{Draft, Record, TooLarge};
 use super::fixed::StaticZone;
 use super::numbers::Ttls;
 use super::origin::{unclosed, written_out};
+use super::version::{DIGEST_OCTETS, Digest, zonemd};
 use crate::wire::{Name, RrType};
 
 /// A line of a master file that cannot be served.
@@ -27,14 +28,22 @@ pub struct MasterError {
 /// What the file is for, which decides what may stand in it.
 #[derive(Clone, Copy)]
 enum Use {
-    Static,
+    Static(Digest),
     Number(Ttls),
 }
+
+/// The longest RDATA: a message of 65 535 octets has room for it beside question, owner, OPT and TSIG.
+const RDATA_OCTETS_MAX: usize = 64_000;
 
 impl StaticZone {
     /// Reads an ordinary zone; `origin` is its apex. All mistakes are reported together.
     pub fn read(text: &str, origin: &Name) -> Result<Self, Vec<MasterError>> {
-        read(text, origin, Use::Static)
+        read(text, origin, Use::Static(Digest::AsInFile))
+    }
+
+    /// The same, with room for a digest if we make it.
+    pub fn read_with(text: &str, origin: &Name, digest: Digest) -> Result<Self, Vec<MasterError>> {
+        read(text, origin, Use::Static(digest))
     }
 
     /// Reads the static part of a number zone (DNS.md 3: no wildcard, DNAME or NSEC3PARAM; nothing but NS, DS and glue at digit names).
@@ -45,17 +54,26 @@ impl StaticZone {
 
 fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<MasterError>> {
     let mut draft = Draft::default();
-    scan(text, origin, &mut draft).map_err(|e| vec![e])?;
+    let digest = match zone_use {
+        Use::Static(digest) => digest,
+        Use::Number(_) => Digest::AsInFile,
+    };
+    scan(text, origin, digest, &mut draft).map_err(|e| vec![e])?;
     draft.sort();
     let mut errors: Vec<MasterError> = draft.records().filter_map(|r| of_any_zone(&r, origin)).collect();
     errors.extend(of_names(&draft, origin, zone_use));
     errors.sort_by_key(|e| e.line);
     errors.extend(of_the_whole(&draft, origin));
-    if errors.is_empty() { Ok(StaticZone::build(*origin, &draft)) } else { Err(errors) }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut zone = StaticZone::build(*origin, &draft);
+    zone.digest = digest;
+    Ok(zone)
 }
 
 /// The syntax, by the `domain` crate's reader.
-fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError> {
+fn scan(text: &str, origin: &Name, digest: Digest, draft: &mut Draft) -> Result<(), MasterError> {
     let whole =
         |reason: &str| MasterError { line: 0, reason: reason.to_owned(), remedy: "write the origin as a domain name" };
     let text = written_out(text, origin);
@@ -68,12 +86,12 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
         let (line, reason) = (lines.at(at + 1), "a parenthesis is opened that nothing closes".to_owned());
         return Err(MasterError { line, reason, remedy: "close it, or put it in quotes if it is text" });
     }
-    let (mut owner, mut rdata) = (Vec::new(), Vec::new());
+    let (mut owner, mut rdata, mut soa) = (Vec::new(), Vec::new(), None);
     loop {
         let entry = file.next_entry().map_err(|e| syntax(&e.to_string()))?;
         let line = lines.at(file.current_offset());
         match entry {
-            None => return Ok(()),
+            None => return room_for_digest(origin, digest, soa, draft),
             Some(Entry::Include { .. }) => {
                 let reason = "$INCLUDE is not supported".to_owned();
                 return Err(MasterError { line, reason, remedy: "put the records into this file" });
@@ -83,7 +101,7 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
                 rdata.clear();
                 let composed = record.owner().compose_canonical(&mut owner).is_ok()
                     && record.data().compose_canonical_rdata(&mut rdata).is_ok()
-                    && rdata.len() <= usize::from(u16::MAX);
+                    && rdata.len() <= RDATA_OCTETS_MAX;
                 if !composed {
                     let reason = "this record does not fit the wire format".to_owned();
                     return Err(MasterError { line, reason, remedy: "shorten it" });
@@ -96,10 +114,12 @@ fn scan(text: &str, origin: &Name, draft: &mut Draft) -> Result<(), MasterError>
                         remedy: "write one dot between labels; count octets after \\#",
                     });
                 }
-                draft.push(&owner, rr_type, ttl_s, &rdata, line).map_err(|TooLarge| {
-                    let reason = "the zone has more than 2 GiB of records".to_owned();
-                    MasterError { line, reason, remedy: "delegate parts of it to zones of their own" }
-                })?;
+                match rr_type {
+                    RrType::ZONEMD if digest == Digest::Ours && owner == origin.as_wire() => continue,
+                    RrType::SOA => soa = Some((ttl_s, line)),
+                    _ => {}
+                }
+                draft.push(&owner, rr_type, ttl_s, &rdata, line).map_err(|TooLarge| too_large(line))?;
             }
         }
     }
@@ -114,6 +134,23 @@ fn odd_wire(owner: &[u8], rr_type: RrType, rdata: &[u8]) -> Option<String> {
     let read = ZoneRecordData::<_, ParsedName<_>>::parse_rdata(Rtype::from_int(rr_type.0), &mut parser);
     let whole = matches!(read, Ok(Some(_))) && parser.remaining() == 0;
     (!whole).then(|| format!("these are not the data of a {rr_type} record, or a name in them has an empty label"))
+}
+
+fn too_large(line: usize) -> MasterError {
+    let reason = "the zone has more than 2 GiB of records".to_owned();
+    MasterError { line, reason, remedy: "delegate parts of it to zones of their own" }
+}
+
+/// A ZONEMD of zeros with the SOA's TTL (RFC 8976 3.1): whoever makes a version fills it.
+fn room_for_digest(
+    origin: &Name,
+    digest: Digest,
+    soa: Option<(u32, usize)>,
+    draft: &mut Draft,
+) -> Result<(), MasterError> {
+    let Some((ttl_s, line)) = soa.filter(|_| digest == Digest::Ours) else { return Ok(()) };
+    let rdata = zonemd(0, &[0; DIGEST_OCTETS]);
+    draft.push(origin.as_wire(), RrType::ZONEMD, ttl_s, &rdata, line).map_err(|TooLarge| too_large(line))
 }
 
 /// The reader says `line:column: reason`; a column of 1 means that it had just finished the line before.

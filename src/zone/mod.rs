@@ -10,21 +10,26 @@ pub mod fixed;
 pub mod fuzz;
 pub mod hashes;
 pub mod image;
+pub mod journal;
 pub mod master;
 pub mod numbers;
 mod origin;
 pub mod owners;
 pub mod pack;
+pub mod records;
 pub mod shard;
 pub mod slot;
+pub mod stored;
 pub mod text;
+pub mod version;
 
 pub use chain::Nsec;
-pub use fixed::{Found, Node, RrSet, StaticZone};
+pub use fixed::{Found, Node, RrSet, SlotsOf, StaticZone};
 pub use master::MasterError;
 pub use numbers::{ApplyError, Loader, NumberZone, Ttls};
 pub use owners::Owned;
 pub use slot::{Slot, Stamp};
+pub use version::Digest;
 
 use crate::log::record::{Revoked, Rr};
 use crate::number::Number;

@@ -78,7 +78,7 @@ pub enum ApplyError {
 impl NumberZone {
     /// A zone without numbers; `fixed` must have been read as a number zone's file.
     pub fn new(fixed: StaticZone, ttls: Ttls, serial: u32) -> Self {
-        fixed.keep_signatures();
+        fixed.keep_signatures(1);
         let soa = ArcSwap::from_pointee(Soa::with_serial(&fixed, serial));
         Self { fixed: Arc::new(fixed), table: Arc::new(Table::empty()), ttls, soa }
     }
@@ -93,7 +93,7 @@ impl NumberZone {
         match under_cut {
             Some(cut) => Err(ApplyError::UnderCut { cut: cut.to_text() }),
             None => {
-                fixed.keep_signatures();
+                fixed.keep_signatures(1);
                 let soa = ArcSwap::from_pointee(Soa::with_serial(&fixed, self.serial()));
                 Ok(Self { fixed: Arc::new(fixed), table: self.table.clone(), ttls: self.ttls, soa })
             }
@@ -113,6 +113,11 @@ impl NumberZone {
     /// TTLs of generated records.
     pub fn ttls(&self) -> Ttls {
         self.ttls
+    }
+
+    /// The highest TTL of what the zone serves, in seconds.
+    pub fn highest_ttl_s(&self) -> u32 {
+        self.fixed.highest_ttl_s().max(self.ttls.positive_s).max(self.ttls.negative_s)
     }
 
     /// The numbers.

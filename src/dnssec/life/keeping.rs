@@ -62,6 +62,11 @@ impl Keeping {
         &self.policy
     }
 
+    /// From the next turn on the highest TTL in the zone is this, in seconds.
+    pub fn zone_has_ttl(&mut self, ttl_s: u32) {
+        self.policy.data_ttl_s = ttl_s;
+    }
+
     /// Makes the first keys of a new zone and records them. There must be none.
     pub fn begin(&mut self, algorithm: Algorithm, now_s: u64) -> Result<ZoneKeys, KeyError> {
         fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;

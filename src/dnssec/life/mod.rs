@@ -30,7 +30,7 @@ mod waits;
 pub use asks::Refused;
 pub use facts::{Ask, KeyLife, Life, Roll, State, TwoAlgorithms, Urgency};
 pub use keeping::{Keeping, Turned};
-pub use policy::{ADD_HOLD_DOWN_S, ParentNews, Pinned, Policy, REVOKED_S, Structure};
+pub use policy::{ADD_HOLD_DOWN_S, ParentNews, Pinned, Policy, REVOKED_S, SAFETY_S, Structure};
 pub use publication::{Publication, Revocation};
 pub use record::RecordFile;
 pub use sighting::{DsSet, Seen, ServerSaid, Sighting};

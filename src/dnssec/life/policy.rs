@@ -1,5 +1,14 @@
 //! What an operator wants of keys, and the waits that follow from it (RFC 7583 3, RFC 6781 4).
 
+use std::net::SocketAddr;
+
+use crate::config::Dnssec;
+use crate::dnssec::keys::DNSKEY_TTL_S;
+
+/// Added to every wait. Signatures begin an hour early, so a clock may be wrong by as much; what a clock may jump unseen is
+/// half of it.
+pub const SAFETY_S: u64 = 3_600;
+const DAY_S: u64 = 86_400;
 /// An RRset stays in a cache no longer than its signatures are valid, whatever its TTL: fourteen days and a day's slot.
 const CACHED_S_MAX: u64 = 15 * 86_400;
 /// RFC 5011 2.4.1: a resolver that pins a key takes a new one after thirty days; two more for those that were away.
@@ -67,6 +76,27 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What a configuration says of a zone with these servers at its parent, whose highest TTL is this; 0: the one on
+    /// record counts.
+    pub fn of(dnssec: &Dnssec, parent: &[SocketAddr], data_ttl_s: u32) -> Self {
+        Self {
+            structure: if dnssec.csk { Structure::Csk } else { Structure::KskZsk },
+            zsk_life_s: u64::from(dnssec.zsk_life_d) * DAY_S,
+            ksk_life_s: u64::from(dnssec.ksk_life_d) * DAY_S,
+            dnskey_ttl_s: DNSKEY_TTL_S,
+            data_ttl_s,
+            ds_ttl_s: dnssec.ds_ttl_s,
+            propagation_s: dnssec.propagation_s.into(),
+            safety_s: SAFETY_S,
+            parent: if parent.is_empty() { ParentNews::Told } else { ParentNews::Asked },
+            pinned: match dnssec.rfc5011 {
+                true => Pinned::Yes { hold_down_s: ADD_HOLD_DOWN_S, revoked_s: REVOKED_S },
+                false => Pinned::No,
+            },
+            removed_keep_s: u64::from(dnssec.removed_keep_d) * DAY_S,
+        }
+    }
+
     /// From when a key is in the DNSKEY RRset until every cached RRset without it is gone (RFC 7583 3.2.1 Ipub), and the
     /// other way round.
     pub fn key_wait_s(&self) -> u64 {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shared;
 use super::limits::Place;
-use crate::nameserver::Peer;
+use crate::nameserver::{Peer, Transfer};
 
 /// Octets taken from the peer at once: some hundred queries.
 const READ_OCTETS: usize = 8 * 1_024;
@@ -72,11 +72,43 @@ where
                 Turn::More => tokio::task::yield_now().await,
                 Turn::Over => break,
                 Turn::Broken => return Ok(End::Done),
+                Turn::Transfer(mut transfer) => match carry(io, &mut transfer, place, shared).await? {
+                    None => {}
+                    Some(end) => return Ok(end),
+                },
             }
         }
         last = Instant::now();
         inbox.settle(last);
         outbox.shrink_to(WRITE_OCTETS);
+    }
+}
+
+/// Sends a whole transfer, a message at a time, between which others have their turn.
+async fn carry<S: AsyncWrite + Unpin>(
+    io: &mut S,
+    transfer: &mut Transfer,
+    place: &Place,
+    shared: &Shared,
+) -> io::Result<Option<End>> {
+    let mut message = Vec::new();
+    loop {
+        message.clear();
+        // One that cannot go on is cut off, so that nobody takes a part for the whole.
+        let Some(more) = shared.responder.next_message(transfer, &mut message) else { return Ok(Some(End::Cut)) };
+        let sent = tokio::select! {
+            sent = timeout(shared.patience, send(io, &message)) => sent,
+            () = place.cut() => return Ok(Some(End::Cut)),
+        };
+        match sent {
+            Ok(sent) => sent?,
+            Err(_) => return Ok(Some(End::Slow)),
+        }
+        place.active();
+        if !more {
+            return Ok(None);
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -91,6 +123,8 @@ enum Turn {
     More,
     /// No whole message.
     Over,
+    /// A transfer that begins when the answers before it are sent.
+    Transfer(Box<Transfer>),
     /// A message that gets no answer: the connection ends after the answers before it (RFC 7766 8).
     Broken,
 }
@@ -102,6 +136,9 @@ fn answer(inbox: &mut Inbox, outbox: &mut Vec<u8>, peer: Peer, shared: &Shared) 
             return Some(Turn::More);
         }
         let Some(query) = inbox.next() else { return (answered > 0).then_some(Turn::Over) };
+        if let Some(transfer) = shared.responder.transfer(peer, query) {
+            return Some(Turn::Transfer(Box::new(transfer)));
+        }
         let framed = shared.responder.answer(peer, query, |answer| {
             let length = answer.len() as u16; // the out buffer has 65 535 octets
             outbox.extend_from_slice(&length.to_be_bytes());
