@@ -60,4 +60,7 @@ pub mod http;
 pub mod net;
 
 #[cfg(feature = "server")]
+pub mod primary;
+
+#[cfg(feature = "server")]
 pub mod cli;

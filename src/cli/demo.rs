@@ -15,6 +15,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::dnssec::Algorithm;
 use crate::net;
 use crate::number::Number;
+use crate::wire::Name;
 
 const APEX: &str = "e164.example.";
 const HOST: &str = "demo.example";
@@ -52,7 +53,8 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
         init::make(&args.dir, &config)?;
     }
     let mut config = Config::load(&args.dir)?;
-    let algorithm = keeper::keeping(&config, 0)?.life(SystemClock.now_s())?.algorithm();
+    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let algorithm = keeper::keeping(&config, &apex).life(SystemClock.now_s())?.algorithm();
     if let (Some(wanted), Some(found)) = (args.algorithm, algorithm)
         && wanted != found
     {

@@ -12,15 +12,15 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 
 use crate::authority;
+use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
-use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Dnssec};
 use crate::dnssec::export::{Contents, Denial, Export, Signing, Summary, Zonemd};
-use crate::dnssec::life::Keeping;
+use crate::dnssec::life::{Keeping, Policy};
 use crate::dnssec::{Algorithm, KeyError, ZoneKeys};
 use crate::wire::Name;
-use crate::zone::{Loader, StaticZone, Ttls};
+use crate::zone::{Loader, StaticZone};
 
 /// What goes to the disk in one call.
 const WRITE_OCTETS: usize = 1 << 20;
@@ -104,8 +104,7 @@ pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;
-    let ttl_s = keeper::highest_ttl_s(&zone, Ttls { positive_s: 0, negative_s: 0 });
-    let policy = keeper::policy(&Config::new(&args.origin, ""), ttl_s);
+    let policy = Policy::of(&Dnssec::default(), &[], zone.highest_ttl_s());
     let mut keeping = Keeping::files(&args.keys, &origin, policy);
     let keys = match args.new_keys {
         true => keeping.begin(args.algorithm, SystemClock.now_s())?,

@@ -93,7 +93,7 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
     fs::write(here.paths.charter.join("policy.toml"), charter::POLICY_TEXT)?;
     let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
     let random = SystemRandom::new();
-    let zone_keys = keeper::keeping(&here, 0)?.begin(instance::algorithm(config)?, SystemClock.now_s())?;
+    let zone_keys = keeper::keeping(&here, &apex).begin(instance::algorithm(config)?, SystemClock.now_s())?;
     for (name, text) in anchors(&apex, &zone_keys) {
         fs::write(dir.join(name), text)?;
     }

@@ -28,6 +28,7 @@ use crate::log::sha256;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
 use crate::net::{self, DnsService, RunningDns};
+use crate::primary::{self, Primary, Switch};
 use crate::telemetry::Metrics;
 use crate::wire::Name;
 use crate::zone::{Loader, NumberZone, StaticZone, Ttls};
@@ -45,6 +46,7 @@ pub(crate) struct Instance {
     running: authority::Running,
     service: RunningDns,
     keeper: Keeper,
+    statics: primary::Running,
     stop: watch::Sender<bool>,
     told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
@@ -59,17 +61,13 @@ impl Instance {
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (policy, charter) = charter_in_force(config)?;
-        let Opened { authority, zone, service, keys } = open(config, policy, &clock)?;
-        let keeper = Keeper::start(Keep {
-            keeping: keys.keeping,
-            view: keys.view,
-            keys: keys.served,
-            apex: *zone.apex(),
-            parent: config.dnssec.parent.clone(),
-            dir: dir.to_owned(),
-            clock: Arc::clone(&clock),
-            runtime: runtime.handle().clone(),
-        })?;
+        let primary = Primary::open(config, clock.now_s())?;
+        let Opened { authority, zone, service, keys } = open(config, policy, &primary, &clock)?;
+        let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
+        listen_for_reload(&runtime, statics.switch())?;
+        let mut keeps = statics_kept(config, &keys.view, &statics)?;
+        keeps.push(numbers_kept(config, dir, *zone.apex(), keys));
+        let keeper = Keeper::start(keeps, Arc::clone(&clock), runtime.handle().clone())?;
         let running = authority.start(zone)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
@@ -90,7 +88,20 @@ impl Instance {
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
-        Ok(Self { authority, dns, encrypted, http, running, service, keeper, stop, told_to_stop, api, runtime })
+        Ok(Self {
+            authority,
+            dns,
+            encrypted,
+            http,
+            running,
+            service,
+            keeper,
+            statics,
+            stop,
+            told_to_stop,
+            api,
+            runtime,
+        })
     }
 
     /// The runtime, for waiting on signals and for asynchronous calls.
@@ -109,6 +120,7 @@ impl Instance {
         let _ended = self.runtime.block_on(self.api);
         self.running.stop();
         drop(self.keeper);
+        self.statics.stop();
         self.service.stop();
         Ok(())
     }
@@ -131,7 +143,7 @@ struct Keys {
 
 /// Opens the authority and starts DNS: at once from the image of what was served before, if there is one that fits, and
 /// then everything is read and compared; else after that.
-fn open(config: &Config, policy: Policy, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
+fn open(config: &Config, policy: Policy, primary: &Primary, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
     let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
     let served = Arc::new(parts.keys);
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -141,7 +153,7 @@ fn open(config: &Config, policy: Policy, clock: &Arc<dyn Clock>) -> Result<Opene
         let first = View::new(vec![Served::numbers(Arc::clone(zone), Some(served))]).guarded(guard);
         let first = first.named(config.dns.nsid.as_bytes()).keeping(config.dns.tcp_idle_s);
         let first = first.answering_rare(Rare::new(config.dns.version.as_bytes(), config.dns.identity.as_bytes()));
-        view.store(Arc::new(first));
+        view.store(Arc::new(primary.shown_by(first)));
         DnsService::start(view, &config.dns, Arc::clone(clock))
     };
     let opening = Opening::begin(init::settings(config))?;
@@ -164,6 +176,50 @@ fn open(config: &Config, policy: Policy, clock: &Arc<dyn Clock>) -> Result<Opene
     }
     zone.apply(&[], authority.serial())?;
     Ok(Opened { authority, zone, service, keys })
+}
+
+/// The number zone's keys, with whom they are kept.
+fn numbers_kept(config: &Config, dir: &Path, apex: Name, keys: Keys) -> Keep {
+    let (shown, dir) = (Arc::clone(&keys.view), dir.to_owned());
+    Keep {
+        keeping: keys.keeping,
+        keys: keys.served,
+        apex,
+        parent: config.dnssec.parent.clone(),
+        view: keys.view,
+        serve: Box::new(move |keys| keeper::serve_number_zone(&shown, &dir, &apex, keys)),
+    }
+}
+
+/// The same of each static zone that is signed: new keys sign a new version of it.
+fn statics_kept(config: &Config, view: &Arc<ArcSwap<View>>, statics: &primary::Running) -> Result<Vec<Keep>, Failure> {
+    let mut keeps = Vec::new();
+    for zone in config.zone.iter().filter(|zone| zone.sign) {
+        let apex = Name::from_text(&zone.name).map_err(|e| Failure::new(format!("{}: {e}", zone.name)))?;
+        let Some(keys) = view.load().zone(&apex).and_then(|served| served.keys.clone()) else { continue };
+        let switch = statics.other_keys();
+        keeps.push(Keep {
+            keeping: keeper::keeping(config, &apex),
+            keys,
+            apex,
+            parent: zone.parent.clone(),
+            view: Arc::clone(view),
+            serve: Box::new(move |_| switch.set()),
+        });
+    }
+    Ok(keeps)
+}
+
+/// From now on a hang-up signal has zone files read again.
+fn listen_for_reload(runtime: &Runtime, switch: Switch) -> Result<(), Failure> {
+    let _inside = runtime.enter();
+    let mut hangup = signal(SignalKind::hangup())?;
+    runtime.spawn(async move {
+        while hangup.recv().await.is_some() {
+            switch.set();
+        }
+    });
+    Ok(())
 }
 
 /// The guard that the configuration asks for.
@@ -223,7 +279,7 @@ pub(crate) fn zone_parts(config: &Config, ttls: Ttls) -> Result<ZoneParts, Failu
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", path.display(), lines.join("\n")))
     })?;
-    let mut keeping = keeper::keeping(config, keeper::highest_ttl_s(&fixed, ttls))?;
+    let mut keeping = keeper::keeping(config, &apex);
     let (_, keys) = keeping.load(SystemClock.now_s())?;
     Ok(ZoneParts { fixed, keys, keeping })
 }

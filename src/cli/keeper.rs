@@ -3,7 +3,7 @@
 //! It reads the record each two seconds, so what a command asks for beside the running service is taken up within that.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -18,14 +18,9 @@ use crate::client::delegation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dnssec::ZoneKeys;
-use crate::dnssec::keys::DNSKEY_TTL_S;
-use crate::dnssec::life::{
-    ADD_HOLD_DOWN_S, Change, ClockTrust, DsSet, Keeping, Life, ParentNews, Pinned, Policy, REVOKED_S, ServerSaid,
-    Sighting, Structure,
-};
+use crate::dnssec::life::{Change, ClockTrust, DsSet, Keeping, Life, Policy, SAFETY_S, ServerSaid, Sighting};
 use crate::nameserver::View;
 use crate::wire::Name;
-use crate::zone::{StaticZone, Ttls};
 
 /// Between two turns: reading a small file.
 const TURN: Duration = Duration::from_secs(2);
@@ -34,44 +29,16 @@ const LOOK_WAITING: Duration = Duration::from_secs(60);
 const LOOK_RESTING: Duration = Duration::from_secs(3_600);
 /// How long each of a parent's servers may take to answer.
 const PARENT_WAIT_MS: u64 = 2_000;
-/// Added to every wait. Signatures begin an hour early, so a clock may be wrong by as much; what a clock may jump unseen is
-/// half of it.
-const SAFETY_S: u64 = 3_600;
 /// From here on a difference between the clock and the time that went by is a clock that was set.
 const CLOCK_SET_S: u64 = SAFETY_S / 4;
-const DAY_S: u64 = 86_400;
 
-/// The policy of a configuration, for a zone whose highest TTL is this.
-pub(crate) fn policy(config: &Config, data_ttl_s: u32) -> Policy {
-    let dnssec = &config.dnssec;
-    Policy {
-        structure: if dnssec.csk { Structure::Csk } else { Structure::KskZsk },
-        zsk_life_s: u64::from(dnssec.zsk_life_d) * DAY_S,
-        ksk_life_s: u64::from(dnssec.ksk_life_d) * DAY_S,
-        dnskey_ttl_s: DNSKEY_TTL_S,
-        data_ttl_s,
-        ds_ttl_s: dnssec.ds_ttl_s,
-        propagation_s: dnssec.propagation_s.into(),
-        safety_s: SAFETY_S,
-        parent: if dnssec.parent.is_empty() { ParentNews::Told } else { ParentNews::Asked },
-        pinned: match dnssec.rfc5011 {
-            true => Pinned::Yes { hold_down_s: ADD_HOLD_DOWN_S, revoked_s: REVOKED_S },
-            false => Pinned::No,
-        },
-        removed_keep_s: u64::from(dnssec.removed_keep_d) * DAY_S,
-    }
-}
-
-/// The keys of an installation. Where the zone's highest TTL is not known, the one on record counts.
-pub(crate) fn keeping(config: &Config, data_ttl_s: u32) -> Result<Keeping, Failure> {
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
-    Ok(Keeping::files(&config.paths.keys, &apex, policy(config, data_ttl_s)))
-}
-
-/// The highest TTL of what a number zone serves.
-pub(crate) fn highest_ttl_s(fixed: &StaticZone, ttls: Ttls) -> u32 {
-    let of_file = fixed.in_order().flat_map(|(_, node)| node.rrsets().map(|set| set.ttl_s).max()).max();
-    of_file.unwrap_or(0).max(ttls.positive_s).max(ttls.negative_s)
+/// The keys of a signed zone of an installation: the number zone, or one of `[[zone]]`. The zone's highest TTL is the one on
+/// record until it is told.
+pub(crate) fn keeping(config: &Config, apex: &Name) -> Keeping {
+    let text = apex.to_text();
+    let of_zone = config.zone.iter().find(|zone| zone.name == text).map(|zone| &zone.parent);
+    let policy = Policy::of(&config.dnssec, of_zone.unwrap_or(&config.dnssec.parent), 0);
+    Keeping::files(&config.paths.keys, apex, policy)
 }
 
 /// A running keeper. Stops when dropped.
@@ -80,29 +47,30 @@ pub(crate) struct Keeper {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a keeper needs.
+/// What has other keys served.
+pub(crate) type Serve = Box<dyn FnMut(&Arc<ZoneKeys>) + Send>;
+
+/// One zone's keys, and who is to have new ones.
 pub(crate) struct Keep {
     pub(crate) keeping: Keeping,
-    /// What DNS answers from.
-    pub(crate) view: Arc<ArcSwap<View>>,
     /// What is served to begin with.
     pub(crate) keys: Arc<ZoneKeys>,
     pub(crate) apex: Name,
     pub(crate) parent: Vec<SocketAddr>,
-    /// Where the anchor files lie.
-    pub(crate) dir: PathBuf,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) runtime: Handle,
+    /// What DNS answers from.
+    pub(crate) view: Arc<ArcSwap<View>>,
+    /// Has other keys served from now on.
+    pub(crate) serve: Serve,
 }
 
 impl Keeper {
-    /// Turns from now on.
-    pub(crate) fn start(mut keep: Keep) -> Result<Self, Failure> {
+    /// Turns all of them from now on.
+    pub(crate) fn start(mut keeps: Vec<Keep>, clock: Arc<dyn Clock>, runtime: Handle) -> Result<Self, Failure> {
         let (stop, stopped) = channel::<()>();
         let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || {
-            let mut round = Round::new(&*keep.clock);
+            let mut rounds: Vec<Round> = keeps.iter().map(|_| Round::new(&*clock)).collect();
             loop {
-                keep.turn(&mut round);
+                keeps.iter_mut().zip(&mut rounds).for_each(|(keep, round)| keep.turn(round, &*clock, &runtime));
                 match stopped.recv_timeout(TURN) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
@@ -154,18 +122,21 @@ impl Round {
 
 impl Keep {
     #[allow(clippy::disallowed_methods)] // time that goes by, whatever the clock says
-    fn turn(&mut self, round: &mut Round) {
-        round.watch(self.clock.now_s());
+    fn turn(&mut self, round: &mut Round, clock: &dyn Clock, runtime: &Handle) {
+        round.watch(clock.now_s());
+        if let Some(zone) = self.view.load().zone(&self.apex) {
+            self.keeping.zone_has_ttl(zone.highest_ttl_s());
+        }
         let now = Instant::now();
         let sighting = match &round.life {
             Some(life) if now >= round.look_after && !self.parent.is_empty() => {
                 let waits = life.submitted().is_some() || life.is_unknown_to_parent();
                 round.look_after = now + if waits { LOOK_WAITING } else { LOOK_RESTING };
-                Some(self.look(life))
+                Some(self.look(life, clock, runtime))
             }
             _ => None,
         };
-        match self.keeping.turn(sighting.as_ref(), self.clock.now_s(), round.clock) {
+        match self.keeping.turn(sighting.as_ref(), clock.now_s(), round.clock) {
             Ok(turned) => {
                 round.clock = ClockTrust::Steady;
                 round.complaint.clear();
@@ -175,7 +146,8 @@ impl Keep {
                 turned.changes.iter().for_each(tell);
                 turned.leftovers.iter().for_each(|error| tracing::warn!(%error, "a removed key is still in its place"));
                 if let Some(keys) = turned.keys {
-                    self.serve(keys);
+                    self.keys = Arc::new(keys);
+                    (self.serve)(&self.keys);
                 }
                 round.life = Some(turned.life);
             }
@@ -189,19 +161,10 @@ impl Keep {
         }
     }
 
-    fn serve(&mut self, keys: ZoneKeys) {
-        let keys = Arc::new(keys);
-        self.view.rcu(|view| view.resigned(&self.apex, &keys));
-        self.keys = keys;
-        if let Err(error) = write_anchors(&self.dir, &self.apex, &self.keys) {
-            tracing::warn!(%error, "the anchor files could not be brought up to date");
-        }
-    }
-
     /// Asks every server of the parent at the same time.
-    fn look(&self, life: &Life) -> Sighting {
+    fn look(&self, life: &Life, clock: &dyn Clock, runtime: &Handle) -> Sighting {
         let zone = self.apex.to_text();
-        let servers = self.runtime.block_on(async {
+        let servers = runtime.block_on(async {
             let asked: Vec<_> = self
                 .parent
                 .iter()
@@ -221,7 +184,7 @@ impl Keep {
             server: server.to_string(),
             said: answer.map(|set| DsSet::of(&self.apex, life, &self.keys, &set.rdatas, set.ttl_s)),
         };
-        Sighting { at_s: self.clock.now_s(), servers: servers.into_iter().map(said).collect() }
+        Sighting { at_s: clock.now_s(), servers: servers.into_iter().map(said).collect() }
     }
 }
 
@@ -229,6 +192,14 @@ fn tell(change: &Change) {
     match change {
         Change::Entered(key, state) => tracing::info!(%key, state = state.as_str(), "a key goes on in its life"),
         Change::Forgotten(key) => tracing::info!(%key, "the file of a removed key was deleted"),
+    }
+}
+
+/// The number zone's new keys are answered from at once, and handed on to who pins them.
+pub(crate) fn serve_number_zone(view: &ArcSwap<View>, dir: &Path, apex: &Name, keys: &Arc<ZoneKeys>) {
+    view.rcu(|view| view.resigned(apex, keys));
+    if let Err(error) = write_anchors(dir, apex, keys) {
+        tracing::warn!(%error, "the anchor files could not be brought up to date");
     }
 }
 

@@ -18,9 +18,9 @@ use crate::wire::Name;
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
     /// Show each key's state and dates, what is waited for, and who must act next.
-    Status(InstallationArgs),
+    Status(ZoneArgs),
     /// List the keys with tag, algorithm, role and state.
-    List(InstallationArgs),
+    List(ZoneArgs),
     /// Ask for new keys; the running service takes it up within seconds.
     Roll(roll::RollArgs),
     /// Print the DS records for the parent zone, or say that the parent has them.
@@ -33,10 +33,20 @@ pub(crate) enum KeysCommand {
     Generate(carry::GenerateArgs),
 }
 
+/// Whose keys.
+#[derive(Args)]
+pub(crate) struct ZoneArgs {
+    #[command(flatten)]
+    of: InstallationArgs,
+    /// The zone: one of `[[zone]]` in config.toml. Default: the number zone.
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+}
+
 #[derive(Args)]
 pub(crate) struct DsArgs {
     #[command(flatten)]
-    of: InstallationArgs,
+    of: ZoneArgs,
     /// Every server of the parent shows the DS of the key with this tag, and none of another key.
     #[arg(long, value_name = "TAG")]
     confirm: Option<u16>,
@@ -72,15 +82,29 @@ pub(crate) fn run(command: KeysCommand) -> Result<Report, Failure> {
     }
 }
 
-/// An installation's configuration, its keys and the time.
-fn open(args: &InstallationArgs) -> Result<(Config, Keeping, u64), Failure> {
-    let config = Config::load(&args.dir)?;
-    let keeping = keeper::keeping(&config, 0)?; // the highest TTL is on record
-    Ok((config, keeping, SystemClock.now_s()))
+/// A zone's keys, and what belongs to them.
+struct Opened {
+    config: Config,
+    apex: Name,
+    keeping: Keeping,
+    now_s: u64,
 }
 
-fn list(args: &InstallationArgs) -> Result<Report, Failure> {
-    let (config, keeping, now_s) = open(args)?;
+fn open(args: &ZoneArgs) -> Result<Opened, Failure> {
+    let config = Config::load(&args.of.dir)?;
+    let text = match &args.zone {
+        None => config.apex.clone(),
+        Some(zone) => format!("{}.", zone.trim_end_matches('.').to_ascii_lowercase()),
+    };
+    if text != config.apex && !config.zone.iter().any(|zone| zone.name == text && zone.sign) {
+        return Err(Failure::new(format!("there is no [[zone]] {text} with sign = true in config.toml")));
+    }
+    let apex = Name::from_text(&text).map_err(|e| Failure::new(format!("zone {text}: {e}")))?;
+    Ok(Opened { keeping: keeper::keeping(&config, &apex), config, apex, now_s: SystemClock.now_s() })
+}
+
+fn list(args: &ZoneArgs) -> Result<Report, Failure> {
+    let Opened { apex, keeping, now_s, .. } = open(args)?;
     let life = keeping.life(now_s)?;
     let mut lines = vec![format!("{:<5} {:>6}  {:<20} {:<13} {}", "role", "tag", "algorithm", "state", "use")];
     let mut keys = Vec::new();
@@ -103,11 +127,11 @@ fn list(args: &InstallationArgs) -> Result<Report, Failure> {
             "signs_data": key.signs_data(),
         }));
     }
-    Ok(Report::done(lines.join("\n"), json!({"apex": config.apex, "keys": keys})))
+    Ok(Report::done(lines.join("\n"), json!({"apex": apex.to_text(), "keys": keys})))
 }
 
 fn ds(args: &DsArgs) -> Result<Report, Failure> {
-    let (config, mut keeping, now_s) = open(&args.of)?;
+    let Opened { apex, mut keeping, now_s, .. } = open(&args.of)?;
     if let Some(tag) = args.confirm {
         let key = keeping.change(now_s, |life, _| Ok(life.confirm_ds(tag, now_s)?))?;
         let life = keeping.life(now_s)?;
@@ -119,7 +143,6 @@ fn ds(args: &DsArgs) -> Result<Report, Failure> {
         );
         return Ok(Report::done(text, json!({"confirmed": tag, "old_leaves_s": done_s})));
     }
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
     let (life, keys) = keeping.load(now_s)?;
     let ds = anchor::ds_text(&apex, &keys);
     if ds.is_empty() {
@@ -132,5 +155,5 @@ fn ds(args: &DsArgs) -> Result<Report, Failure> {
     let note =
         if coming { "; the next key is on its way, and its DS is printed when the parent may have it\n" } else { "" };
     let records: Vec<&str> = ds.lines().collect();
-    Ok(Report::done(format!("{ds}{note}"), json!({"apex": config.apex, "ds": records})))
+    Ok(Report::done(format!("{ds}{note}"), json!({"apex": apex.to_text(), "ds": records})))
 }

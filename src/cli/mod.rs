@@ -64,7 +64,7 @@ enum Command {
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Export a number zone; import, sign or serve a master file.
+    /// Export and import number zones; check, sign and serve master files; look after static zones and their secondaries.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
     /// Check the configuration and show what is in force.

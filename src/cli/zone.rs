@@ -1,4 +1,9 @@
-//! `zone export|import|sign|serve`: the number zone as a master file and back, and any master file signed or served.
+//! `zone …`: the number zone as a master file and back, any master file checked, signed or served, and static zones.
+
+mod check;
+mod keygen;
+mod reload;
+mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +14,7 @@ use clap::{Args, Subcommand};
 use ring::rand::SystemRandom;
 use serde_json::json;
 
+use crate::cli::InstallationArgs;
 use crate::cli::export::{self, ExportArgs, SignArgs};
 use crate::cli::import::{self, ImportArgs};
 use crate::cli::instance::StopSignal;
@@ -31,6 +37,16 @@ pub(crate) enum ZoneCommand {
     Sign(SignArgs),
     /// Serve one master file.
     Serve(ServeArgs),
+    /// Check a master file: every mistake with its line and remedy.
+    Check(check::CheckArgs),
+    /// Show which records reading the zone files again would change.
+    Diff(reload::DiffArgs),
+    /// Have the running service read its zone files again.
+    Reload(reload::ReloadArgs),
+    /// Show each static zone's serial, and which each secondary serves.
+    Status(InstallationArgs),
+    /// Make the keys that sign a static zone.
+    Keygen(keygen::KeygenArgs),
 }
 
 #[derive(Args)]
@@ -57,6 +73,11 @@ pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> 
         ZoneCommand::Import(args) => import::run(args),
         ZoneCommand::Sign(args) => export::sign(args),
         ZoneCommand::Serve(args) => serve(args, json),
+        ZoneCommand::Check(args) => check::run(args),
+        ZoneCommand::Diff(args) => reload::diff(args),
+        ZoneCommand::Reload(args) => reload::reload(args),
+        ZoneCommand::Status(args) => status::run(args),
+        ZoneCommand::Keygen(args) => keygen::run(args),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{self, Named, Token};
 
 /// The rooms from the top: a room may import only rooms that stand above it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "number",
     "clock",
     "config",
@@ -24,11 +24,12 @@ const ORDER: [&str; 19] = [
     "attest",
     "http",
     "net",
+    "primary",
     "cli",
 ];
 
 /// What the order would allow and the house does not: room, rooms that it never names, and why.
-const NEVER: [(&str, &[&str], &str); 9] = [
+const NEVER: [(&str, &[&str], &str); 10] = [
     ("wire", &["registry", "ledger", "charter", "api", "http"], "the hot path's bytes know no law"),
     (
         "zone",
@@ -37,6 +38,7 @@ const NEVER: [(&str, &[&str], &str); 9] = [
     ),
     ("nameserver", &["registry", "ledger", "charter", "api", "http"], "nothing in DNS decides or writes"),
     ("net", &["registry", "ledger", "charter", "api", "http"], "sockets carry bytes and know no law"),
+    ("primary", &["registry", "ledger", "charter", "api", "http"], "static zones know no law and no numbers"),
     ("http", &["zone", "dnssec", "nameserver"], "nothing in HTTP touches a zone: it asks the authority"),
     ("registry", &["wire"], "the law is pure and knows no packets"),
     ("client", &["ledger", "authority", "attest", "http", "net"], "those who ask carry no server code"),

@@ -20,5 +20,6 @@ mod provider;
 mod reference;
 mod register;
 mod source;
+mod transfer;
 mod vectors;
 mod walk;

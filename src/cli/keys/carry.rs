@@ -7,13 +7,12 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::RoleArg;
+use super::{Opened, RoleArg, ZoneArgs};
+use crate::cli::init;
 use crate::cli::report::{Failure, Report};
-use crate::cli::{InstallationArgs, init};
 use crate::dnssec::keys::{KeyError, KeyFiles, bind};
 use crate::dnssec::life::{KeyLife, Refused, State};
 use crate::dnssec::{KeyId, KeyRole};
-use crate::wire::Name;
 
 /// A key file has some hundred octets; more is another file.
 const FILE_OCTETS_MAX: u64 = 64 * 1_024;
@@ -21,7 +20,7 @@ const FILE_OCTETS_MAX: u64 = 64 * 1_024;
 #[derive(Args)]
 pub(crate) struct ImportArgs {
     #[command(flatten)]
-    of: InstallationArgs,
+    of: ZoneArgs,
     /// The file with the private key; it is read and left where it is.
     file: PathBuf,
     /// What the key is for: it stands by in that role and takes over at the next roll.
@@ -33,7 +32,7 @@ pub(crate) struct ImportArgs {
 #[command(group(ArgGroup::new("where").required(true).args(["out", "stdout"])))]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
-    of: InstallationArgs,
+    of: ZoneArgs,
     /// The key's tag.
     tag: u16,
     /// Write here, mode 0600; a file that is there is not overwritten.
@@ -47,14 +46,14 @@ pub(crate) struct ExportArgs {
 #[derive(Args)]
 pub(crate) struct GenerateArgs {
     #[command(flatten)]
-    of: InstallationArgs,
+    of: ZoneArgs,
     /// What the key is for.
     #[arg(long, value_enum)]
     role: RoleArg,
 }
 
 pub(super) fn generate(args: &GenerateArgs) -> Result<Report, Failure> {
-    let (_, mut keeping, now_s) = super::open(&args.of)?;
+    let Opened { mut keeping, now_s, .. } = super::open(&args.of)?;
     let role = KeyRole::from(args.role);
     let id = keeping.change(now_s, |life, source| {
         life.may_stand_by(role)?;
@@ -67,8 +66,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<Report, Failure> {
 }
 
 pub(super) fn import(args: &ImportArgs) -> Result<Report, Failure> {
-    let (config, mut keeping, now_s) = super::open(&args.of)?;
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let Opened { config, apex, mut keeping, now_s } = super::open(&args.of)?;
     let role = KeyRole::from(args.role);
     let foreign = |reason| KeyError::Foreign { path: args.file.clone(), reason };
     let data = std::fs::metadata(&args.file).map_err(|e| Failure::new(format!("{}: {e}", args.file.display())))?;
@@ -89,8 +87,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Report, Failure> {
 }
 
 pub(super) fn export(args: &ExportArgs) -> Result<Report, Failure> {
-    let (config, keeping, now_s) = super::open(&args.of)?;
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let Opened { config, apex, keeping, now_s } = super::open(&args.of)?;
     let life = keeping.life(now_s)?;
     let there = |key: &&KeyLife| key.tag == args.tag && key.state != State::Removed;
     let id = life.keys.iter().find(there).map(KeyLife::id).ok_or(KeyError::from(Refused::NoKey(args.tag)))?;

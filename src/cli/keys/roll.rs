@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use crate::cli::InstallationArgs;
+use super::{Opened, ZoneArgs};
 use crate::cli::report::{Failure, Report};
 use crate::dnssec::Algorithm;
 use crate::dnssec::life::{Policy, Roll, Urgency};
@@ -12,7 +12,7 @@ use crate::dnssec::life::{Policy, Roll, Urgency};
 #[command(group(ArgGroup::new("what").required(true).args(["zsk", "ksk", "algorithm"])))]
 pub(crate) struct RollArgs {
     #[command(flatten)]
-    of: InstallationArgs,
+    of: ZoneArgs,
     /// Replace the key that signs data.
     #[arg(long)]
     zsk: bool,
@@ -28,7 +28,7 @@ pub(crate) struct RollArgs {
 }
 
 pub(super) fn run(args: &RollArgs) -> Result<Report, Failure> {
-    let (_, mut keeping, now_s) = super::open(&args.of)?;
+    let Opened { mut keeping, now_s, .. } = super::open(&args.of)?;
     let roll = match (args.algorithm, args.zsk) {
         (Some(algorithm), _) => Roll::Algorithm(algorithm),
         (None, true) => Roll::Zsk,
@@ -41,9 +41,10 @@ pub(super) fn run(args: &RollArgs) -> Result<Report, Failure> {
     })?;
     let text = format!(
         "asked for. A running service takes it up within seconds, another one when it starts.\n{}\n\
-         Follow it with: callbook keys status --dir {}",
+         Follow it with: callbook keys status --dir {}{}",
         course(roll, urgency, keeping.policy(), data_ttl_s),
-        args.of.dir.display()
+        args.of.of.dir.display(),
+        args.of.zone.as_ref().map_or(String::new(), |zone| format!(" --zone {zone}"))
     );
     let (what, to) = match roll {
         Roll::Zsk => ("zsk", None),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::InstallationArgs;
+use super::{Opened, ZoneArgs};
 use crate::cli::report::{Failure, Report};
 use crate::clock::rfc3339;
 use crate::dnssec::life::{Actor, KeyLife, State, Wait};
@@ -11,12 +11,13 @@ const MINUTE_S: u64 = 60;
 const HOUR_S: u64 = 3_600;
 const DAY_S: u64 = 86_400;
 
-pub(super) fn run(args: &InstallationArgs) -> Result<Report, Failure> {
-    let (config, keeping, now_s) = super::open(args)?;
+pub(super) fn run(args: &ZoneArgs) -> Result<Report, Failure> {
+    let Opened { config, apex, keeping, now_s } = super::open(args)?;
+    let apex = apex.to_text();
     let life = keeping.life(now_s)?;
     let waits = life.waits(keeping.policy());
     let strangers = keeping.strangers(&life)?;
-    let mut lines = vec![headline(&waits, &config.apex), String::new()];
+    let mut lines = vec![headline(&waits, &apex), String::new()];
     for key in &life.keys {
         lines.push(format!("{:<4} {:>5}  {}", key.role.to_string(), key.tag, state_line(key, now_s)));
         let of_key = waits.iter().filter(|wait| wait.key == Some(key.id()));
@@ -43,7 +44,7 @@ pub(super) fn run(args: &InstallationArgs) -> Result<Report, Failure> {
     lines.extend(notes.iter().map(|note| format!("\nnote: {note}")));
     let keys: Vec<Value> = life.keys.iter().map(|key| of_key(key, &waits)).collect();
     let json = json!({
-        "apex": config.apex,
+        "apex": apex,
         "next_actor": next_actor(&waits).as_str(),
         "keys": keys,
         "asked": waits.iter().filter(|wait| wait.key.is_none()).map(of_wait).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 mod differences;
 pub(crate) mod packet;
-mod questions;
+pub(crate) mod questions;
 pub(crate) mod servers;
 mod signed;
 pub(crate) mod zones;
@@ -73,13 +73,18 @@ fn compare(zones: &[Zone], signed: Option<&[Zone]>) {
     let ours = serve(&data, keys.as_ref());
     let addresses: Vec<SocketAddr> =
         std::iter::once(ours.addresses()[0]).chain(peers.iter().map(|p| p.address)).collect();
+    compare_answers(&data, &addresses, QUESTIONS);
+}
+
+/// Asks us, Knot, NSD and BIND, in this order, so many questions about each zone.
+pub(crate) fn compare_answers(data: &[Arc<StaticZone>], addresses: &[SocketAddr], count: usize) {
     let seed = std::env::var("CALLBOOK_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(SEED);
     println!("CALLBOOK_SEED={seed}");
     let mut random = Random(seed);
     let mut wrong = BTreeMap::new();
-    for zone in &data {
+    for zone in data {
         let names: Vec<_> = zone.in_order().map(|(name, _)| name).collect();
-        let asked = questions(zone.apex(), &names, QUESTIONS, &mut random);
+        let asked = questions(zone.apex(), &names, count, &mut random);
         let answers: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
             let asking: Vec<_> = addresses.iter().map(|address| scope.spawn(|| ask_all(*address, &asked))).collect();
             asking.into_iter().map(|thread| thread.join().expect("every question is answered")).collect()
@@ -87,7 +92,7 @@ fn compare(zones: &[Zone], signed: Option<&[Zone]>) {
         for (i, question) in asked.iter().enumerate() {
             let read =
                 |answers: &Vec<Vec<u8>>| Reply::read(&answers[i]).unwrap_or_else(|| panic!("{question}: not read"));
-            let mut replies = whole(answers.iter().map(read).collect(), &addresses, question);
+            let mut replies = whole(answers.iter().map(read).collect(), addresses, question);
             replies.iter_mut().for_each(Reply::forget_keys);
             if let Some((sort, text)) = difference(zone.apex(), question, &replies) {
                 wrong.entry(sort).or_insert((0, text)).0 += 1;

@@ -182,7 +182,7 @@ impl Drop for Peer {
 }
 
 /// A port that is free for UDP and TCP.
-fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     loop {
         let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|s| s.local_addr()).expect("a port");
         if TcpListener::bind(address).is_ok() {
