@@ -155,7 +155,8 @@ impl Api {
 
     /// What a device needs before it can sign (`POST /v1/numbers/{n}/prepare`).
     pub fn prepare(&self, number: Number) -> Result<Prepared, ApiError> {
-        self.call(&Call::new(Method::POST, format!("/v1/numbers/{number}/prepare"), Repeat::Never))
+        // Asked again it costs one more of the day's preparations, and nothing else.
+        self.call(&Call::new(Method::POST, format!("/v1/numbers/{number}/prepare"), Repeat::Harmless))
     }
 
     /// Registers or changes a number (`PUT /v1/numbers/{n}`); `version` is the one that it must still have.
