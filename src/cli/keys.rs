@@ -1,6 +1,7 @@
 //! `keys …`: the zone's DNSSEC keys, their lives, and what the parent must publish.
 
 mod carry;
+mod picture;
 mod roll;
 mod status;
 
@@ -18,7 +19,7 @@ use crate::wire::Name;
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
     /// Show each key's state and dates, what is waited for, and who must act next.
-    Status(ZoneArgs),
+    Status(status::StatusArgs),
     /// List the keys with tag, algorithm, role and state.
     List(ZoneArgs),
     /// Ask for new keys; the running service takes it up within seconds.

@@ -1,8 +1,11 @@
 //! `keys status`: where each key is in its life, since when, what is waited for and who must act next.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Opened, ZoneArgs};
+use super::{Opened, ZoneArgs, picture};
 use crate::cli::report::{Failure, Report};
 use crate::clock::rfc3339;
 use crate::dnssec::life::{Actor, KeyLife, State, Wait};
@@ -11,12 +14,25 @@ const MINUTE_S: u64 = 60;
 const HOUR_S: u64 = 3_600;
 const DAY_S: u64 = 86_400;
 
-pub(super) fn run(args: &ZoneArgs) -> Result<Report, Failure> {
-    let Opened { config, apex, keeping, now_s } = super::open(args)?;
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    of: ZoneArgs,
+    /// Draw the same as a picture into this file, replacing what is there.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
+    let Opened { config, apex, keeping, now_s } = super::open(&args.of)?;
     let apex = apex.to_text();
     let life = keeping.life(now_s)?;
     let waits = life.waits(keeping.policy());
     let strangers = keeping.strangers(&life)?;
+    if let Some(file) = &args.svg {
+        let svg = picture::timeline(&headline(&waits, &apex), &life.keys, &waits, now_s);
+        std::fs::write(file, svg).map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    }
     let mut lines = vec![headline(&waits, &apex), String::new()];
     for key in &life.keys {
         lines.push(format!("{:<4} {:>5}  {}", key.role.to_string(), key.tag, state_line(key, now_s)));

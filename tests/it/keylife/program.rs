@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use crate::oracle::packet::{Edns, Question, Reply};
 use crate::oracle::servers::ask_all;
+use crate::peers;
 
 /// The service turns each two seconds; a machine that is busy may take some more.
 const TRIES: usize = 300;
@@ -151,6 +152,14 @@ fn a_roll_that_is_asked_for_beside_the_service_is_taken_up_and_the_parent_is_see
     let stand_by = made.json(&["keys", "generate", "--role", "ksk"])["tag"].as_u64();
     made.until("the stand-by is published", |status| key_in(status, "KSK", "published") == stand_by);
     assert!(made.refused(&["keys", "generate", "--role", "ksk"]).contains("stands by already"));
+    let picture = made.dir().join("keys.svg");
+    made.json(&["keys", "status", "--svg", picture.to_str().unwrap()]);
+    if let Some(python) = peers::python_with("xml.etree.ElementTree") {
+        let read = "import sys,xml.etree.ElementTree as x; print(*x.parse(sys.argv[1]).getroot().itertext())";
+        let said = Command::new(python).args(["-c", read]).arg(&picture).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.status.success() && text.contains(&format!("KSK {ksk}")) && text.contains("now, "), "{text}");
+    }
     let anchors = |_: &Value| fs::read_to_string(made.dir().join("anchor.key")).unwrap().lines().count() == 2;
     made.until("the anchor file names both", anchors);
 }
