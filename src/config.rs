@@ -256,6 +256,7 @@ impl Config {
         }
         self.zone.iter_mut().for_each(|zone| zone.under(dir, &self.paths.zones));
         self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
+        self.dnssec.under(dir);
         self
     }
 
@@ -291,7 +292,8 @@ impl Config {
              # One key for everything instead of a KSK and a ZSK.\ncsk = {}\n\
              # Days until the next ZSK, or the next key that the parent knows, takes over; 0: only when asked for.\n\
              zsk_life_d = {}\nksk_life_d = {}\n\
-             # Every server of the parent zone, asked for the DS; without them you confirm with: callbook keys ds --confirm TAG\nparent = [{}]\n\n\
+             # Every server of the parent zone, asked for the DS; without them you confirm with: callbook keys ds --confirm TAG\nparent = [{}]\n\
+             # A file of mode 0600, or \"credential:NAME\", whose one line seals the private keys; afterwards: callbook keys seal\npassphrase_file = \"{}\"\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
              # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
@@ -316,6 +318,7 @@ impl Config {
             self.dnssec.zsk_life_d,
             self.dnssec.ksk_life_d,
             list(&self.dnssec.parent),
+            self.dnssec.passphrase_file,
             self.http.listen,
             self.publish.epoch_ms,
             self.publish.heartbeat_s,
@@ -512,6 +515,24 @@ mod tests {
         assert_eq!(config.dns.tls_cert, Path::new("/dir/tls/chain.pem"));
         assert_eq!(config.dns.tls_key, Path::new("/tls/key.pem"));
         assert_eq!(parse(&config.to_file()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_passphrase_is_in_a_file_beside_the_configuration_or_a_credential() {
+        let head = "apex = \"a.example\"\nhost = \"a.example\"\n[dnssec]\n";
+        let place = |text: &str| {
+            let config = parse(&format!("{head}passphrase_file = \"{text}\"")).unwrap().under(Path::new("/dir"));
+            assert_eq!(parse(&config.to_file()).unwrap(), config);
+            config.dnssec.passphrase_file.to_string()
+        };
+        assert_eq!(place("secret/passphrase"), "/dir/secret/passphrase");
+        assert_eq!(place("/run/passphrase"), "/run/passphrase");
+        assert_eq!(place("credential:zone-keys"), "credential:zone-keys");
+        assert!(!parse(head).unwrap().under(Path::new("/dir")).dnssec.passphrase_file.is_set());
+        for text in ["credential:", "credential:../etc/shadow"] {
+            let error = parse(&format!("{head}passphrase_file = \"{text}\"")).unwrap_err().to_string();
+            assert!(error.contains("dnssec.passphrase_file"), "{error}");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The authority's own private keys: files in `keys/`, made once by `init`, never made anew in silence.
 //!
 //! A file is one line, `callbook/key/v1 PURPOSE BASE64(32 bytes)`, mode 0600: the purpose inside makes sure that no file
-//! is taken for another, and a text survives every way of copying.
+//! is taken for another, and a text survives every way of copying. Where there is a passphrase the file is sealed.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,17 @@ use crate::log::bytes::{array_from_base64, to_base64};
 use crate::log::key::{Algorithm, SigningKey};
 use crate::log::random::Random;
 use crate::log::vrf;
+use crate::seal::{Beside, Lock, SealError};
 
 /// What a key is for; the word stands in its file and is the file's name.
 const PURPOSES: [&str; 5] = ["log", "gov", "sequencer", "vrf", "nonce"];
 const FORM: &str = "callbook/key/v1";
 /// Nobody but the owner reads or writes a private key.
 const MODE: u32 = 0o600;
-/// A key file is one short line; whatever is longer is something else.
-const FILE_BYTES_MAX: usize = 256;
+/// A key is one short line; whatever is longer is something else.
+const LINE_BYTES_MAX: usize = 256;
+/// Sealed it has some hundred bytes more.
+const FILE_BYTES_MAX: u64 = 16 * 1_024;
 
 /// The keys of one installation.
 pub(super) struct Keys {
@@ -80,6 +83,9 @@ pub enum KeyError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// It cannot be sealed or opened.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
     /// No randomness to make keys from.
     #[error(transparent)]
     Random(#[from] crate::log::random::NoRandomness),
@@ -87,7 +93,7 @@ pub enum KeyError {
 
 impl Keys {
     /// Makes every key anew in `dir`, durably; refuses if one of them is there.
-    pub(super) fn create(dir: &Path, random: &dyn Random) -> Result<(), KeyError> {
+    pub(super) fn create(dir: &Path, random: &dyn Random, lock: &Lock) -> Result<(), KeyError> {
         let paths = PURPOSES.map(|purpose| file(dir, purpose));
         if let Some(path) = paths.iter().find(|path| path.exists()) {
             return Err(KeyError::Exists { path: path.clone() });
@@ -96,25 +102,35 @@ impl Keys {
             let mut secret = Zeroizing::new([0; 32]);
             random.fill(&mut *secret)?;
             let line = Zeroizing::new(format!("{FORM} {purpose} {}\n", to_base64(&*secret)));
-            write_new(path, line.as_bytes()).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+            let sealed = match lock.is_set() {
+                true => Some(lock.seal(path, line.as_bytes(), Beside::Others)?),
+                false => None,
+            };
+            let content = sealed.as_deref().unwrap_or(&line);
+            write_new(path, content.as_bytes()).map_err(|source| KeyError::Io { path: path.clone(), source })?;
         }
         File::open(dir).and_then(|d| d.sync_all()).map_err(|source| KeyError::Io { path: dir.to_owned(), source })
     }
 
     /// Reads every key from `dir`.
-    pub(super) fn open(dir: &Path) -> Result<Self, KeyError> {
+    pub(super) fn open(dir: &Path, lock: &Lock) -> Result<Self, KeyError> {
         Ok(Self {
-            log: signing(dir, "log")?,
-            gov: signing(dir, "gov")?,
-            sequencer: signing(dir, "sequencer")?,
-            vrf: vrf::SecretKey::from_seed(&*read(dir, "vrf")?),
-            nonce: read(dir, "nonce")?,
+            log: signing(dir, "log", lock)?,
+            gov: signing(dir, "gov", lock)?,
+            sequencer: signing(dir, "sequencer", lock)?,
+            vrf: vrf::SecretKey::from_seed(&*read(dir, "vrf", lock)?),
+            nonce: read(dir, "nonce", lock)?,
         })
     }
 }
 
-fn signing(dir: &Path, purpose: &'static str) -> Result<SigningKey, KeyError> {
-    let secret = read(dir, purpose)?;
+/// The files of the authority's own keys in `dir`, whether they are there or not.
+pub fn files(dir: &Path) -> [PathBuf; 5] {
+    PURPOSES.map(|purpose| file(dir, purpose))
+}
+
+fn signing(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<SigningKey, KeyError> {
+    let secret = read(dir, purpose, lock)?;
     SigningKey::from_bytes(Algorithm::Ed25519, &secret)
         .map_err(|_| KeyError::Form { path: file(dir, purpose), purpose })
 }
@@ -129,23 +145,25 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn read(dir: &Path, purpose: &'static str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+fn read(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     let path = file(dir, purpose);
-    let mode = match std::fs::metadata(&path) {
-        Ok(found) => found.permissions().mode() & 0o777,
+    let at = |source| KeyError::Io { path: path.clone(), source };
+    let file = match File::open(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(KeyError::Missing { path }),
-        Err(source) => return Err(KeyError::Io { path, source }),
+        other => other.map_err(at)?,
     };
+    let mode = file.metadata().map_err(at)?.permissions().mode() & 0o777;
     if mode & !MODE != 0 {
         return Err(KeyError::Open { path, mode });
     }
-    let text =
-        std::fs::read(&path).map(Zeroizing::new).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+    let mut text = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize));
+    file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(at)?;
+    let text = lock.open(&path, text)?;
     secret_of(&text, purpose).ok_or(KeyError::Form { path, purpose })
 }
 
 fn secret_of(text: &[u8], purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let text = std::str::from_utf8(text.get(..text.len().min(FILE_BYTES_MAX))?).ok()?;
+    let text = std::str::from_utf8(text.get(..text.len().min(LINE_BYTES_MAX))?).ok()?;
     let encoded =
         text.strip_suffix('\n')?.strip_prefix(FORM)?.strip_prefix(' ')?.strip_prefix(purpose)?.strip_prefix(' ')?;
     array_from_base64(encoded).map(Zeroizing::new)
@@ -159,11 +177,15 @@ mod tests {
     #[test]
     fn keys_are_made_once_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        Keys::create(dir.path(), &Seeded::new([1; 32])).unwrap();
-        let (first, again) = (Keys::open(dir.path()).unwrap(), Keys::open(dir.path()).unwrap());
+        Keys::create(dir.path(), &Seeded::new([1; 32]), &Lock::default()).unwrap();
+        let (first, again) =
+            (Keys::open(dir.path(), &Lock::default()).unwrap(), Keys::open(dir.path(), &Lock::default()).unwrap());
         assert_eq!(first.log.public(), again.log.public());
         assert_ne!(first.log.public(), first.gov.public());
-        assert!(matches!(Keys::create(dir.path(), &Seeded::new([2; 32])), Err(KeyError::Exists { .. })));
+        assert!(matches!(
+            Keys::create(dir.path(), &Seeded::new([2; 32]), &Lock::default()),
+            Err(KeyError::Exists { .. })
+        ));
         let mode = std::fs::metadata(file(dir.path(), "log")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -171,13 +193,35 @@ mod tests {
     #[test]
     fn a_missing_open_or_swapped_key_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        Keys::create(dir.path(), &Seeded::new([1; 32])).unwrap();
+        Keys::create(dir.path(), &Seeded::new([1; 32]), &Lock::default()).unwrap();
         let (log, gov) = (file(dir.path(), "log"), file(dir.path(), "gov"));
         std::fs::copy(&gov, &log).unwrap();
-        assert!(matches!(Keys::open(dir.path()), Err(KeyError::Form { purpose: "log", .. })));
+        assert!(matches!(Keys::open(dir.path(), &Lock::default()), Err(KeyError::Form { purpose: "log", .. })));
         std::fs::set_permissions(&gov, PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(matches!(read(dir.path(), "gov"), Err(KeyError::Open { mode: 0o640, .. })));
+        assert!(matches!(read(dir.path(), "gov", &Lock::default()), Err(KeyError::Open { mode: 0o640, .. })));
         std::fs::remove_file(&log).unwrap();
-        assert!(matches!(Keys::open(dir.path()), Err(KeyError::Missing { .. })));
+        assert!(matches!(Keys::open(dir.path(), &Lock::default()), Err(KeyError::Missing { .. })));
+    }
+
+    #[test]
+    fn sealed_keys_are_the_same_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let (plain, sealed) = (dir.path().join("plain"), dir.path().join("sealed"));
+        let passphrase = dir.path().join("passphrase");
+        write_new(&passphrase, b"a long passphrase").unwrap();
+        let lock = Lock::cheap(&passphrase);
+        for (folder, lock) in [(&plain, &Lock::default()), (&sealed, &lock)] {
+            std::fs::create_dir(folder).unwrap();
+            Keys::create(folder, &Seeded::new([1; 32]), lock).unwrap();
+        }
+        let keys = [Keys::open(&plain, &lock).unwrap(), Keys::open(&sealed, &lock).unwrap()];
+        assert_eq!(keys[0].log.public(), keys[1].log.public());
+        assert_eq!(keys[0].nonce, keys[1].nonce);
+        for file in files(&sealed) {
+            assert!(crate::seal::is_sealed(&std::fs::read(file).unwrap()));
+        }
+        assert!(matches!(Keys::open(&sealed, &Lock::default()), Err(KeyError::Sealed(SealError::NoPassphrase { .. }))));
+        std::fs::copy(sealed.join("gov.key"), sealed.join("log.key")).unwrap();
+        assert!(matches!(Keys::open(&sealed, &lock), Err(KeyError::Sealed(SealError::Damaged { .. }))));
     }
 }

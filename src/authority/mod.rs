@@ -35,7 +35,7 @@ pub use crate::authority::access::{
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
-pub use crate::authority::keys::KeyError;
+pub use crate::authority::keys::{KeyError, files as key_files};
 pub use crate::authority::open::{Opening, init, load_published, newest_epoch};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{NewToken, TokenInfo};
@@ -59,6 +59,7 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
 use crate::log::note::NoteSigner;
 use crate::registry::nonce::NonceKey;
+use crate::seal::Lock;
 
 /// What an authority must be told; the rest it finds in its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Settings {
     pub keys: PathBuf,
     /// The folder of the ledger.
     pub data: PathBuf,
+    /// What the private keys are sealed with, if they are.
+    pub lock: Lock,
 }
 
 impl Settings {

@@ -52,8 +52,8 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     for dir in [&settings.keys, &settings.data] {
         std::fs::create_dir_all(dir).map_err(|source| OpenError::Io { what: dir.display().to_string(), source })?;
     }
-    Keys::create(&settings.keys, random)?;
-    let keys = Keys::open(&settings.keys)?;
+    Keys::create(&settings.keys, random, &settings.lock)?;
+    let keys = Keys::open(&settings.keys, &settings.lock)?;
     let ledger = Ledger::create(&settings.data)?;
     let (map_signer, gov_signer) = signers(settings, &keys)?;
     let gov_leaf = era_open(settings, &keys, &map_signer, now_ms).sign(&[&gov_signer]);
@@ -118,7 +118,7 @@ impl Opening {
     /// Takes the ledger and the keys.
     pub fn begin(settings: Settings) -> Result<Self, OpenError> {
         let ledger = Ledger::open(&settings.data)?;
-        let keys = Keys::open(&settings.keys)?;
+        let keys = Keys::open(&settings.keys, &settings.lock)?;
         Ok(Self { settings, ledger, keys })
     }
 

@@ -19,6 +19,7 @@ use crate::config::{Config, Dnssec};
 use crate::dnssec::export::{Contents, Denial, Export, Signing, Summary, Zonemd};
 use crate::dnssec::life::{Keeping, Policy};
 use crate::dnssec::{Algorithm, KeyError, ZoneKeys};
+use crate::seal::{Lock, SealError};
 use crate::wire::Name;
 use crate::zone::{Loader, StaticZone};
 
@@ -57,6 +58,9 @@ pub(crate) struct SignArgs {
     /// Where the zone's keys lie, one KSK and one ZSK.
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
+    /// What the keys are sealed with, or new ones are to be: a file of mode 0600 with one line.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     /// Make the keys first; refused where there are keys of this zone.
     #[arg(long)]
     new_keys: bool,
@@ -105,11 +109,16 @@ pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;
     let policy = Policy::of(&Dnssec::default(), &[], zone.highest_ttl_s());
-    let mut keeping = Keeping::files(&args.keys, &origin, policy);
+    let lock = args.passphrase_file.as_ref().map_or_else(Lock::default, |path| Lock::of(&path.display().to_string()));
+    let mut keeping = Keeping::sealed_files(&args.keys, &origin, policy, &lock);
     let keys = match args.new_keys {
         true => keeping.begin(args.algorithm, SystemClock.now_s())?,
         false => keeping.load(SystemClock.now_s()).map(|(_, keys)| keys).map_err(|e| match e {
             KeyError::None { .. } => Failure::new(format!("{e}; --new-keys makes them here")),
+            KeyError::Sealed(SealError::NoPassphrase { path }) => Failure::new(format!(
+                "{} is sealed: name the file of its passphrase with --passphrase-file",
+                path.display()
+            )),
             other => other.into(),
         })?,
     };

@@ -15,8 +15,9 @@ use crate::charter;
 use crate::cli::report::{Failure, Report};
 use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, FILE_NAME};
+use crate::config::{Config, Dnssec, FILE_NAME};
 use crate::dnssec::{Algorithm, ZoneKeys, anchor};
+use crate::seal::Lock;
 use crate::wire::Name;
 
 /// The file that holds the operator's first token.
@@ -46,6 +47,9 @@ pub(crate) struct InitArgs {
     /// The zone keys' algorithm: 13 (ECDSA P-256) or 15 (Ed25519). Later it is changed by a roll.
     #[arg(long, value_name = "NUMBER", default_value_t)]
     algorithm: Algorithm,
+    /// Seal the private keys: a file of mode 0600 whose one line is the passphrase, or credential:NAME.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<String>,
 }
 
 pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
@@ -54,14 +58,18 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
     config.dns.listen = vec![args.dns];
     config.http.listen = args.http;
     config.dnssec.algorithm = args.algorithm.number();
+    if let Some(place) = &args.passphrase_file {
+        config.dnssec.passphrase_file = passphrase(place)?;
+    }
     make(&args.dir, &config)?;
+    let keys = if args.passphrase_file.is_some() { "sealed private keys" } else { "private keys, mode 0600" };
     let dir = args.dir.display();
     let text = format!(
         "Made an installation in {dir} for {apex}\n\
          \n  {dir}/config.toml        settings; check them with: callbook config check --dir {dir}\n  \
          {dir}/zones/{apex}zone   edit NS and addresses before you go public\n  \
          {dir}/charter/           the rules: adapt charter.md and policy.toml\n  \
-         {dir}/keys/              private keys, mode 0600: back them up offline\n  \
+         {dir}/keys/              {keys}: back them up offline\n  \
          {dir}/{OPERATOR_TOKEN_FILE}     the operator's token\n  \
          {dir}/{ANCHOR_FILE}          the trust anchor (for delv: {ANCHOR_DELV_FILE})\n\
          \nNext:\n  callbook serve --dir {dir}\n  callbook keys ds --dir {dir}          what the parent zone must publish\n  \
@@ -69,6 +77,14 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
         apex = config.apex,
     );
     Ok(Report::done(text, json!({"dir": args.dir, "apex": config.apex, "next": ["serve", "keys ds", "provider add"]})))
+}
+
+/// The place of a passphrase that can be used, for a configuration in another folder.
+fn passphrase(place: &str) -> Result<Lock, Failure> {
+    let mut dnssec = Dnssec { passphrase_file: Lock::of(place), ..Dnssec::default() };
+    dnssec.under(&std::env::current_dir()?);
+    dnssec.passphrase_file.check()?;
+    Ok(dnssec.passphrase_file)
 }
 
 /// Makes everything that an installation needs. Files that hold secrets are made with mode 0600 at once.
@@ -119,6 +135,7 @@ pub(crate) fn settings(config: &Config) -> authority::Settings {
         heartbeat_s: config.publish.heartbeat_s,
         keys: config.paths.keys.clone(),
         data: config.paths.data.clone(),
+        lock: config.dnssec.passphrase_file.clone(),
     }
 }
 

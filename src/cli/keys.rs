@@ -3,6 +3,7 @@
 mod carry;
 mod picture;
 mod roll;
+mod seal;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -32,6 +33,10 @@ pub(crate) enum KeysCommand {
     Export(carry::ExportArgs),
     /// Make a stand-by key: it is published, and takes over at once when it is needed.
     Generate(carry::GenerateArgs),
+    /// Seal every private key in the folder under the configured passphrase, or under a new one.
+    Seal(seal::SealArgs),
+    /// Make every sealed private key in the folder plain again.
+    Unseal(InstallationArgs),
 }
 
 /// Whose keys.
@@ -80,6 +85,8 @@ pub(crate) fn run(command: KeysCommand) -> Result<Report, Failure> {
         KeysCommand::Import(args) => carry::import(&args),
         KeysCommand::Export(args) => carry::export(&args),
         KeysCommand::Generate(args) => carry::generate(&args),
+        KeysCommand::Seal(args) => seal::seal(&args),
+        KeysCommand::Unseal(args) => seal::unseal(&args),
     }
 }
 
@@ -107,7 +114,8 @@ fn open(args: &ZoneArgs) -> Result<Opened, Failure> {
 fn list(args: &ZoneArgs) -> Result<Report, Failure> {
     let Opened { apex, keeping, now_s, .. } = open(args)?;
     let life = keeping.life(now_s)?;
-    let mut lines = vec![format!("{:<5} {:>6}  {:<20} {:<13} {}", "role", "tag", "algorithm", "state", "use")];
+    let head = format!("{:<5} {:>6}  {:<20} {:<13} {:<7} {}", "role", "tag", "algorithm", "state", "key", "use");
+    let mut lines = vec![head];
     let mut keys = Vec::new();
     for key in &life.keys {
         let called = format!("{} {}", key.algorithm, key.algorithm.mnemonic());
@@ -117,13 +125,14 @@ fn list(args: &ZoneArgs) -> Result<Report, Failure> {
             (false, true) => "signs data",
             (false, false) => "signs nothing",
         };
-        let state = key.state.as_str();
-        lines.push(format!("{:<5} {:>6}  {called:<20} {state:<13} {does}", key.role.to_string(), key.tag));
+        let (state, lies) = (key.state.as_str(), keeping.protection(key.id())?.as_str());
+        lines.push(format!("{:<5} {:>6}  {called:<20} {state:<13} {lies:<7} {does}", key.role.to_string(), key.tag));
         keys.push(json!({
             "role": key.role.to_string(),
             "tag": key.tag,
             "algorithm": key.algorithm.number(),
             "state": state,
+            "protection": lies,
             "signs_keys": key.signs_keys(),
             "signs_data": key.signs_data(),
         }));

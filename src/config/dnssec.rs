@@ -1,8 +1,11 @@
 //! The zone's keys: which there are, how long they live, and who its parent is.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::seal::Lock;
 
 /// Signatures over the number zone, and the life of its keys (docs/keys.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Dnssec {
     pub rfc5011: bool,
     /// Days that the file of a removed key is kept. Default: 30. At most 3650.
     pub removed_keep_d: u32,
+    /// The file whose one line is the passphrase that seals private keys, mode 0600, or `credential:NAME` for one that
+    /// systemd hands over; the authority's own keys in the same folder are sealed too. Default: none, new keys are plain.
+    pub passphrase_file: Lock,
 }
 
 impl Default for Dnssec {
@@ -44,6 +50,7 @@ impl Default for Dnssec {
             propagation_s: 300,
             rfc5011: false,
             removed_keep_d: 30,
+            passphrase_file: Lock::default(),
         }
     }
 }
@@ -71,7 +78,20 @@ impl Dnssec {
             }
         }
         found.extend(parent_mistakes("dnssec.parent", &self.parent));
+        if !self.passphrase_file.is_well_formed() {
+            found.push(format!(
+                "dnssec.passphrase_file = \"{}\": after credential: comes the name that the unit's LoadCredential= has, without a slash",
+                self.passphrase_file
+            ));
+        }
         found
+    }
+
+    /// With the passphrase's file seen from `dir`, and the folder that systemd names to a service with credentials.
+    #[allow(clippy::disallowed_methods)] // the environment says where that folder is
+    pub(crate) fn under(&mut self, dir: &Path) {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        self.passphrase_file = std::mem::take(&mut self.passphrase_file).under(dir, credentials);
     }
 }
 

@@ -12,7 +12,7 @@ use ring::rand::SecureRandom;
 
 pub use error::KeyError;
 pub use files::KeyFiles;
-pub use source::KeySource;
+pub use source::{KeySource, Protection};
 
 use super::anchor::{DsDigest, ds_rdata};
 use super::life::{Publication, Revocation};

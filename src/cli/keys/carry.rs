@@ -10,9 +10,11 @@ use zeroize::Zeroizing;
 use super::{Opened, RoleArg, ZoneArgs};
 use crate::cli::init;
 use crate::cli::report::{Failure, Report};
+use crate::config::Config;
 use crate::dnssec::keys::{KeyError, KeyFiles, bind};
 use crate::dnssec::life::{KeyLife, Refused, State};
 use crate::dnssec::{KeyId, KeyRole};
+use crate::wire::Name;
 
 /// A key file has some hundred octets; more is another file.
 const FILE_OCTETS_MAX: u64 = 64 * 1_024;
@@ -75,7 +77,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Report, Failure> {
     }
     let text = Zeroizing::new(std::fs::read(&args.file)?);
     let key = bind::read(&text).map_err(foreign)?;
-    let files = KeyFiles::new(&config.paths.keys, &apex, Box::new(SystemRandom::new()));
+    let files = key_files(&config, &apex);
     let id = keeping.change(now_s, |life, _| {
         life.may_stand_by(role)?;
         let kept = files.keep(role, key.algorithm, &key.document, &|tags| life.tag_is_free(tags))?;
@@ -91,7 +93,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Report, Failure> {
     let life = keeping.life(now_s)?;
     let there = |key: &&KeyLife| key.tag == args.tag && key.state != State::Removed;
     let id = life.keys.iter().find(there).map(KeyLife::id).ok_or(KeyError::from(Refused::NoKey(args.tag)))?;
-    let files = KeyFiles::new(&config.paths.keys, &apex, Box::new(SystemRandom::new()));
+    let files = key_files(&config, &apex);
     let document = files.document(id)?;
     let text = bind::write(&document).map_err(|why| Failure::new(format!("{id} cannot be exported: {why}")))?;
     match &args.out {
@@ -105,6 +107,10 @@ pub(super) fn export(args: &ExportArgs) -> Result<Report, Failure> {
             Ok(Report::done(text.as_str(), json))
         }
     }
+}
+
+fn key_files(config: &Config, apex: &Name) -> KeyFiles {
+    KeyFiles::new(&config.paths.keys, apex, Box::new(SystemRandom::new())).sealed_with(&config.dnssec.passphrase_file)
 }
 
 fn stands_by(how: &str, id: KeyId) -> Report {

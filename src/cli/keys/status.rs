@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Opened, ZoneArgs, picture};
 use crate::cli::report::{Failure, Report};
 use crate::clock::rfc3339;
+use crate::dnssec::keys::Protection;
 use crate::dnssec::life::{Actor, KeyLife, State, Wait};
 
 const MINUTE_S: u64 = 60;
@@ -35,7 +36,14 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
     }
     let mut lines = vec![headline(&waits, &apex), String::new()];
     for key in &life.keys {
-        lines.push(format!("{:<4} {:>5}  {}", key.role.to_string(), key.tag, state_line(key, now_s)));
+        let lies = keeping.protection(key.id())?;
+        lines.push(format!(
+            "{:<4} {:>5}  {}, {}",
+            key.role.to_string(),
+            key.tag,
+            state_line(key, now_s),
+            lies.as_str()
+        ));
         let of_key = waits.iter().filter(|wait| wait.key == Some(key.id()));
         lines.extend(of_key.map(|wait| format!("            waits until {}", wait_line(wait, now_s))));
     }
@@ -57,8 +65,15 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
             config.dnssec.algorithm
         ));
     }
+    let mut keys = Vec::new();
+    for key in &life.keys {
+        let lies = keeping.protection(key.id())?;
+        if lies == Protection::Plain && config.dnssec.passphrase_file.is_set() {
+            notes.push(format!("{} is not sealed: run callbook keys seal", key.id()));
+        }
+        keys.push(of_key(key, lies, &waits));
+    }
     lines.extend(notes.iter().map(|note| format!("\nnote: {note}")));
-    let keys: Vec<Value> = life.keys.iter().map(|key| of_key(key, &waits)).collect();
     let json = json!({
         "apex": apex,
         "next_actor": next_actor(&waits).as_str(),
@@ -125,12 +140,13 @@ fn of_wait(wait: &Wait) -> Value {
     json!({"for": wait.what, "until_s": wait.until_s, "actor": wait.who.as_str()})
 }
 
-fn of_key(key: &KeyLife, waits: &[Wait]) -> Value {
+fn of_key(key: &KeyLife, lies: Protection, waits: &[Wait]) -> Value {
     json!({
         "role": key.role.to_string(),
         "tag": key.tag,
         "algorithm": key.algorithm.number(),
         "state": key.state.as_str(),
+        "protection": lies.as_str(),
         "since_s": key.since_s,
         "created_s": key.created_s,
         "published_s": key.published_s,

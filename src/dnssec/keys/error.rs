@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dnssec::life::Refused;
 use crate::dnssec::{KeyId, SignFault};
+use crate::seal::SealError;
 
 /// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +124,9 @@ pub enum KeyError {
     /// No free tag was found, or no random numbers.
     #[error("a key could not be made: {0}")]
     Fault(#[from] SignFault),
+    /// It cannot be sealed or opened.
+    #[error(transparent)]
+    Sealed(#[from] SealError),
     /// What was asked for is not possible now.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -1,5 +1,5 @@
-//! Private keys as files: PKCS#8 in PEM, mode 0600, named `K<apex>+<algorithm>+<tag>.<ksk|zsk|csk>.p8`. What the zone no
-//! longer needs lies in `removed/` for a while.
+//! Private keys as files: PKCS#8 in PEM, mode 0600, named `K<apex>+<algorithm>+<tag>.<ksk|zsk|csk>.p8`, sealed where there is
+//! a passphrase. What the zone no longer needs lies in `removed/` for a while.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -12,8 +12,9 @@ use ring::rand::SecureRandom;
 use zeroize::Zeroizing;
 
 use super::error::io_at;
-use super::{Key, KeyError, KeySource};
+use super::{Key, KeyError, KeySource, Protection};
 use crate::dnssec::{Algorithm, KeyId, KeyRole, SignFault, signer};
+use crate::seal::{self, Beside, Lock};
 use crate::wire::Name;
 
 /// How often a new key is made again because its tag is taken; a zone has a dozen tags at most of 65 536.
@@ -28,12 +29,18 @@ pub struct KeyFiles {
     dir: PathBuf,
     apex: Name,
     random: Box<dyn SecureRandom + Send + Sync>,
+    lock: Lock,
 }
 
 impl KeyFiles {
     /// The files of `apex` in `dir`.
     pub fn new(dir: &Path, apex: &Name, random: Box<dyn SecureRandom + Send + Sync>) -> Self {
-        Self { dir: dir.to_owned(), apex: *apex, random }
+        Self { dir: dir.to_owned(), apex: *apex, random, lock: Lock::default() }
+    }
+
+    /// The same, opened and sealed with a passphrase if there is one.
+    pub fn sealed_with(self, lock: &Lock) -> Self {
+        Self { lock: lock.clone(), ..self }
     }
 
     /// Takes a private key in, a PKCS#8 document; its tags must be free. Durable when this returns.
@@ -50,7 +57,11 @@ impl KeyFiles {
             return Ok(None);
         }
         let id = key.id();
-        write(&self.path(id), document)?;
+        let (path, pem) = (self.path(id), to_pem(document));
+        match self.lock.is_set() {
+            true => write(&path, self.lock.seal(&path, pem.as_bytes(), Beside::Others)?.as_bytes())?,
+            false => write(&path, pem.as_bytes())?,
+        }
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io_at(&self.dir))?;
         Ok(Some(id))
     }
@@ -65,7 +76,7 @@ impl KeyFiles {
         if mode & 0o077 != 0 {
             return Err(KeyError::Permissions { path, mode });
         }
-        let pem = Zeroizing::new(fs::read(&path).map_err(io_at(&path))?);
+        let pem = self.lock.open(&path, Zeroizing::new(fs::read(&path).map_err(io_at(&path))?))?;
         from_pem(&pem).map_err(|reason| KeyError::Garbage { path, reason })
     }
 
@@ -111,6 +122,21 @@ impl KeySource for KeyFiles {
         Ok(found)
     }
 
+    fn protection(&self, id: KeyId) -> Result<Protection, KeyError> {
+        for path in [self.path(id), self.aside(id)] {
+            match fs::read(&path) {
+                Ok(text) if seal::is_sealed(&text) => return Ok(Protection::Sealed),
+                Ok(text) => {
+                    drop(Zeroizing::new(text));
+                    return Ok(Protection::Plain);
+                }
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(io_at(&path)(e)),
+            }
+        }
+        Ok(Protection::Gone)
+    }
+
     fn set_aside(&self, id: KeyId) -> Result<(), KeyError> {
         let (from, to, folder) = (self.path(id), self.aside(id), self.dir.join(ASIDE));
         if !from.exists() {
@@ -129,6 +155,28 @@ impl KeySource for KeyFiles {
         }
         Ok(())
     }
+}
+
+/// Every key file in `dir` and in its `removed/`, of all zones, with the apex if the name says one.
+pub fn all_in(dir: &Path) -> Result<Vec<(PathBuf, Option<Name>)>, KeyError> {
+    let mut found = Vec::new();
+    for folder in [dir.to_owned(), dir.join(ASIDE)] {
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            other => other.map_err(io_at(&folder))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(io_at(&folder))?.path();
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let Some((apex, rest)) = name.strip_prefix('K').and_then(|name| name.split_once('+')) else { continue };
+            if key_id(rest).is_some() {
+                let apex = Name::from_text(&format!("{apex}.")).ok();
+                found.push((path, apex));
+            }
+        }
+    }
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(found)
 }
 
 /// The name of a key's file.
@@ -157,21 +205,29 @@ pub(crate) fn from_pem(pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, &'static str> {
     BASE64.decode(body.as_bytes()).map(Zeroizing::new).map_err(|_| "not base64")
 }
 
-fn write(path: &Path, document: &[u8]) -> Result<(), KeyError> {
+fn to_pem(document: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(BASE64.encode(document));
-    let mut pem = Zeroizing::new(format!("{PEM_BEGIN}\n"));
+    let mut pem = Zeroizing::new(String::with_capacity(2 * body.len() + 80)); // it does not move, and leaves no copy
+    pem.push_str(PEM_BEGIN);
+    pem.push('\n');
     for line in body.as_bytes().chunks(64) {
         pem.push_str(&String::from_utf8_lossy(line));
         pem.push('\n');
     }
-    pem.push_str(&format!("{PEM_END}\n"));
+    pem.push_str(PEM_END);
+    pem.push('\n');
+    pem
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), KeyError> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io_at(path))?;
-    file.write_all(pem.as_bytes()).and_then(|()| file.sync_all()).map_err(io_at(path))
+    file.write_all(text).and_then(|()| file.sync_all()).map_err(io_at(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::SealError;
     use ring::rand::SystemRandom;
 
     fn files(dir: &Path) -> KeyFiles {
@@ -216,6 +272,42 @@ mod tests {
         assert_eq!((tries.get(), files.list().unwrap().len()), (3, 1));
         assert!(files.make(KeyRole::Zsk, Algorithm::default(), &|_| false).is_err());
         assert_eq!(files.list().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn with_a_passphrase_new_keys_are_sealed_and_no_file_passes_for_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = dir.path().join("keys");
+        fs::create_dir(&keys).unwrap();
+        let passphrase = dir.path().join("passphrase");
+        write(&passphrase, b"a long passphrase\n").unwrap();
+        let sealed = || files(&keys).sealed_with(&Lock::cheap(&passphrase));
+        let ids = [KeyRole::Ksk, KeyRole::Zsk].map(|role| sealed().make(role, Algorithm::Ed25519, &|_| true).unwrap());
+        for id in ids {
+            assert_eq!(sealed().open(id).unwrap().id(), id);
+            assert_eq!(files(&keys).protection(id).unwrap(), Protection::Sealed);
+            assert!(!fs::read_to_string(sealed().path(id)).unwrap().contains("PRIVATE"));
+            let why = files(&keys).open(id).err().unwrap().to_string();
+            assert!(why.contains("dnssec.passphrase_file"), "{why}");
+        }
+        // A key in the place of another, as the same role and algorithm would let it.
+        let role = KeyId { role: KeyRole::Ksk, ..ids[1] };
+        fs::copy(sealed().path(ids[1]), sealed().path(role)).unwrap();
+        assert!(matches!(sealed().open(role), Err(KeyError::Sealed(SealError::Damaged { .. }))));
+        fs::remove_file(sealed().path(role)).unwrap();
+        sealed().set_aside(ids[1]).unwrap();
+        assert_eq!(sealed().protection(ids[1]).unwrap(), Protection::Sealed);
+        let all = all_in(&keys).unwrap();
+        assert!(all.len() == 2 && all.iter().all(|(_, apex)| *apex == Some(sealed().apex)));
+        sealed().forget(ids[1]).unwrap();
+        assert_eq!(sealed().protection(ids[1]).unwrap(), Protection::Gone);
+        assert_eq!(
+            files(&keys)
+                .make(KeyRole::Csk, Algorithm::default(), &|_| true)
+                .map(|id| files(&keys).protection(id).unwrap())
+                .unwrap(),
+            Protection::Plain
+        );
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::publication::Publication;
 use super::record::RecordFile;
 use super::sighting::Sighting;
 use super::step::{Change, ClockTrust};
-use crate::dnssec::keys::{Key, KeyError, KeyFiles, KeySource, ZoneKeys};
+use crate::dnssec::keys::{Key, KeyError, KeyFiles, KeySource, Protection, ZoneKeys};
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
+use crate::seal::Lock;
 use crate::wire::Name;
 
 /// Keys made in one turn: a roll of the algorithm needs two.
@@ -48,6 +49,12 @@ impl Keeping {
     /// The keys of `apex` in `dir`, as files.
     pub fn files(dir: &Path, apex: &Name, policy: Policy) -> Self {
         let source = KeyFiles::new(dir, apex, Box::new(SystemRandom::new()));
+        Self::new(dir, apex, policy, Box::new(source))
+    }
+
+    /// The same, sealed if there is a passphrase.
+    pub fn sealed_files(dir: &Path, apex: &Name, policy: Policy, lock: &Lock) -> Self {
+        let source = KeyFiles::new(dir, apex, Box::new(SystemRandom::new())).sealed_with(lock);
         Self::new(dir, apex, policy, Box::new(source))
     }
 
@@ -154,6 +161,11 @@ impl Keeping {
         let done = change(&mut life, &*self.source)?;
         self.record.write(&life, &held)?;
         Ok(done)
+    }
+
+    /// What protects a key where it lies.
+    pub fn protection(&self, id: KeyId) -> Result<Protection, KeyError> {
+        self.source.protection(id)
     }
 
     /// The keys that are there and that the record does not know: nobody uses them.

@@ -2,6 +2,7 @@
 
 mod judge;
 mod program;
+mod sealed;
 mod served;
 mod unbound;
 mod world;

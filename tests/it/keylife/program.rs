@@ -78,13 +78,25 @@ impl Made {
 
     fn serve(&self) -> (Child, SocketAddr) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callbook"));
-        command.args(["serve", "--json", "--dir"]).arg(self.dir()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let facts: Value = serde_json::from_str(&line).unwrap();
-        (child, facts["dns"][0].as_str().unwrap().parse().unwrap())
+        command.args(["serve", "--json", "--dir"]).arg(self.dir());
+        serve(command)
     }
+}
+
+/// Starts a service; returns once it says where it answers.
+fn serve(mut command: Command) -> (Child, SocketAddr) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let facts: Value = serde_json::from_str(&line).expect("a service that starts says where it answers");
+    (child, facts["dns"][0].as_str().unwrap().parse().unwrap())
+}
+
+/// Starts a service and ends it once it answers with a signed SOA.
+pub(super) fn serve_until_ready(command: Command) {
+    let (child, dns) = serve(command);
+    let _service = Ending(child);
+    assert_eq!(records(dns, RrType::SOA), 1);
 }
 
 /// Ends a child whatever becomes of its test.

@@ -18,6 +18,7 @@ use callbook::log::record::Prefix;
 use callbook::log::state::State;
 use callbook::number::Number;
 use callbook::registry::possession::Proof;
+use callbook::seal::Lock;
 use callbook::zone::{ApplyError, Change as Shown, NumberData};
 
 /// When everything begins: 2027-01-15.
@@ -83,6 +84,7 @@ pub(super) fn settings(dir: &Path) -> Settings {
         heartbeat_s: 60,
         keys: dir.join("keys"),
         data: dir.join("data"),
+        lock: Lock::default(),
     }
 }
 
