@@ -7,6 +7,7 @@ use crate::cli::InstallationArgs;
 use crate::cli::report::{Failure, Report};
 use crate::config::{Config, FILE_NAME};
 use crate::net::Certificate;
+use crate::seal::SealError;
 
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -19,6 +20,10 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
     if config.dns.is_encrypted() {
         Certificate::load(&config.dns.tls_cert, &config.dns.tls_key)?;
+    }
+    match config.dnssec.passphrase_file.is_set().then(|| config.dnssec.passphrase_file.check()) {
+        None | Some(Ok(()) | Err(SealError::NoCredentials { .. })) => {} // the service has them, a command by hand has not
+        Some(Err(error)) => return Err(error.into()),
     }
     let path = args.dir.join(FILE_NAME);
     let written: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;

@@ -2,7 +2,7 @@
 //! a passphrase. What the zone no longer needs lies in `removed/` for a while.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -21,6 +21,10 @@ use crate::wire::Name;
 const TAG_TRIES: usize = 8;
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
+/// A key file has some hundred octets; of a longer one this much is read, which is no key.
+const FILE_OCTETS_MAX: u64 = 16 * 1_024;
+/// So much of a file tells whether it is sealed.
+const HEAD_OCTETS: u64 = 32;
 /// The folder of keys that the zone no longer needs.
 const ASIDE: &str = "removed";
 
@@ -76,7 +80,7 @@ impl KeyFiles {
         if mode & 0o077 != 0 {
             return Err(KeyError::Permissions { path, mode });
         }
-        let pem = self.lock.open(&path, Zeroizing::new(fs::read(&path).map_err(io_at(&path))?))?;
+        let pem = self.lock.open(&path, read(&path, FILE_OCTETS_MAX).map_err(io_at(&path))?)?;
         from_pem(&pem).map_err(|reason| KeyError::Garbage { path, reason })
     }
 
@@ -124,12 +128,9 @@ impl KeySource for KeyFiles {
 
     fn protection(&self, id: KeyId) -> Result<Protection, KeyError> {
         for path in [self.path(id), self.aside(id)] {
-            match fs::read(&path) {
-                Ok(text) if seal::is_sealed(&text) => return Ok(Protection::Sealed),
-                Ok(text) => {
-                    drop(Zeroizing::new(text));
-                    return Ok(Protection::Plain);
-                }
+            match read(&path, HEAD_OCTETS) {
+                Ok(head) if seal::is_sealed(&head) => return Ok(Protection::Sealed),
+                Ok(_) => return Ok(Protection::Plain),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(io_at(&path)(e)),
             }
@@ -217,6 +218,12 @@ fn to_pem(document: &[u8]) -> Zeroizing<String> {
     pem.push_str(PEM_END);
     pem.push('\n');
     pem
+}
+
+fn read(path: &Path, octets_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(octets_max as usize)); // it does not move, and leaves no copy
+    fs::File::open(path)?.take(octets_max).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<(), KeyError> {

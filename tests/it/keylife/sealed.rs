@@ -164,6 +164,7 @@ fn an_installation_is_sealed_from_its_first_moment() {
     // A credential, as systemd hands it over.
     home.configure("credential:zone-keys");
     assert!(home.refused(&["keys", "ds"]).contains("LoadCredential="));
+    assert!(home.run(&["config", "check"]).status.success());
     let credentials = home.dir.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
     fs::copy(&first, credentials.join("zone-keys")).unwrap();
@@ -188,6 +189,8 @@ fn whatever_is_wrong_is_told_and_no_key_is_made_in_place_of_one() {
         home.configure(place);
         assert!(home.refused(&["serve"]).contains(word), "{place}");
         assert!(home.refused(&["keys", "ds"]).contains(word), "{place}");
+        let tells = !place.is_empty() && !place.ends_with("wrong"); // that is known only with a key to open
+        assert_eq!(home.run(&["config", "check"]).status.success(), !tells, "{place}");
         if !place.is_empty() {
             let made = home.refused(&["keys", "generate", "--role", "zsk"]);
             assert!(made.contains(word) || made.contains("sealed under another passphrase"), "{made}");
