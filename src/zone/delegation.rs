@@ -112,7 +112,9 @@ impl Delegations {
         }
         for (block, above) in names.keys().flat_map(|block| (2..block.len()).map(move |end| (block, &block[..end]))) {
             if names.contains_key(above) {
-                let reason = format!("{above} is delegated already, and this is part of it: ask its directory, or remove {above} first");
+                let reason = format!(
+                    "{above} is delegated already, and this is part of it: ask its directory, or remove {above} first"
+                );
                 return Err(DelegationError::Block { block: (*block).to_owned(), reason });
             }
         }
@@ -159,9 +161,11 @@ impl Checked {
         let servers: Vec<Name> = delegation.to.iter().map(|text| host(text)).collect::<Result<_, _>>()?;
         let glue: Vec<_> = delegation.glue.iter().map(|text| glue(text)).collect::<Result<_, _>>()?;
         let ds: Vec<_> = delegation.ds.iter().map(|text| ds(text, &name)).collect::<Result<_, _>>()?;
-        for (count, max, what) in
-            [(servers.len(), SERVERS_MAX, "name servers"), (glue.len(), GLUE_MAX, "addresses"), (ds.len(), DS_MAX, "DS")]
-        {
+        for (count, max, what) in [
+            (servers.len(), SERVERS_MAX, "name servers"),
+            (glue.len(), GLUE_MAX, "addresses"),
+            (ds.len(), DS_MAX, "DS"),
+        ] {
             if count > max {
                 return Err(format!("more than {max} {what}: leave some out, so that referrals stay small"));
             }
@@ -180,7 +184,9 @@ impl Checked {
         for (name, _) in &self.glue {
             let text = name.to_text();
             if !self.servers.contains(name) {
-                return Err(format!("{text} has glue and is no name server of the block: add --to {text} or remove it"));
+                return Err(format!(
+                    "{text} has glue and is no name server of the block: add --to {text} or remove it"
+                ));
             }
             if !below(name) {
                 return Err(format!(
@@ -194,9 +200,10 @@ impl Checked {
                 return Err(format!("{text} lies in the block itself and cannot be found: add --glue {text}=ADDRESS"));
             }
             let in_digits = name.offset_of(&self.apex).is_some()
-                && name.labels().nth(usize::from(name.label_count() - self.apex.label_count()).wrapping_sub(1)).is_some_and(
-                    |label| matches!(label, [b'0'..=b'9']),
-                );
+                && name
+                    .labels()
+                    .nth(usize::from(name.label_count() - self.apex.label_count()).wrapping_sub(1))
+                    .is_some_and(|label| matches!(label, [b'0'..=b'9']));
             if in_digits && !below(name) {
                 return Err(format!(
                     "{text} lies below the digits of another block: give the server a name in this block or elsewhere"
@@ -257,8 +264,9 @@ fn host(text: &str) -> Result<Name, String> {
 }
 
 fn glue(text: &str) -> Result<(Name, IpAddr), String> {
-    let (name, address) =
-        text.split_once('=').ok_or_else(|| format!("{text:?} is no glue: write NAME=ADDRESS, such as ns1.example.net=192.0.2.1"))?;
+    let (name, address) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is no glue: write NAME=ADDRESS, such as ns1.example.net=192.0.2.1"))?;
     let address = address.parse().map_err(|_| format!("{address:?} is no IP address"))?;
     Ok((host(name)?, address))
 }
@@ -279,13 +287,15 @@ fn ds(text: &str, block: &Name) -> Result<String, String> {
     };
     let tag: u16 = tag.parse().map_err(|_| why("the key tag is a number up to 65535"))?;
     let algorithm = algorithm.parse().ok().filter(|algorithm| ALGORITHMS.contains(algorithm));
-    let algorithm = algorithm.ok_or_else(|| why("its algorithm is none of 8, 10, 13, 14, 15, 16: sign with one of these"))?;
+    let algorithm =
+        algorithm.ok_or_else(|| why("its algorithm is none of 8, 10, 13, 14, 15, 16: sign with one of these"))?;
     let octets = digest_type.parse().ok().and_then(|of: u8| DIGESTS.iter().find(|(known, _)| *known == of));
     let (digest_type, octets) =
         octets.ok_or_else(|| why("its digest type is neither 2 (SHA-256) nor 4 (SHA-384): make one of these"))?;
     let digest = HEXUPPER.decode(digest.concat().to_ascii_uppercase().as_bytes()).ok();
     let digest = digest.filter(|digest| digest.len() == *octets);
-    let digest = digest.ok_or_else(|| why(&format!("its digest is not {octets} octets in hexadecimal: copy it whole")))?;
+    let digest =
+        digest.ok_or_else(|| why(&format!("its digest is not {octets} octets in hexadecimal: copy it whole")))?;
     Ok(format!("{tag} {algorithm} {digest_type} {}", HEXUPPER.encode(&digest)))
 }
 
@@ -293,7 +303,8 @@ fn ds(text: &str, block: &Name) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = "$TTL 60\n@ IN SOA ns host 1 2 3 4 60\n@ IN NS ns\nns IN A 192.0.2.1\n7 IN NS ns\n4.4 IN NS ns\n";
+    const FILE: &str =
+        "$TTL 60\n@ IN SOA ns host 1 2 3 4 60\n@ IN NS ns\nns IN A 192.0.2.1\n7 IN NS ns\n4.4 IN NS ns\n";
 
     fn apex() -> Name {
         Name::from_text("e164.example.").unwrap()
