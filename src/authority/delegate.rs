@@ -17,14 +17,14 @@ use crate::ledger::{Ledger, LedgerError, Snapshot};
 use crate::number::{DIGITS_MAX, Number};
 use crate::wire::Name;
 use crate::zone::delegation::block_of;
-use crate::zone::{ApplyError, StaticZone};
+use crate::zone::{ApplyError, StaticZone, numbers};
 
 /// Why static data stays as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum FixedError {
     /// A block would go to another directory although numbers of it are registered here.
     #[error(
-        "{count} numbers of {block} are registered here, or about to be: let them be released first, or delegate blocks without numbers"
+        "numbers of {block} are registered here, or about to be ({count}): let them be released first, or delegate blocks without numbers"
     )]
     Registered {
         /// The block.
@@ -95,7 +95,7 @@ impl Core {
     /// The delegation that covers a number, now or in a moment.
     pub(super) fn cut_over(&self, number: Number) -> Option<String> {
         let coming = self.coming.load();
-        let soon = || crate::zone::numbers::cut_over(coming.as_deref()?, number).map(|cut| cut.to_text());
+        let soon = || numbers::cut_over(coming.as_deref()?, number).map(|cut| cut.to_text());
         self.view.get().and_then(|view| view.cut_over(number)).or_else(soon)
     }
 }

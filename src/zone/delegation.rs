@@ -2,7 +2,7 @@
 //!
 //! The file that a person wrote is read as it is and never changed; what is delegated by command comes after it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -98,7 +98,7 @@ impl Delegations {
     /// The static part of a number zone: its file `text`, and these delegations.
     pub fn zone(&self, text: &str, apex: &Name, ttls: Ttls) -> Result<StaticZone, DelegationError> {
         let file = StaticZone::read_number_zone(text, apex, ttls).map_err(DelegationError::File)?;
-        let (mut names, mut all) = (BTreeMap::new(), text.to_owned());
+        let (mut names, mut all) = (BTreeSet::new(), text.to_owned());
         if self.all.len() > DELEGATIONS_MAX {
             let reason = format!("there are more than {DELEGATIONS_MAX} delegations: put a directory between");
             return Err(DelegationError::Block { block: apex.to_text(), reason });
@@ -107,11 +107,13 @@ impl Delegations {
             let refused = |reason| DelegationError::Block { block: delegation.block.clone(), reason };
             let checked = Checked::of(delegation, apex).map_err(refused)?;
             checked.stands_alone(&file).map_err(refused)?;
-            names.insert(delegation.block.as_str(), ());
+            if !names.insert(delegation.block.as_str()) {
+                return Err(refused("it stands twice in the file of delegations: keep one".to_owned()));
+            }
             all.push_str(&checked.records());
         }
-        for (block, above) in names.keys().flat_map(|block| (2..block.len()).map(move |end| (block, &block[..end]))) {
-            if names.contains_key(above) {
+        for (block, above) in names.iter().flat_map(|block| (2..block.len()).map(move |end| (block, &block[..end]))) {
+            if names.contains(above) {
                 let reason = format!(
                     "{above} is delegated already, and this is part of it: ask its directory, or remove {above} first"
                 );
@@ -383,6 +385,9 @@ mod tests {
         let mut all = Delegations::default();
         ["+5", "+33", "+5"].into_iter().for_each(|block| all.put(delegation(block, &["ns.example"], &[], &[])));
         assert_eq!(all.iter().map(|one| one.block.as_str()).collect::<Vec<_>>(), ["+33", "+5"]);
+        let twice = Delegations { all: all.iter().chain(all.iter()).cloned().collect() };
+        let said = twice.zone(FILE, &apex(), Ttls::default()).err().unwrap().to_string();
+        assert!(said.contains("stands twice"), "{said}");
         assert!(all.remove("+5") && !all.remove("+5") && all.iter().count() == 1);
     }
 }

@@ -1,5 +1,7 @@
 //! How a command has a running service change what is delegated: a request in a file, and the answer in another.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +46,7 @@ pub(crate) struct Answer {
 /// Asks the running service and waits for its answer.
 pub(crate) fn ask(config: &Config, asked: &Asked, mode: Mode) -> Result<Answer, Failure> {
     let folder = folder(config);
-    let turn = std::fs::File::options().create(true).truncate(false).write(true).open(folder.join(TURN))?;
+    let turn = turn_file(&folder)?;
     turn.lock()?;
     let mut id = [0; 8];
     SystemRandom::new().fill(&mut id).map_err(|_| Failure::new("the system gives no random numbers"))?;
@@ -60,6 +62,18 @@ pub(crate) fn ask(config: &Config, asked: &Asked, mode: Mode) -> Result<Answer, 
     }
     let _ = std::fs::remove_file(folder.join(REQUEST)); // nobody took it
     Err(Failure::new("the service that runs here does not answer: look at its log, and whether it hangs"))
+}
+
+/// Removes a request whose command was ended before it was answered: nobody expects it to be done later.
+pub(super) fn forget_if_nobody_waits(folder: &Path) -> Result<(), Failure> {
+    if turn_file(folder)?.try_lock().is_ok() {
+        let _ = std::fs::remove_file(folder.join(REQUEST)); // there was none
+    }
+    Ok(())
+}
+
+fn turn_file(folder: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(folder.join(TURN))
 }
 
 /// Takes the request, if there is one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::exchange::{self, Request};
 use super::{Asked, Changes, Mode, Right, Shown, difference, folder, keep, propose};
-use crate::authority::Authority;
+use crate::authority::{Authority, FixedError, delegated_and_registered};
 use crate::charter::Policy;
 use crate::cli::report::Failure;
 use crate::config::Config;
@@ -51,6 +51,7 @@ impl Delegating {
             folder: folder(config),
             _right: right,
         };
+        exchange::forget_if_nobody_waits(&service.folder)?;
         let asked = reload.clone();
         let thread = thread::Builder::new().name("delegations".to_owned()).spawn(move || {
             loop {
@@ -100,9 +101,9 @@ impl Service {
         let changes = difference(self.shown.zone().fixed(), &proposal.fixed);
         let nothing = changes == Changes::default();
         if mode == Mode::DryRun {
-            let registered = crate::authority::delegated_and_registered(&self.config.paths.data, &proposal.fixed)?;
+            let registered = delegated_and_registered(&self.config.paths.data, &proposal.fixed)?;
             return match registered {
-                Some((block, count)) => Err(crate::authority::FixedError::Registered { block, count }.into()),
+                Some((block, count)) => Err(FixedError::Registered { block, count }.into()),
                 None => Ok(changes),
             };
         }

@@ -169,7 +169,7 @@ fn numbers_and_delegations_keep_out_of_each_others_way() {
     done(&demo, &["zone", "delegate", "+44770090099", "--remove"]);
     assert!(register(number).status.success());
     let late = refused(&demo, &[&["zone", "delegate", "+44770090099"][..], &to].concat());
-    assert!(late.starts_with("1 numbers of +44770090099"), "{late}");
+    assert!(late.contains("numbers of +44770090099") && late.contains("(1)"), "{late}");
 }
 
 #[test]
