@@ -8,7 +8,7 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Changes, Mode, folder};
+use super::{Asked, Changes, Mode, Right, folder};
 use crate::cli::report::Failure;
 use crate::config::Config;
 use crate::primary::PrimaryError;
@@ -20,6 +20,8 @@ const RESULT: &str = "change.result";
 const TURN: &str = "turn";
 /// How often an answer is looked for.
 const LOOK: Duration = Duration::from_millis(50);
+/// After so many looks it is tried whether there is a service at all.
+const LOOKS_PER_TRIAL: u128 = 10;
 /// How long a service may take: it reads two files, and a service that is starting reads its ledger first.
 const WAIT: Duration = Duration::from_secs(300);
 
@@ -43,8 +45,9 @@ pub(crate) struct Answer {
     pub(crate) problem: Option<String>,
 }
 
-/// Asks the running service and waits for its answer.
-pub(crate) fn ask(config: &Config, asked: &Asked, mode: Mode) -> Result<Answer, Failure> {
+/// Asks the running service and waits for its answer; `None` if it was no service that had the right, but a command that is
+/// over, or a service that has stopped.
+pub(crate) fn ask(config: &Config, asked: &Asked, mode: Mode) -> Result<Option<Answer>, Failure> {
     let folder = folder(config);
     let turn = turn_file(&folder)?;
     turn.lock()?;
@@ -52,12 +55,16 @@ pub(crate) fn ask(config: &Config, asked: &Asked, mode: Mode) -> Result<Answer, 
     SystemRandom::new().fill(&mut id).map_err(|_| Failure::new("the system gives no random numbers"))?;
     let request = Request { id: data_encoding::HEXLOWER.encode(&id), asked: asked.clone(), mode };
     write(&folder.join(REQUEST), &request)?;
-    for _ in 0..WAIT.as_millis() / LOOK.as_millis() {
+    for look in 1..=WAIT.as_millis() / LOOK.as_millis() {
         std::thread::sleep(LOOK);
         let octets = disk::read(&folder.join(RESULT))?;
         let answer = octets.and_then(|octets| serde_json::from_slice::<Answer>(&octets).ok());
         if let Some(answer) = answer.filter(|answer| answer.id == request.id) {
-            return Ok(answer);
+            return Ok(Some(answer));
+        }
+        if look % LOOKS_PER_TRIAL == 0 && Right::take(config)?.is_some() {
+            let _ = std::fs::remove_file(folder.join(REQUEST)); // nobody takes it
+            return Ok(None);
         }
     }
     let _ = std::fs::remove_file(folder.join(REQUEST)); // nobody took it

@@ -71,11 +71,15 @@ pub(crate) fn run(args: &DelegateArgs) -> Result<Report, Failure> {
         }),
     };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
-    let done = match Right::take(&config)? {
-        Some(_right) => without_service(&config, &asked, mode)?,
-        None => by_service(&config, &asked, mode)?,
-    };
-    Ok(report(&block, args, done))
+    loop {
+        let done = match Right::take(&config)? {
+            Some(_right) => Some(without_service(&config, &asked, mode)?),
+            None => by_service(&config, &asked, mode)?,
+        };
+        if let Some(done) = done {
+            return Ok(report(&block, args, done));
+        }
+    }
 }
 
 fn report(block: &str, args: &DelegateArgs, Done { changes, serial }: Done) -> Report {
@@ -99,11 +103,12 @@ fn report(block: &str, args: &DelegateArgs, Done { changes, serial }: Done) -> R
     Report::done(lines.join("\n"), json)
 }
 
-fn by_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, Failure> {
-    let answer = delegations::ask(config, asked, mode)?;
+/// `None` if there is no service any more.
+fn by_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Option<Done>, Failure> {
+    let Some(answer) = delegations::ask(config, asked, mode)? else { return Ok(None) };
     match answer.problem {
         Some(why) => Err(Failure::new(why)),
-        None => Ok(Done { changes: answer.changes, serial: Some(answer.serial) }),
+        None => Ok(Some(Done { changes: answer.changes, serial: Some(answer.serial) })),
     }
 }
 

@@ -86,7 +86,7 @@ fn numbers(config: &Config, mode: Mode) -> Result<Option<(String, Value, Exit)>,
     if Right::take(config)?.is_some() {
         return Ok(None);
     }
-    let answer = delegations::ask(config, &Asked::Reload, mode)?;
+    let Some(answer) = delegations::ask(config, &Asked::Reload, mode)? else { return Ok(None) };
     let (name, serial, Changes { removed, added }) = (&config.apex, answer.serial, answer.changes);
     let outcome = match (&answer.problem, removed.len() + added.len()) {
         (Some(_), _) => Outcome::Refused,

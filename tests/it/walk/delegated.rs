@@ -222,7 +222,8 @@ fn without_a_service_it_is_served_from_the_next_start() {
     let dir = home.path().join("demo");
     Demo::start_in(&dir, &[]).stop();
     let at = |args: &[&str]| {
-        let out = callbook().arg("--json").args(args).arg("--dir").arg(&dir).output().expect("the program runs");
+        let out =
+            callbook().arg("--json").args(args).arg("--dir").arg(dir.as_path()).output().expect("the program runs");
         (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
     };
     let to = ["--to", "ns.example.net", "--insecure"];
@@ -232,6 +233,15 @@ fn without_a_service_it_is_served_from_the_next_start() {
     assert!(code == Some(2) && said.contains("are registered here"), "{said}");
     assert_eq!(at(&["zone", "delegate", "33", "--to", "ns.example.net", "--insecure"]).0, Some(2));
     assert_eq!(at(&["zone", "delegate", "+33", "--to", "ns.example.net"]).0, Some(2), "DS or --insecure");
+    let blocks = ["+81", "+82", "+83", "+84"];
+    let at = &at;
+    thread::scope(|scope| {
+        blocks.map(|block| {
+            scope.spawn(move || assert_eq!(at(&[&["zone", "delegate", block][..], &to].concat()).0, Some(0)))
+        });
+    });
+    let (_, listed) = at(&["zone", "delegate", "--list"]);
+    assert!(blocks.iter().all(|block| listed.contains(block)), "commands at the same time: {listed}");
     let demo = Demo::start_in(&dir, &[]);
     assert!(has(&ask(server(&demo), "1.3.3.e164.example.", RrType(35)).authority, RrType::NS));
 }
