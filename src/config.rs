@@ -334,6 +334,11 @@ impl Config {
         self.paths.zones.join(format!("{}zone", self.apex))
     }
 
+    /// The file of the blocks that are delegated by command, beside the number zone's.
+    pub fn delegations_file(&self) -> PathBuf {
+        self.paths.zones.join(format!("{}delegations", self.apex))
+    }
+
     fn mistakes(&self) -> Vec<String> {
         let mut found = self.dns.mistakes();
         let (apex, zones, catalogs, keys) = (&*self.apex, &*self.zone, &*self.catalog, &*self.tsig);

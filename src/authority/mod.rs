@@ -7,6 +7,7 @@
 //! ```
 
 mod access;
+mod delegate;
 mod error;
 mod gov;
 mod image;
@@ -27,11 +28,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 
 pub use crate::authority::access::{
     Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
 };
+pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
@@ -60,6 +63,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::log::note::NoteSigner;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
+use crate::zone::StaticZone;
 
 /// What an authority must be told; the rest it finds in its folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +129,8 @@ struct Core {
     published: watch::Sender<u64>,
     vitals: Mutex<Vitals>,
     view: OnceLock<Arc<dyn View>>,
+    /// Static data that is about to be served: what it delegates is not registered any more.
+    coming: ArcSwapOption<StaticZone>,
     wake: Wake,
     /// Threads that check signatures for HTTP at the same time; the rest waits its turn without holding one.
     examiners: Semaphore,

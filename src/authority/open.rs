@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
+use arc_swap::ArcSwapOption;
 use ring::rand::SystemRandom;
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
@@ -182,6 +183,7 @@ impl Authority {
             published,
             vitals: Mutex::new(vitals),
             view: OnceLock::new(),
+            coming: ArcSwapOption::empty(),
             wake: Wake::default(),
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
             interrupt: OnceLock::new(),

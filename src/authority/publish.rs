@@ -1,6 +1,7 @@
 //! What becomes visible: the changes of what a name server serves, made from State and record R.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{channel, sync_channel};
 
 use crate::ledger::{LedgerError, Served, Snapshot};
@@ -10,7 +11,7 @@ use crate::log::record::Record;
 use crate::log::state::{Flags, State, Status};
 use crate::number::Number;
 use crate::zone::image::{self, Point};
-use crate::zone::{ApplyError, Change, NumberData, NumberZone};
+use crate::zone::{ApplyError, Change, NumberData, NumberZone, StaticZone};
 
 /// Where published epochs become visible: the zone of a name server, or whatever a test watches with.
 pub trait View: Send + Sync {
@@ -19,6 +20,11 @@ pub trait View: Send + Sync {
 
     /// The delegation that covers a number, if there is one: it cannot be served here.
     fn cut_over(&self, number: Number) -> Option<String>;
+
+    /// Serves other static data from now on and shows `serial`; whoever has none has nothing to do.
+    fn replace_fixed(&self, _fixed: Arc<StaticZone>, _serial: u32) -> Result<(), ApplyError> {
+        Ok(())
+    }
 
     /// Writes all that is served, for the next start; false from whoever keeps nothing.
     fn write_image(&self, _point: &Point, _out: &mut dyn Write) -> io::Result<bool> {

@@ -244,7 +244,7 @@ impl Core {
     }
 
     /// Signs what is sealed and shows what is signed, as far as that is not done yet.
-    fn publish(&self, line: &mut Line) -> Result<(), LedgerError> {
+    pub(super) fn publish(&self, line: &mut Line) -> Result<(), LedgerError> {
         let Some(head) = &mut line.head else { return Ok(()) };
         let n = head.epoch.n;
         if head.epoch.note.is_none() {

@@ -177,12 +177,7 @@ impl Authority {
         }
         let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, submission.number);
         let examined = core.examine(entrance, submission, label).map_err(Rejection::Refused)?;
-        if examined.event.kind == Kind::Create
-            && let Some(cut) = core.view.get().and_then(|view| view.cut_over(submission.number))
-        {
-            let detail = format!("{cut} is delegated to another directory");
-            return Err(refusal::NUMBER_NOT_SERVED.at("", detail).into());
-        }
+        core.serves(examined.event.kind, submission.number)?;
         Ok((Passed::Good(Box::new(Good { examined, label, proof, hash })), ticket))
     }
 
@@ -233,6 +228,17 @@ impl Core {
             .ledger
             .read::<_, LedgerError>(|now| now.event_by_hash(hash)?.map(|row| self.receipt_of(now, &row)).transpose())?;
         Ok(seen)
+    }
+
+    /// Refuses a registration below a delegation.
+    fn serves(&self, kind: Kind, number: Number) -> Result<(), refusal::Refusal> {
+        match self.cut_over(number).filter(|_| kind == Kind::Create) {
+            Some(cut) => {
+                let detail = format!("{cut} is delegated to another directory");
+                Err(refusal::NUMBER_NOT_SERVED.at("", detail))
+            }
+            None => Ok(()),
+        }
     }
 
     fn examine(
@@ -297,6 +303,8 @@ impl Core {
         let day = unix_s(now_ms) / DAY_S;
         let facts = facts(tx, &good.examined, &good.label, day)?;
         let before_seq = tx.standing(&good.label)?.map(|standing| standing.event_seq);
+        // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
+        self.serves(good.examined.event.kind, good.examined.number)?;
         let decision = decide::decide(&facts, &good.examined, &self.policy, &law.law(), now_ms)?;
         store(tx, good, &decision, day)?;
         let (_, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;

@@ -46,10 +46,10 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
         findings.push(Finding { what, ok, detail: result.unwrap_or_else(|e| e) });
     };
     let charter = instance::charter_in_force(config).map_err(|e| e.to_string());
-    let ttls = charter.as_ref().ok().map(|(policy, _)| instance::ttls(policy));
+    let policy = charter.as_ref().ok().map(|(policy, _)| policy.clone());
     note("charter", charter.map(|_| "every parameter is within its bounds".to_owned()));
-    if let Some(ttls) = ttls {
-        let zone = instance::zone_parts(config, ttls).map_err(|e| e.to_string());
+    if let Some(policy) = policy {
+        let zone = instance::zone_parts(config, &policy).map_err(|e| e.to_string());
         let zone = zone.map(|parts| {
             let tags: Vec<String> = parts.keys.wanted().iter().map(|key| key.tag.to_string()).collect();
             format!("{}; the parent should have DS {}", config.zone_file().display(), tags.join(", "))

@@ -82,7 +82,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
     let (policy, _) = instance::charter_in_force(&config)?;
     let ttls = instance::ttls(&policy);
-    let parts = instance::zone_parts(&config, ttls)?;
+    let parts = instance::zone_parts(&config, &policy)?;
     let mut loader = Loader::default();
     let (epoch, _) = authority::load_published(&config.paths.data, |data| loader.push(&data))?;
     let zone = loader.finish(parts.fixed, ttls, epoch as u32)?; // a generation counter, as on the wire

@@ -16,6 +16,7 @@ use crate::api::charter::Charter;
 use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Opening};
 use crate::charter::Policy;
+use crate::cli::delegations::{self, Delegating, Right, Shown};
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
 use crate::cli::report::Failure;
@@ -47,6 +48,7 @@ pub(crate) struct Instance {
     service: RunningDns,
     keeper: Keeper,
     statics: primary::Running,
+    delegating: Delegating,
     stop: watch::Sender<bool>,
     told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
@@ -62,13 +64,20 @@ impl Instance {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (policy, charter) = charter_in_force(config)?;
         let primary = Primary::open(config, clock.now_s())?;
+        // Without it another service runs: then the ledger says so.
+        let right = Right::wait(config)?;
         let Opened { authority, zone, service, keys } = open(config, policy, &primary, &clock)?;
         let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
-        listen_for_reload(&runtime, statics.switch())?;
+        let shown = Arc::new(Shown::new(zone, Arc::clone(&keys.view)));
+        authority.show_in(Arc::clone(&shown) as Arc<dyn authority::View>);
+        let right =
+            right.ok_or_else(|| Failure::new("a command that changes delegations hangs: end it, then start again"))?;
+        let delegating = Delegating::start(config, &authority, &shown, right)?;
+        listen_for_reload(&runtime, [statics.switch(), delegating.switch()])?;
         let mut keeps = statics_kept(config, &keys.view, &statics)?;
-        keeps.push(numbers_kept(config, dir, *zone.apex(), keys));
+        keeps.push(numbers_kept(config, dir, shown.apex(), keys));
         let keeper = Keeper::start(keeps, Arc::clone(&clock), runtime.handle().clone())?;
-        let running = authority.start(zone)?;
+        let running = authority.start(shown)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
@@ -97,6 +106,7 @@ impl Instance {
             service,
             keeper,
             statics,
+            delegating,
             stop,
             told_to_stop,
             api,
@@ -118,6 +128,7 @@ impl Instance {
     pub(crate) fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(true);
         let _ended = self.runtime.block_on(self.api);
+        drop(self.delegating);
         self.running.stop();
         drop(self.keeper);
         self.statics.stop();
@@ -144,7 +155,7 @@ struct Keys {
 /// Opens the authority and starts DNS: at once from the image of what was served before, if there is one that fits, and
 /// then everything is read and compared; else after that.
 fn open(config: &Config, policy: Policy, primary: &Primary, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
-    let (ttls, parts) = (ttls(&policy), zone_parts(config, ttls(&policy))?);
+    let (ttls, parts) = (ttls(&policy), zone_parts(config, &policy)?);
     let served = Arc::new(parts.keys);
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
     let keys = Keys { keeping: parts.keeping, view: Arc::clone(&view), served: Arc::clone(&served) };
@@ -211,12 +222,12 @@ fn statics_kept(config: &Config, view: &Arc<ArcSwap<View>>, statics: &primary::R
 }
 
 /// From now on a hang-up signal has zone files read again.
-fn listen_for_reload(runtime: &Runtime, switch: Switch) -> Result<(), Failure> {
+fn listen_for_reload(runtime: &Runtime, switches: [Switch; 2]) -> Result<(), Failure> {
     let _inside = runtime.enter();
     let mut hangup = signal(SignalKind::hangup())?;
     runtime.spawn(async move {
         while hangup.recv().await.is_some() {
-            switch.set();
+            switches.iter().for_each(Switch::set);
         }
     });
     Ok(())
@@ -269,16 +280,10 @@ pub(crate) struct ZoneParts {
     pub(crate) keeping: Keeping,
 }
 
-/// Reads the static part of the number zone and the keys that sign it.
-pub(crate) fn zone_parts(config: &Config, ttls: Ttls) -> Result<ZoneParts, Failure> {
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
-    let path = config.zone_file();
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| Failure::new(format!("cannot read the zone file {}: {e}", path.display())))?;
-    let fixed = StaticZone::read_number_zone(&text, &apex, ttls).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
-        Failure::new(format!("{}:\n{}", path.display(), lines.join("\n")))
-    })?;
+/// Reads the static part of the number zone, delegated blocks among it, and the keys that sign it.
+pub(crate) fn zone_parts(config: &Config, policy: &Policy) -> Result<ZoneParts, Failure> {
+    let fixed = delegations::fixed(config, policy, &delegations::read(config)?)?;
+    let apex = *fixed.apex();
     let mut keeping = keeper::keeping(config, &apex);
     let (_, keys) = keeping.load(SystemClock.now_s())?;
     Ok(ZoneParts { fixed, keys, keeping })

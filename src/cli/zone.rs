@@ -1,6 +1,7 @@
 //! `zone …`: the number zone as a master file and back, any master file checked, signed or served, and static zones.
 
 mod check;
+mod delegate;
 mod keygen;
 mod reload;
 mod status;
@@ -45,6 +46,8 @@ pub(crate) enum ZoneCommand {
     Reload(reload::ReloadArgs),
     /// Show each static zone's serial, and which each secondary serves.
     Status(InstallationArgs),
+    /// Give a block of numbers to another directory, take it back, or show what is delegated.
+    Delegate(delegate::DelegateArgs),
     /// Make the keys that sign a static zone.
     Keygen(keygen::KeygenArgs),
 }
@@ -77,6 +80,7 @@ pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> 
         ZoneCommand::Diff(args) => reload::diff(args),
         ZoneCommand::Reload(args) => reload::reload(args),
         ZoneCommand::Status(args) => status::run(args),
+        ZoneCommand::Delegate(args) => delegate::run(args),
         ZoneCommand::Keygen(args) => keygen::run(args),
     }
 }

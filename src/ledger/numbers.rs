@@ -171,6 +171,12 @@ impl Snapshot<'_> {
         Ok(self.first("SELECT count(*) FROM personal", [], |row| uint(row, 0))?.unwrap_or(0))
     }
 
+    /// How many of the numbers from `first` to `last` are registered or about to be.
+    pub fn count_numbers_between(&self, first: u64, last: u64) -> Result<u64, LedgerError> {
+        let sql = "SELECT count(*) FROM personal WHERE number BETWEEN ?1 AND ?2";
+        Ok(self.first(sql, [int(first), int(last)], |row| uint(row, 0))?.unwrap_or(0))
+    }
+
     /// The label that publishes this key (SHA-256 of it), other than `label` itself.
     pub fn key_published_elsewhere(&self, key: &[u8; 32], label: &Label) -> Result<Option<Label>, LedgerError> {
         self.first("SELECT label FROM published_keys WHERE key = ?1 AND label <> ?2 LIMIT 1", (key, &label.0), |row| {

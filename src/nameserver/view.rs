@@ -102,6 +102,15 @@ impl View {
         Self { zones, ..self.clone() }
     }
 
+    /// The same zones, a number zone replaced by another of the same apex, with the same keys.
+    pub fn with_numbers(&self, zone: &Arc<NumberZone>) -> Self {
+        let mut view = self.clone();
+        for served in view.zones.iter_mut().filter(|served| served.apex() == zone.apex()) {
+            served.data = ZoneData::Numbers(Arc::clone(zone));
+        }
+        view
+    }
+
     /// The keys, if there are any: most servers have none, and look for no TSIG.
     pub(super) fn keys(&self) -> Option<&TsigKeys> {
         Some(&self.keys).filter(|keys| !keys.is_empty())

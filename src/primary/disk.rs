@@ -1,4 +1,4 @@
-//! Files of static zones: each is replaced whole, and is on the disk before anything goes on from it.
+//! Files that belong to zones: each is replaced whole, and is on the disk before anything goes on from it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -12,7 +12,7 @@ const WRITE_OCTETS: usize = 1 << 18;
 
 /// Whether a file has to survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durable {
+pub(crate) enum Durable {
     /// Synced, and its folder too.
     Yes,
     /// It tells about the moment.
@@ -20,12 +20,12 @@ pub(super) enum Durable {
 }
 
 /// Makes the folder, for its owner alone.
-pub(super) fn make_folder(folder: &Path) -> Result<(), PrimaryError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), PrimaryError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
 }
 
 /// A file's octets; `None` if it is not there.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, PrimaryError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, PrimaryError> {
     match fs::read(path) {
         Ok(octets) => Ok(Some(octets)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, PrimaryError> {
 }
 
 /// Replaces a file at once, or leaves it as it was.
-pub(super) fn replace(
+pub(crate) fn replace(
     path: &Path,
     durable: Durable,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -57,7 +57,7 @@ pub(super) fn replace(
     written().map_err(at(path))
 }
 
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> PrimaryError {
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> PrimaryError {
     let path = path.to_owned();
     move |source| PrimaryError::Io { path: path.clone(), source }
 }

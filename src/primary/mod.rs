@@ -8,7 +8,7 @@
 //! A file with mistakes changes nothing: what was served before is served on, and the mistake is told.
 
 mod catalog;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod exchange;
 mod keeper;
@@ -112,7 +112,8 @@ impl Switch {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn take(&self) -> bool {
+    /// Whether it was asked for since the last time.
+    pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 }

@@ -236,6 +236,11 @@ impl StaticZone {
         }
     }
 
+    /// Every delegation.
+    pub fn cuts(&self) -> impl Iterator<Item = Node<'_>> {
+        self.in_order().map(|(_, node)| node).filter(Node::is_cut)
+    }
+
     /// Every name with its node, in canonical order, empty non-terminals included.
     pub fn in_order(&self) -> impl Iterator<Item = (Name, Node<'_>)> {
         self.in_order_from(0)

@@ -4,6 +4,7 @@
 
 mod build;
 pub mod chain;
+pub mod delegation;
 mod draft;
 pub mod entries;
 pub mod fixed;

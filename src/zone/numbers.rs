@@ -85,7 +85,8 @@ impl NumberZone {
 
     /// The same numbers and signatures beside other static data. From then on changes go to the new zone: the table is
     /// shared, the serial is not.
-    pub fn with_fixed(&self, fixed: StaticZone) -> Result<Self, ApplyError> {
+    pub fn with_fixed(&self, fixed: impl Into<Arc<StaticZone>>) -> Result<Self, ApplyError> {
+        let fixed = fixed.into();
         let mut under_cut = None;
         if fixed.has_cuts() {
             self.table.for_each(|packed| under_cut = under_cut.take().or_else(|| cut_over(&fixed, packed.number)));
@@ -95,7 +96,7 @@ impl NumberZone {
             None => {
                 fixed.keep_signatures(1);
                 let soa = ArcSwap::from_pointee(Soa::with_serial(&fixed, self.serial()));
-                Ok(Self { fixed: Arc::new(fixed), table: self.table.clone(), ttls: self.ttls, soa })
+                Ok(Self { fixed, table: self.table.clone(), ttls: self.ttls, soa })
             }
         }
     }
@@ -182,7 +183,8 @@ fn live(entry: Entry, now_s: u64, facts: &mut Vec<u8>) -> Option<(Entry, Packed<
     Some((entry, packed))
 }
 
-fn cut_over(fixed: &StaticZone, number: Number) -> Option<Name> {
+/// The delegation in static data that covers a number.
+pub fn cut_over(fixed: &StaticZone, number: Number) -> Option<Name> {
     fixed.cut_at_or_above(&number_name(number, fixed.apex())?)
 }
 

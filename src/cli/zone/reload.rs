@@ -7,6 +7,7 @@ use clap::Args;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 
+use crate::cli::delegations::{self, Asked, Changes, Mode, Right};
 use crate::cli::report::{Exit, Failure, Report};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -23,7 +24,7 @@ pub(crate) struct ReloadArgs {
     /// The installation's directory; it must be running.
     #[arg(long, value_name = "DIR", default_value = ".", env = "CALLBOOK_DIR")]
     dir: PathBuf,
-    /// Change nothing: show what would change, as `zone diff` does. Needs no running service.
+    /// Change nothing: show what would change, as `zone diff` does. Static zones need no running service.
     #[arg(long)]
     dry_run: bool,
     /// Serve this zone even if its serial goes back; secondaries must then fetch it anew by hand. May be repeated.
@@ -48,15 +49,14 @@ pub(crate) fn reload(args: &ReloadArgs) -> Result<Report, Failure> {
     }
     let mut id = [0; 8];
     SystemRandom::new().fill(&mut id).map_err(|_| Failure::new("the system gives no random numbers"))?;
-    let request = Request { id: data_encoding::HEXLOWER.encode(&id), restart_serial: restart };
+    let numbers = numbers(&config, Mode::Apply)?;
     let folder = primary::folder(&config);
     if !folder.is_dir() {
-        return Err(Failure::new("no static zones are served here: add [[zone]] to config.toml and start the service"));
+        let Some((line, row, exit)) = numbers else { return Err(silent(args)) };
+        return Ok(Report { text: line, json: json!({"zones": [row]}), exit });
     }
-    let Some(answer) = ask(&folder, &request, WAIT)? else {
-        let dir = args.dir.display();
-        return Err(Failure::new(format!("no service answers: start it with `callbook serve --dir {dir}`")));
-    };
+    let request = Request { id: data_encoding::HEXLOWER.encode(&id), restart_serial: restart };
+    let Some(answer) = ask(&folder, &request, WAIT)? else { return Err(silent(args)) };
     let refused = answer.zones.iter().any(|zone| zone.outcome == Outcome::Refused);
     let line = |zone: &primary::reload::Reloaded| {
         let serial = zone.serial.map_or("not served".to_owned(), |serial| format!("serial {serial}"));
@@ -66,15 +66,52 @@ pub(crate) fn reload(args: &ReloadArgs) -> Result<Report, Failure> {
             (None, _) => format!("{}: unchanged, {serial}", zone.name),
         }
     };
-    let lines: Vec<String> = answer.zones.iter().map(line).collect();
-    let exit = if refused { Exit::None } else { Exit::Done };
-    Ok(Report { text: lines.join("\n"), json: json!({"zones": answer.zones}), exit })
+    let mut lines: Vec<String> = answer.zones.iter().map(line).collect();
+    let mut rows: Vec<Value> = answer.zones.iter().map(|zone| json!(zone)).collect();
+    let mut exit = if refused { Exit::None } else { Exit::Done };
+    if let Some((line, row, of_numbers)) = numbers {
+        lines.insert(0, line);
+        rows.insert(0, row);
+        exit = if of_numbers == Exit::Done { exit } else { of_numbers };
+    }
+    Ok(Report { text: lines.join("\n"), json: json!({"zones": rows}), exit })
+}
+
+fn silent(args: &ReloadArgs) -> Failure {
+    Failure::new(format!("no service answers: start it with `callbook serve --dir {}`", args.dir.display()))
+}
+
+/// Has the number zone's static part read again, or shows what that would change; `None` if no service runs.
+fn numbers(config: &Config, mode: Mode) -> Result<Option<(String, Value, Exit)>, Failure> {
+    if Right::take(config)?.is_some() {
+        return Ok(None);
+    }
+    let Some(answer) = delegations::ask(config, &Asked::Reload, mode)? else { return Ok(None) };
+    let (name, serial, Changes { removed, added }) = (&config.apex, answer.serial, answer.changes);
+    let outcome = match (&answer.problem, removed.len() + added.len()) {
+        (Some(_), _) => Outcome::Refused,
+        (None, 0) => Outcome::Unchanged,
+        (None, _) => Outcome::Changed,
+    };
+    let mut lines = vec![match &answer.problem {
+        Some(why) => format!("{name}: refused, as before: serial {serial}\n  {why}"),
+        None if outcome == Outcome::Unchanged => format!("{name}: nothing changes, serial {serial}"),
+        None => format!("{name}: {} records go, {} come, serial {serial}", removed.len(), added.len()),
+    }];
+    lines.extend(removed.iter().map(|record| format!("- {record}")));
+    lines.extend(added.iter().map(|record| format!("+ {record}")));
+    let row = json!({
+        "name": name, "outcome": outcome, "serial": serial, "problem": answer.problem, "removed": removed, "added": added,
+    });
+    let exit = if outcome == Outcome::Refused { Exit::None } else { Exit::Done };
+    Ok(Some((lines.join("\n"), row, exit)))
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
     let only = args.zone.as_deref().map(absolute);
-    if let Some(name) = only.as_deref().filter(|name| config.zone.iter().all(|zone| zone.name != **name)) {
+    let known = |name: &str| name == config.apex || config.zone.iter().any(|zone| zone.name == name);
+    if let Some(name) = only.as_deref().filter(|name| !known(name)) {
         return Err(Failure::new(format!("there is no [[zone]] {name} in config.toml")));
     }
     show(&config, only.as_deref(), &[])
@@ -83,6 +120,11 @@ pub(crate) fn diff(args: &DiffArgs) -> Result<Report, Failure> {
 /// What reading the files again would change.
 fn show(config: &Config, only: Option<&str>, restart: &[String]) -> Result<Report, Failure> {
     let (mut lines, mut rows, mut exit) = (Vec::new(), Vec::new(), Exit::Done);
+    if only.is_none_or(|only| only == config.apex)
+        && let Some((line, row, of_numbers)) = numbers(config, Mode::DryRun)?
+    {
+        (lines, rows, exit) = (vec![line], vec![row], of_numbers);
+    }
     for mut zone in primary::kept(config)? {
         let name = zone.name().to_text();
         if only.is_some_and(|only| only != name) {

@@ -19,7 +19,7 @@ use callbook::log::state::State;
 use callbook::number::Number;
 use callbook::registry::possession::Proof;
 use callbook::seal::Lock;
-use callbook::zone::{ApplyError, Change as Shown, NumberData};
+use callbook::zone::{ApplyError, Change as Shown, NumberData, StaticZone};
 
 /// When everything begins: 2027-01-15.
 pub(super) const START_MS: u64 = 1_800_000_000_000;
@@ -30,6 +30,7 @@ const DAY_S: u64 = 86_400;
 pub(super) struct Board {
     shown: Mutex<BTreeMap<Number, NumberData>>,
     serial: Mutex<u32>,
+    fixed: Mutex<Option<Arc<StaticZone>>>,
 }
 
 impl Board {
@@ -63,8 +64,14 @@ impl View for Board {
         Ok(())
     }
 
-    fn cut_over(&self, _: Number) -> Option<String> {
-        None
+    fn cut_over(&self, number: Number) -> Option<String> {
+        let fixed = self.fixed.lock().unwrap();
+        callbook::zone::numbers::cut_over(fixed.as_deref()?, number).map(|cut| cut.to_text())
+    }
+
+    fn replace_fixed(&self, fixed: Arc<StaticZone>, serial: u32) -> Result<(), ApplyError> {
+        *self.fixed.lock().unwrap() = Some(fixed);
+        self.apply(&[], serial)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authority;
 mod crash;
+mod delegated;
 mod desk;
 mod faults;
 mod files;

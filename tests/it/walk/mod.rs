@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod canary;
 mod child;
+mod delegated;
 mod full_disk;
 mod image;
 mod import;
