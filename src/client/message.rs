@@ -24,6 +24,8 @@ pub(crate) mod rr {
     pub(crate) const DNSKEY: u16 = 48;
     pub(crate) const NSEC3: u16 = 50;
     pub(crate) const TLSA: u16 = 52;
+    pub(crate) const CDS: u16 = 59;
+    pub(crate) const CDNSKEY: u16 = 60;
     pub(crate) const NXNAME: u16 = 128;
 }
 

@@ -6,13 +6,15 @@
 //!    └─> endpoint, keys                                   explain: each step in words
 //! ```
 //!
-//! `delegation` asks one server what DS it has for a zone, for those who wait for their parent.
+//! `delegation` asks one server what DS it has for a zone, for those who wait for their parent; `child` asks the servers of
+//! a delegated zone which DS it wants, for the parent.
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call.
 
 mod anchor;
 mod chain;
+pub mod child;
 pub mod delegation;
 mod denial;
 mod endpoint;

@@ -20,6 +20,7 @@ const CHECKS_MAX: u32 = 200;
 const FLAG_ZONE: u16 = 0x0100;
 const FLAG_REVOKE: u16 = 0x0080;
 const PROTOCOL_DNSSEC: u8 = 3;
+const DIGEST_SHA256: u8 = 2;
 /// Octets of RRSIG RDATA in front of the signer's name.
 const RRSIG_HEAD: usize = 18;
 
@@ -65,6 +66,12 @@ impl Dnskey {
         let usable = flags & FLAG_ZONE != 0 && flags & FLAG_REVOKE == 0 && *protocol == PROTOCOL_DNSSEC;
         usable.then(|| Self { algorithm: *algorithm, tag: key_tag(rdata), key: key.to_vec(), rdata: rdata.to_vec() })
     }
+
+    /// RDATA of its DS at `zone`, with SHA-256 (RFC 4034 5.1.4).
+    pub(crate) fn ds_rdata(&self, zone: &Name) -> Vec<u8> {
+        let digest = digest_over(&digest::SHA256, zone, &self.rdata);
+        [&self.tag.to_be_bytes()[..], &[self.algorithm, DIGEST_SHA256], digest.as_ref()].concat()
+    }
 }
 
 /// A delegation signer record: the digest of a zone's key (RFC 4034 5).
@@ -95,11 +102,20 @@ impl Ds {
             return false;
         }
         let Some(algorithm) = digest_of(self.digest_type) else { return false };
-        let mut input = Vec::with_capacity(key.rdata.len() + zone.len());
-        message::name_bytes(&mut input, zone, Case::Lower);
-        input.extend_from_slice(&key.rdata);
-        digest::digest(algorithm, &input).as_ref() == self.digest
+        digest_over(algorithm, zone, &key.rdata).as_ref() == self.digest
     }
+
+    /// Whether the digest has as many octets as its type makes.
+    pub(crate) fn is_whole(&self) -> bool {
+        digest_of(self.digest_type).is_none_or(|algorithm| self.digest.len() == algorithm.output_len())
+    }
+}
+
+fn digest_over(algorithm: &'static digest::Algorithm, zone: &Name, dnskey: &[u8]) -> digest::Digest {
+    let mut input = Vec::with_capacity(dnskey.len() + zone.len());
+    message::name_bytes(&mut input, zone, Case::Lower);
+    input.extend_from_slice(dnskey);
+    digest::digest(algorithm, &input)
 }
 
 /// Whether we check signatures of this algorithm: RSA with SHA-2, ECDSA, Ed25519; SHA-1 no more (RFC 9905).
@@ -110,7 +126,7 @@ pub(crate) fn is_supported(algorithm: u8) -> bool {
 /// SHA-256 and SHA-384; SHA-1 no more (RFC 9905).
 fn digest_of(digest_type: u8) -> Option<&'static digest::Algorithm> {
     match digest_type {
-        2 => Some(&digest::SHA256),
+        DIGEST_SHA256 => Some(&digest::SHA256),
         4 => Some(&digest::SHA384),
         _ => None,
     }
@@ -186,7 +202,8 @@ pub(crate) struct Rrset {
 /// What a good signature says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proof {
-    /// Unix seconds.
+    /// Unix seconds from which on it is valid, and until when.
+    pub(crate) inception_s: u64,
     pub(crate) expires_s: u64,
     pub(crate) tag: u16,
     pub(crate) algorithm: u8,
@@ -255,7 +272,7 @@ impl Rrset {
                     .verify(&signed, &rrsig.signature)
                     .is_ok()
             {
-                return Ok(Proof { expires_s, tag: key.tag, algorithm: key.algorithm, wildcard });
+                return Ok(Proof { inception_s, expires_s, tag: key.tag, algorithm: key.algorithm, wildcard });
             }
         }
         Err(flaw)
