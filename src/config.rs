@@ -1,5 +1,6 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod delegation;
 mod dnssec;
 mod limits;
 pub mod ranges;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use delegation::Delegation;
 pub use dnssec::Dnssec;
 pub use limits::Limits;
 pub use ranges::AddressRange;
@@ -36,6 +38,9 @@ pub struct Config {
     /// Signatures over the number zone.
     #[serde(default)]
     pub dnssec: Dnssec,
+    /// The keys of delegated blocks.
+    #[serde(default)]
+    pub delegation: Delegation,
     /// What an address may ask the name server for.
     #[serde(default)]
     pub limits: Limits,
@@ -222,6 +227,7 @@ impl Config {
             host: host.to_owned(),
             dns: Dns::default(),
             dnssec: Dnssec::default(),
+            delegation: Delegation::default(),
             limits: Limits::default(),
             http: Http::default(),
             publish: Publish::default(),
@@ -380,6 +386,7 @@ impl Config {
             format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
         );
         found.extend(self.dnssec.mistakes());
+        found.extend(self.delegation.mistakes());
         found.extend(self.limits.mistakes());
         found
     }
@@ -484,9 +491,18 @@ mod tests {
         let text = "apex = \"a b.\"\nhost = \"-\"\n[dns]\nlisten = []\nudp_threads = 300\nfiller_per_s = 1000001\nconnections_max = 0\n\
                     connections_per_prefix_max = 65537\ntcp_idle_s = 0\ntcp_patience_s = 61\n\
                     [dnssec]\nalgorithm = 8\nzsk_life_d = 3651\nksk_life_d = 3651\nremoved_keep_d = 3651\nds_ttl_s = 604801\npropagation_s = 604801\n\
-                    parent = [\"192.0.2.1:53\", \"192.0.2.1:53\"]\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0";
+                    parent = [\"192.0.2.1:53\", \"192.0.2.1:53\"]\n[publish]\nepoch_ms = 60001\nheartbeat_s = 0\n\
+                    [delegation]\npoll_s = 604801";
         let error = parse(text).unwrap_err().to_string();
-        for key in ["apex", "host", "dns.listen", "dnssec.algorithm", "publish.epoch_ms", "publish.heartbeat_s"] {
+        for key in [
+            "apex",
+            "host",
+            "dns.listen",
+            "dnssec.algorithm",
+            "delegation.poll_s",
+            "publish.epoch_ms",
+            "publish.heartbeat_s",
+        ] {
             assert!(error.contains(key), "{key} is missing in: {error}");
         }
         for key in

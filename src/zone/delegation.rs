@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use data_encoding::HEXUPPER;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::fixed::StaticZone;
 use super::master::MasterError;
 use super::numbers::Ttls;
+use super::text::rdata_text;
 use crate::number::DIGITS_MAX;
 use crate::wire::{Name, RrType};
 
@@ -23,6 +24,8 @@ pub const DELEGATIONS_MAX: usize = 10_000;
 const SERVERS_MAX: usize = 13;
 const GLUE_MAX: usize = 26;
 const DS_MAX: usize = 8;
+/// Where name servers listen.
+pub const DNS_PORT: u16 = 53;
 /// Algorithms that validators are told to support, or may (RFC 9904): RSA with SHA-2, ECDSA, EdDSA.
 const ALGORITHMS: [u8; 6] = [8, 10, 13, 14, 15, 16];
 /// Digest types and their octets (RFC 9904: SHA-1 is not for delegations): SHA-256, SHA-384.
@@ -42,6 +45,9 @@ pub struct Delegation {
     /// Tag, algorithm, digest type and digest in hexadecimal; none: the block is insecure.
     #[serde(default)]
     pub ds: Vec<String>,
+    /// `NAME=ADDRESS` or `NAME=ADDRESS:PORT`: where this directory asks its servers, instead of what the zone says. Not served.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub address: Vec<String>,
     /// When it was last changed, Unix seconds.
     #[serde(default)]
     pub changed_s: u64,
@@ -88,6 +94,11 @@ impl Delegations {
         self.all.insert(at, delegation);
     }
 
+    /// That of a block.
+    pub fn of(&self, block: &str) -> Option<&Delegation> {
+        self.all.iter().find(|delegation| delegation.block == block)
+    }
+
     /// Takes one out; false if there is none of this block.
     pub fn remove(&mut self, block: &str) -> bool {
         let before = self.all.len();
@@ -105,7 +116,7 @@ impl Delegations {
         }
         for delegation in &self.all {
             let refused = |reason| DelegationError::Block { block: delegation.block.clone(), reason };
-            let checked = Checked::of(delegation, apex).map_err(refused)?;
+            let checked = Parts::of(delegation, apex).map_err(refused)?;
             checked.stands_alone(&file).map_err(refused)?;
             if !names.insert(delegation.block.as_str()) {
                 return Err(refused("it stands twice in the file of delegations: keep one".to_owned()));
@@ -148,24 +159,34 @@ pub fn block_of(name: &Name, apex: &Name) -> Option<String> {
 }
 
 /// A delegation whose parts have been read.
-struct Checked {
-    name: Name,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The apex of the block's zone.
+    pub name: Name,
     apex: Name,
-    servers: Vec<Name>,
-    glue: Vec<(Name, IpAddr)>,
-    ds: Vec<String>,
+    /// Its name servers.
+    pub servers: Vec<Name>,
+    /// Addresses of those whose names lie in the block.
+    pub glue: Vec<(Name, IpAddr)>,
+    /// RDATA of each DS.
+    pub ds: Vec<Vec<u8>>,
+    /// Where servers are asked, if not where the zone says.
+    pub addresses: Vec<(Name, SocketAddr)>,
 }
 
-impl Checked {
-    fn of(delegation: &Delegation, apex: &Name) -> Result<Self, String> {
+impl Parts {
+    /// Reads a delegation of the zone `apex`; the error says what is wrong with it, and the remedy.
+    pub fn of(delegation: &Delegation, apex: &Name) -> Result<Self, String> {
         let name = block_name(&delegation.block, apex)
             .ok_or("a block is + and 1 to 14 digits, the first of them not 0: write +33 or +3490")?;
         let servers: Vec<Name> = delegation.to.iter().map(|text| host(text)).collect::<Result<_, _>>()?;
         let glue: Vec<_> = delegation.glue.iter().map(|text| glue(text)).collect::<Result<_, _>>()?;
         let ds: Vec<_> = delegation.ds.iter().map(|text| ds(text, &name)).collect::<Result<_, _>>()?;
+        let addresses: Vec<_> = delegation.address.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
         for (count, max, what) in [
             (servers.len(), SERVERS_MAX, "name servers"),
             (glue.len(), GLUE_MAX, "addresses"),
+            (addresses.len(), GLUE_MAX, "addresses to ask at"),
             (ds.len(), DS_MAX, "DS"),
         ] {
             if count > max {
@@ -175,9 +196,13 @@ impl Checked {
         if servers.is_empty() {
             return Err("no name server: name at least one with --to".to_owned());
         }
-        let checked = Self { name, apex: *apex, servers, glue, ds };
-        checked.names_and_glue()?;
-        Ok(checked)
+        if let Some((of, _)) = addresses.iter().find(|(of, _)| !servers.contains(of)) {
+            let of = of.to_text();
+            return Err(format!("{of} has an address to ask at and is no name server of the block: add --to {of}"));
+        }
+        let parts = Self { name, apex: *apex, servers, glue, ds, addresses };
+        parts.names_and_glue()?;
+        Ok(parts)
     }
 
     /// Servers below the block have addresses, others have none here (RFC 9471 is about the former).
@@ -246,7 +271,7 @@ impl Checked {
             let _ = writeln!(text, "{owner} {TTL_S} IN {what} {data}"); // into a String
         };
         self.servers.iter().for_each(|server| line(&name, "NS", &server.to_text()));
-        self.ds.iter().for_each(|ds| line(&name, "DS", ds));
+        self.ds.iter().for_each(|ds| line(&name, "DS", &rdata_text(RrType::DS, ds)));
         for (server, address) in &self.glue {
             let what = if address.is_ipv4() { "A" } else { "AAAA" };
             line(&server.to_text(), what, &address.to_string());
@@ -273,8 +298,18 @@ fn glue(text: &str) -> Result<(Name, IpAddr), String> {
     Ok((host(name)?, address))
 }
 
-/// A DS as master files have it, alone or with its owner, which must then be the block.
-fn ds(text: &str, block: &Name) -> Result<String, String> {
+fn address(text: &str) -> Result<(Name, SocketAddr), String> {
+    let (name, address) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} says no address to ask at: write NAME=ADDRESS or NAME=ADDRESS:PORT"))?;
+    let with_port = address.parse().or_else(|_| address.parse().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT)));
+    let address = with_port.map_err(|_| format!("{address:?} is no IP address, alone or with a port"))?;
+    Ok((host(name)?, address))
+}
+
+/// A DS as master files have it, alone or with its owner, which must then be `block`, as RDATA (RFC 4034 5.1). The error says
+/// what is wrong, and the remedy.
+pub fn ds(text: &str, block: &Name) -> Result<Vec<u8>, String> {
     let why = |reason: &str| format!("DS {text:?}: {reason}");
     let mut words: Vec<&str> = text.split_whitespace().collect();
     if let Some(at) = words.iter().position(|word| word.eq_ignore_ascii_case("DS")) {
@@ -289,16 +324,16 @@ fn ds(text: &str, block: &Name) -> Result<String, String> {
     };
     let tag: u16 = tag.parse().map_err(|_| why("the key tag is a number up to 65535"))?;
     let algorithm = algorithm.parse().ok().filter(|algorithm| ALGORITHMS.contains(algorithm));
-    let algorithm =
+    let algorithm: u8 =
         algorithm.ok_or_else(|| why("its algorithm is none of 8, 10, 13, 14, 15, 16: sign with one of these"))?;
-    let octets = digest_type.parse().ok().and_then(|of: u8| DIGESTS.iter().find(|(known, _)| *known == of));
+    let known = digest_type.parse().ok().and_then(|of: u8| DIGESTS.iter().find(|(known, _)| *known == of));
     let (digest_type, octets) =
-        octets.ok_or_else(|| why("its digest type is neither 2 (SHA-256) nor 4 (SHA-384): make one of these"))?;
+        known.ok_or_else(|| why("its digest type is neither 2 (SHA-256) nor 4 (SHA-384): make one of these"))?;
     let digest = HEXUPPER.decode(digest.concat().to_ascii_uppercase().as_bytes()).ok();
     let digest = digest.filter(|digest| digest.len() == *octets);
     let digest =
         digest.ok_or_else(|| why(&format!("its digest is not {octets} octets in hexadecimal: copy it whole")))?;
-    Ok(format!("{tag} {algorithm} {digest_type} {}", HEXUPPER.encode(&digest)))
+    Ok([&tag.to_be_bytes()[..], &[algorithm, *digest_type], &digest].concat())
 }
 
 #[cfg(test)]
@@ -314,7 +349,14 @@ mod tests {
 
     fn delegation(block: &str, to: &[&str], glue: &[&str], ds: &[&str]) -> Delegation {
         let owned = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect();
-        Delegation { block: block.to_owned(), to: owned(to), glue: owned(glue), ds: owned(ds), changed_s: 0 }
+        Delegation {
+            block: block.to_owned(),
+            to: owned(to),
+            glue: owned(glue),
+            ds: owned(ds),
+            address: vec![],
+            changed_s: 0,
+        }
     }
 
     fn zone(all: &[Delegation]) -> Result<StaticZone, String> {
@@ -341,6 +383,26 @@ mod tests {
         assert!(server.is_occluded() && server.get(RrType::A).is_some() && server.get(RrType::AAAA).is_some());
         assert_eq!(block_of(&block, &apex()).as_deref(), Some("+33"));
         assert_eq!(block_of(&apex(), &apex()), None);
+    }
+
+    #[test]
+    fn servers_are_asked_where_the_operator_says() {
+        let to = &["ns1.example.net", "ns2.example.net"][..];
+        let parts = |address: &[&str]| {
+            let address = address.iter().map(|text| (*text).to_owned()).collect();
+            Parts::of(&Delegation { address, ..delegation("+33", to, &[], &[]) }, &apex())
+        };
+        let given = parts(&["NS1.example.net=192.0.2.1", "ns1.example.net=[2001:db8::1]:5353"]).unwrap().addresses;
+        let shown: Vec<String> = given.iter().map(|(name, at)| format!("{} {at}", name.to_text())).collect();
+        assert_eq!(shown, ["ns1.example.net. 192.0.2.1:53", "ns1.example.net. [2001:db8::1]:5353"]);
+        for (text, why) in [
+            ("ns3.example.net=192.0.2.1", "no name server of the block"),
+            ("ns1.example.net", "NAME=ADDRESS"),
+            ("ns1.example.net=here", "no IP address"),
+        ] {
+            assert!(parts(&[text]).unwrap_err().contains(why), "{text}");
+        }
+        assert!(parts(&["ns1.example.net=192.0.2.1"; 27]).unwrap_err().contains("more than 26"));
     }
 
     #[test]

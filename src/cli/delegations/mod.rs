@@ -3,9 +3,13 @@
 //! ```text
 //! zone delegate --request--> service: reads zone file and delegations, checks, keeps, serves --answer--> zone delegate
 //!       └── nobody runs: it takes the lock and does the same, but for serving
+//! poller: asks the children --found--> service: the same, with the DS that a child asks for
 //! ```
 
 mod exchange;
+mod look;
+mod poller;
+pub(crate) mod records;
 mod service;
 mod shown;
 
@@ -18,14 +22,16 @@ use serde::{Deserialize, Serialize};
 use crate::charter::Policy;
 use crate::cli::instance;
 use crate::cli::report::Failure;
+use crate::client::child::Verdict;
 use crate::config::Config;
 use crate::primary::disk::{self, Durable};
-use crate::wire::Name;
+use crate::wire::{Name, RrType};
 use crate::zone::StaticZone;
 use crate::zone::delegation::{Delegation, DelegationError, Delegations};
 use crate::zone::text;
 
 pub(crate) use exchange::ask;
+pub(crate) use look::{Look, Looked};
 pub(crate) use service::Delegating;
 pub(crate) use shown::Shown;
 
@@ -47,8 +53,32 @@ pub(crate) enum Asked {
     Put(Delegation),
     /// Take this block back.
     Remove(String),
+    /// Give this block the DS that its servers ask for.
+    Rekey(Rekey),
     /// Read the files again.
     Reload,
+}
+
+/// Other DS for a block, after a look at what its servers say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rekey {
+    /// The delegation that was looked at; if it is another by now, nothing is changed.
+    pub(crate) was: Delegation,
+    /// The DS, as in a master file; none: it becomes insecure.
+    pub(crate) ds: Vec<String>,
+    /// Unix seconds from which on the CDS are signed that ask for it.
+    pub(crate) inception_s: u64,
+    /// When it was looked at, Unix seconds.
+    pub(crate) at_s: u64,
+}
+
+impl Rekey {
+    /// The change that a look comes to; none if nothing is to be taken.
+    pub(crate) fn of(looked: &Looked) -> Option<Self> {
+        let Ok(Verdict::Take { ds, inception_s }) = &looked.verdict else { return None };
+        let ds = ds.iter().map(|rdata| text::rdata_text(RrType::DS, rdata)).collect();
+        Some(Self { was: looked.was.clone(), ds, inception_s: *inception_s, at_s: looked.at_s })
+    }
 }
 
 /// Whether it is done.
@@ -148,15 +178,41 @@ pub(crate) fn propose(config: &Config, policy: &Policy, asked: &Asked) -> Result
     let mut delegations = read(config)?;
     match asked {
         Asked::Put(delegation) => delegations.put(delegation.clone()),
-        Asked::Remove(block) if !delegations.remove(block) => {
-            return Err(Failure::new(format!(
-                "{block} is not delegated by command: `callbook zone delegate --list` shows what is, also in the zone's file"
-            )));
+        Asked::Remove(block) if !delegations.remove(block) => return Err(not_by_command(block)),
+        Asked::Rekey(rekey) => {
+            if delegations.of(&rekey.was.block) != Some(&rekey.was) {
+                let block = &rekey.was.block;
+                return Err(Failure::new(format!("{block} was changed by command meanwhile: look at it again")));
+            }
+            delegations.put(Delegation { ds: rekey.ds.clone(), changed_s: rekey.at_s, ..rekey.was.clone() });
         }
         Asked::Remove(_) | Asked::Reload => {}
     }
     let fixed = fixed(config, policy, &delegations)?;
     Ok(Proposal { delegations, fixed })
+}
+
+/// Why nothing can be done about a block.
+pub(crate) fn not_by_command(block: &str) -> Failure {
+    Failure::new(format!(
+        "{block} is not delegated by command: `callbook zone delegate --list` shows what is, also in the zone's file"
+    ))
+}
+
+/// Keeps what was done in the records of the children, once it is on disk.
+pub(crate) fn settle(config: &Config, asked: &Asked) -> Result<(), Failure> {
+    match asked {
+        Asked::Remove(block) => records::forget(config, block),
+        Asked::Rekey(Rekey { was, ds, inception_s, at_s }) => {
+            let mut known = records::read(config, &was.block)?;
+            known.took(*at_s, was.ds.clone(), ds.clone(), *inception_s);
+            records::keep(config, &was.block, &known, Durable::Yes)?;
+            let (from, to) = (was.ds.join(", "), if ds.is_empty() { "none".to_owned() } else { ds.join(", ") });
+            tracing::info!(block = was.block, from, to, "the DS of a delegated block were changed as its CDS ask");
+        }
+        Asked::Put(_) | Asked::Reload => {}
+    }
+    Ok(())
 }
 
 /// The difference between two states of static data, the SOA aside: its serial is the server's.

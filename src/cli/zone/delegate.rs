@@ -1,4 +1,7 @@
-//! `zone delegate`: gives a block of numbers to another directory, takes it back, and shows what is delegated.
+//! `zone delegate`: gives a block of numbers to another directory, takes it back, asks it for its keys, and shows what is
+//! delegated.
+
+mod check;
 
 use std::path::PathBuf;
 
@@ -6,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::authority::{FixedError, delegated_and_registered};
+use crate::cli::delegations::records::{self, Known};
 use crate::cli::delegations::{self, Asked, Changes, Mode, Right};
 use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
@@ -22,22 +26,32 @@ pub(crate) struct DelegateArgs {
     #[arg(value_name = "BLOCK", required_unless_present = "list")]
     block: Option<String>,
     /// A name server of the other directory. May be repeated; name at least two.
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "remove"])]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["list", "remove", "check"])]
     to: Vec<String>,
     /// An address of a name server whose own name lies in the block. May be repeated.
     #[arg(long, value_name = "NAME=ADDR")]
     glue: Vec<String>,
+    /// Where a name server is asked about its keys, instead of at the address that the zone or a resolver knows. Not served. May be
+    /// repeated.
+    #[arg(long, value_name = "NAME=ADDR")]
+    address: Vec<String>,
     /// A DS of the other directory's zone: tag, algorithm, digest type and digest, as its `keys ds` prints them. May be repeated.
-    #[arg(long, value_name = "DS", required_unless_present_any = ["list", "remove", "insecure"])]
+    #[arg(long, value_name = "DS", required_unless_present_any = ["list", "remove", "insecure", "check"])]
     ds: Vec<String>,
     /// Delegate without DS: answers about these numbers can then be forged.
     #[arg(long, conflicts_with = "ds")]
     insecure: bool,
     /// Take the block back.
-    #[arg(long, conflicts_with_all = ["to", "glue", "ds", "insecure"])]
+    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure"])]
     remove: bool,
+    /// Ask its servers for its keys (CDS, CDNSKEY), and say what would be taken, or why not. Changes nothing.
+    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure", "remove", "dry_run"])]
+    check: bool,
+    /// Take it now, too.
+    #[arg(long, requires = "check")]
+    take: bool,
     /// Show what is delegated.
-    #[arg(long, conflicts_with_all = ["block", "to", "glue", "ds", "insecure", "remove", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["block", "to", "glue", "address", "ds", "insecure", "remove", "check", "dry_run"])]
     list: bool,
     /// Change nothing: check it, and show which records would change.
     #[arg(long)]
@@ -60,6 +74,9 @@ pub(crate) fn run(args: &DelegateArgs) -> Result<Report, Failure> {
     if args.list {
         return list(&config);
     }
+    if args.check {
+        return check::run(&config, &block, if args.take { check::Then::Take } else { check::Then::Tell });
+    }
     let asked = match args.remove {
         true => Asked::Remove(block.clone()),
         false => Asked::Put(Delegation {
@@ -67,17 +84,23 @@ pub(crate) fn run(args: &DelegateArgs) -> Result<Report, Failure> {
             to: args.to.clone(),
             glue: args.glue.clone(),
             ds: args.ds.clone(),
+            address: args.address.clone(),
             changed_s: SystemClock.now_s(),
         }),
     };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
+    Ok(report(&block, args, change(&config, &asked, mode)?))
+}
+
+/// Has it done: by the service if one runs, else by ourselves.
+fn change(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, Failure> {
     loop {
-        let done = match Right::take(&config)? {
-            Some(_right) => Some(without_service(&config, &asked, mode)?),
-            None => by_service(&config, &asked, mode)?,
+        let done = match Right::take(config)? {
+            Some(_right) => Some(without_service(config, asked, mode)?),
+            None => by_service(config, asked, mode)?,
         };
         if let Some(done) = done {
-            return Ok(report(&block, args, done));
+            return Ok(done);
         }
     }
 }
@@ -122,6 +145,7 @@ fn without_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, F
     }
     if mode == Mode::Apply {
         delegations::keep(config, &proposal.delegations)?;
+        delegations::settle(config, asked)?;
     }
     Ok(Done { changes: delegations::difference(&before, &proposal.fixed), serial: None })
 }
@@ -142,16 +166,50 @@ fn list(config: &Config) -> Result<Report, Failure> {
         let from = changed.as_ref().map_or("in the zone's file".to_owned(), |at| format!("by command, {at}"));
         lines.push(format!("{block:<16} {security:<8} {} · {from}", servers.join(" ")));
         lines.extend(ds.iter().map(|ds| format!("  DS {ds}")));
+        let known = ours.map(|_| records::read(config, &block)).transpose()?;
+        lines.extend(known.iter().flat_map(in_words));
         let source = if ours.is_some() { "command" } else { "file" };
         rows.push(json!({
             "block": block, "name": owner.to_text(), "to": servers, "ds": ds,
-            "glue": ours.map_or(Vec::new(), |delegation| delegation.glue.clone()), "source": source, "changed_at": changed,
+            "glue": ours.map_or(Vec::new(), |delegation| delegation.glue.clone()),
+            "address": ours.map_or(Vec::new(), |delegation| delegation.address.clone()), "source": source,
+            "changed_at": changed, "child": known.as_ref().filter(|known| known.checked_s > 0).map(in_json),
         }));
     }
     if lines.is_empty() {
         lines.push("nothing is delegated".to_owned());
     }
     Ok(Report::done(lines.join("\n"), json!({"delegations": rows})))
+}
+
+/// What is known of the child, a line each.
+fn in_words(known: &Known) -> Vec<String> {
+    let mut lines = Vec::new();
+    if known.checked_s > 0 {
+        lines.push(format!("  asked {}: {}", rfc3339(known.checked_s), known.found));
+    }
+    if let Some(changed) = &known.changed {
+        let tags = |all: &[String]| match all.is_empty() {
+            true => "no DS".to_owned(),
+            false => all.iter().filter_map(|ds| ds.split(' ').next()).collect::<Vec<_>>().join(", "),
+        };
+        let (from, to) = (tags(&changed.from), tags(&changed.to));
+        lines.push(format!("  changed {} as its CDS asked: DS {from}, now {to}", rfc3339(changed.at_s)));
+    }
+    if let Some(refused) = &known.refused {
+        lines.push(format!("  refused {}: {}", rfc3339(refused.at_s), refused.reason));
+    }
+    lines
+}
+
+fn in_json(known: &Known) -> Value {
+    let changed = known.changed.as_ref();
+    let refused = known.refused.as_ref();
+    json!({
+        "checked_at": rfc3339(known.checked_s), "found": known.found,
+        "changed": changed.map(|changed| json!({"at": rfc3339(changed.at_s), "from": changed.from, "to": changed.to})),
+        "refused": refused.map(|refused| json!({"at": rfc3339(refused.at_s), "code": refused.code, "reason": refused.reason})),
+    })
 }
 
 fn data(zone: &StaticZone, owner: &Name, rr_type: RrType) -> Vec<String> {

@@ -1,12 +1,14 @@
 //! Asks every server of a child for DNSKEY, CDS and CDNSKEY, all at the same time, and keeps no more than is judged.
 
+use std::net::SocketAddr;
+
 use hickory_proto::rr::Name;
 use tokio::task::JoinSet;
 
 use super::{Child, Server};
 use crate::client::exchange;
 use crate::client::message::{self, Message, rr};
-use crate::client::signature::Rrset;
+use crate::client::signature::{Dnskey, Rrset};
 
 /// Keys of a zone; one that rolls its algorithm with stand-by keys has eight.
 const DNSKEYS_MAX: usize = 32;
@@ -45,6 +47,20 @@ impl Answers {
     pub fn dnskey(&self) -> &[Vec<u8>] {
         rdatas(&self.dnskey)
     }
+
+    /// The tag of each DNSKEY that may sign.
+    pub fn dnskey_tags(&self) -> Vec<u16> {
+        tags(self.dnskey())
+    }
+
+    /// The tag of each CDNSKEY; the one that asks for deletion has none.
+    pub fn cdnskey_tags(&self) -> Vec<u16> {
+        tags(self.cdnskey())
+    }
+}
+
+fn tags(rdatas: &[Vec<u8>]) -> Vec<u16> {
+    rdatas.iter().filter_map(|rdata| Some(Dnskey::read(rdata)?.tag)).collect()
 }
 
 fn rdatas(set: &Option<Rrset>) -> &[Vec<u8>] {
@@ -52,42 +68,32 @@ fn rdatas(set: &Option<Rrset>) -> &[Vec<u8>] {
 }
 
 /// Asks all servers of `child`, waiting `wait_ms` for each of up to three answers to a question, and gives what they say in
-/// their order. Takes three times `wait_ms` at most. The error says why the child's name is none.
+/// their order. A silent server takes twice `wait_ms`, the slowest nine times. The error says why the child's name is none.
 pub async fn ask(child: &Child, wait_ms: u64) -> Result<Vec<Said>, String> {
     let zone = Name::from_ascii(&child.zone).map_err(|_| format!("{} is no domain name", child.zone))?;
     let mut tasks = JoinSet::new();
     for (at, server) in child.servers.iter().enumerate() {
-        for rr_type in [rr::DNSKEY, rr::CDS, rr::CDNSKEY] {
-            let (zone, address) = (zone.clone(), server.address);
-            tasks.spawn(async move { (at, rr_type, ask_for(address, &zone, rr_type, wait_ms).await) });
-        }
+        let (zone, address) = (zone.clone(), server.address);
+        tasks.spawn(async move { (at, ask_one(address, &zone, wait_ms).await) });
     }
-    let silent = |server: &Server| Said { server: server.clone(), answers: Ok(Answers::default()) };
-    let mut said: Vec<Said> = child.servers.iter().map(silent).collect();
+    let not_yet = |server: &Server| Said { server: server.clone(), answers: Err("it was not asked".to_owned()) };
+    let mut said: Vec<Said> = child.servers.iter().map(not_yet).collect();
     while let Some(done) = tasks.join_next().await {
-        let (at, rr_type, answer) = done.map_err(|error| error.to_string())?;
-        let Some(said) = said.get_mut(at) else { continue };
-        match (answer, &mut said.answers) {
-            (Err(why), answers) => *answers = Err(why),
-            (Ok(set), Ok(answers)) => match rr_type {
-                rr::DNSKEY => answers.dnskey = set,
-                rr::CDS => answers.cds = set,
-                _ => answers.cdnskey = set,
-            },
-            (Ok(_), Err(_)) => {}
+        let (at, answers) = done.map_err(|error| error.to_string())?;
+        if let Some(said) = said.get_mut(at) {
+            said.answers = answers;
         }
     }
     Ok(said)
 }
 
-async fn ask_for(
-    server: std::net::SocketAddr,
-    zone: &Name,
-    rr_type: u16,
-    wait_ms: u64,
-) -> Result<Option<Rrset>, String> {
-    let (answer, _) = exchange::ask(server, zone, rr_type, wait_ms).await.map_err(|error| error.to_string())?;
-    read(&answer, zone, rr_type)
+/// One question after the other, so that a child with many servers does not use up our sockets.
+async fn ask_one(server: SocketAddr, zone: &Name, wait_ms: u64) -> Result<Answers, String> {
+    let of = async |rr_type| {
+        let (answer, _) = exchange::ask(server, zone, rr_type, wait_ms).await.map_err(|error| error.to_string())?;
+        read(&answer, zone, rr_type)
+    };
+    Ok(Answers { dnskey: of(rr::DNSKEY).await?, cds: of(rr::CDS).await?, cdnskey: of(rr::CDNSKEY).await? })
 }
 
 /// The set of one type at the apex, if the answer is one with authority and not larger than any honest one.

@@ -6,6 +6,7 @@
 //! ```
 //! Servers are asked here; the judgement is a pure function. A child is a stranger: counts, octets and waits are bounded.
 
+mod address;
 mod ask;
 mod judge;
 mod refusal;
@@ -13,6 +14,7 @@ mod refusal;
 use std::fmt;
 use std::net::SocketAddr;
 
+pub use address::addresses;
 pub use ask::{Answers, Said, ask};
 pub use judge::judge;
 pub use refusal::Refusal;

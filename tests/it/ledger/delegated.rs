@@ -19,7 +19,7 @@ const RACES: u64 = 60;
 fn without(n: u64) -> StaticZone {
     let (block, to) = (format!("+{}", number(n).as_u64()), vec!["ns.example.net".to_owned()]);
     let mut all = Delegations::default();
-    all.put(Delegation { block, to, glue: Vec::new(), ds: Vec::new(), changed_s: 0 });
+    all.put(Delegation { block, to, glue: Vec::new(), ds: Vec::new(), address: Vec::new(), changed_s: 0 });
     all.zone(FILE, &Name::from_text("e164.example.").unwrap(), Ttls::default()).unwrap()
 }
 
