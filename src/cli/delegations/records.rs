@@ -2,6 +2,7 @@
 //!
 //! A small file a block, written by whoever has the right to change delegations.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ pub(crate) struct Known {
     pub(crate) refused: Option<Refused>,
     /// From when on the newest CDS are signed that were taken, or found to be in place.
     inception_s: u64,
-    /// DS sets that gave way to others signed at that second.
+    /// DS sets that gave way to those of other keys signed at that second.
     replaced: Vec<Vec<String>>,
 }
 
@@ -90,7 +91,7 @@ impl Known {
     pub(super) fn took(&mut self, at_s: u64, from: Vec<String>, to: Vec<String>, inception_s: u64) {
         (self.checked_s, self.found) = (at_s, "taken".to_owned());
         self.signed_from(inception_s);
-        if self.replaced.len() < REPLACED_MAX {
+        if keys(&from) != keys(&to) && self.replaced.len() < REPLACED_MAX {
             self.replaced.push(from.clone());
         }
         self.changed = Some(Changed { at_s, from, to });
@@ -102,6 +103,11 @@ impl Known {
             self.replaced.clear();
         }
     }
+}
+
+/// Tag and algorithm of each key that DS name.
+fn keys(ds: &[String]) -> BTreeSet<Vec<&str>> {
+    ds.iter().map(|text| text.split_whitespace().take(2).collect()).collect()
 }
 
 /// What is known of a block's child; nothing if it was never looked at. `block` is `+` and digits.
@@ -144,6 +150,7 @@ mod tests {
         let mut known = Known::default();
         known.took(100, ds(1), ds(2), 50);
         known.took(200, ds(2), ds(3), 50);
+        known.took(250, [ds(3), ds(3)].concat(), ds(3), 50);
         let rules = known.rules(&config, &name);
         assert_eq!((rules.inception_s, rules.replaced.len(), rules.delete), (50, 2, Delete::Refused));
         assert_eq!(rules.replaced[1][0][..4], [0, 2, 13, 2]);
@@ -156,6 +163,6 @@ mod tests {
         known.checked(600, &Err(Refusal::DeleteNotAllowed));
         assert_eq!((known.checked_s, known.found.as_str()), (600, "delete_not_allowed"));
         assert!(known.refused.is_some_and(|refused| refused.reason.contains("accept_delete")));
-        assert_eq!(known.changed.map(|changed| (changed.at_s, changed.to)), Some((200, ds(3))));
+        assert_eq!(known.changed.map(|changed| (changed.at_s, changed.to)), Some((250, ds(3))));
     }
 }

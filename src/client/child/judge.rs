@@ -40,11 +40,16 @@ pub fn judge(child: &Child, said: &[Said], rules: &Rules, now_s: u64) -> Result<
     for (server, answers) in &all {
         check.still_proved(server, answers, &ds)?;
     }
-    let is_older = inception_s < rules.inception_s;
-    if is_older || (inception_s == rules.inception_s && rules.replaced.contains(&ds)) {
+    let gave_way = || rules.replaced.iter().any(|before| keys(before) == keys(&ds));
+    if inception_s < rules.inception_s || (inception_s == rules.inception_s && gave_way()) {
         return Err(Refusal::Replayed { signed_s: inception_s, taken_s: rules.inception_s });
     }
     Ok(Verdict::Take { ds, inception_s })
+}
+
+/// Tag and algorithm of each key that a DS set names, whatever the digests.
+fn keys(ds: &[Vec<u8>]) -> BTreeSet<Option<&[u8]>> {
+    ds.iter().map(|rdata| rdata.get(..3)).collect()
 }
 
 /// What each server says, if every one says something.
@@ -386,6 +391,9 @@ mod tests {
         assert_eq!(now(SIGNED_S - 1, &rules).unwrap_err().code(), "replayed");
         assert_eq!(now(SIGNED_S, &rules).unwrap_err().code(), "replayed", "in the same second");
         assert!(now(SIGNED_S + 1, &rules).is_ok(), "signed anew, it is the child's wish");
+        let longer = [&old.ds()[..3], &[4], &[7; 48]].concat();
+        let other_digests = Rules { replaced: vec![vec![longer]], ..rules.clone() };
+        assert_eq!(now(SIGNED_S, &other_digests).unwrap_err().code(), "replayed", "keys count, not digests");
         let other = Rules { replaced: vec![], ..rules };
         assert!(now(SIGNED_S, &other).is_ok(), "another set of the same second may be the next one");
     }

@@ -52,7 +52,7 @@ pub struct Rules {
     pub delete: Delete,
     /// Unix seconds from which on the newest CDS that were taken are signed; 0 if none were.
     pub inception_s: u64,
-    /// DS sets that gave way to others signed at that very second: none of them comes back with it. RDATA, in order.
+    /// DS sets whose keys gave way to others signed at that very second: none of them comes back with it. RDATA.
     pub replaced: Vec<Vec<Vec<u8>>>,
 }
 

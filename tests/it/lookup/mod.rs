@@ -2,8 +2,8 @@
 
 mod answers;
 mod ours;
-mod packet;
-mod proxy;
+pub(crate) mod packet;
+pub(crate) mod proxy;
 mod resolver;
 mod tampered;
 mod world;
