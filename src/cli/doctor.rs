@@ -1,9 +1,12 @@
 //! `doctor`: looks for what keeps an installation from working, with a remedy for each finding.
 
+mod zones;
+
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 
 use crate::cli::report::{Exit, Failure, Report};
@@ -17,33 +20,69 @@ const CLOCK_BACK_MAX_MS: u64 = 5_000;
 /// How long the API may take to answer the health question.
 const HEALTH_WAIT: Duration = Duration::from_secs(3);
 
-struct Finding {
-    what: &'static str,
-    ok: bool,
-    detail: String,
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    of: InstallationArgs,
+    /// Where one of our name servers is asked, instead of at the address that the zone or a resolver knows. May be repeated.
+    #[arg(long, value_name = "NAME=ADDR")]
+    address: Vec<String>,
 }
 
-pub(crate) fn run(args: &InstallationArgs) -> Result<Report, Failure> {
-    let mut findings = Vec::new();
-    match Config::load(&args.dir) {
-        Err(e) => findings.push(Finding { what: "configuration", ok: false, detail: e.to_string() }),
-        Ok(config) => {
-            findings.push(Finding { what: "configuration", ok: true, detail: format!("apex {}", config.apex) });
-            examine(&args.dir, &config, &mut findings);
+struct Finding {
+    what: String,
+    outcome: Outcome,
+}
+
+/// What came of a look, in words.
+enum Outcome {
+    Well(String),
+    /// What is wrong, and the remedy.
+    Bad(String),
+    /// Why there was nothing to look at.
+    NotLooked(String),
+}
+
+impl Outcome {
+    fn of(result: Result<String, String>) -> Self {
+        result.map_or_else(Self::Bad, Self::Well)
+    }
+
+    /// For the terminal, for scripts, and the words.
+    fn shown(&self) -> (&'static str, Option<bool>, &str) {
+        match self {
+            Self::Well(detail) => ("ok ", Some(true), detail),
+            Self::Bad(detail) => ("BAD", Some(false), detail),
+            Self::NotLooked(detail) => ("-- ", None, detail),
         }
     }
-    let well = findings.iter().all(|f| f.ok);
-    let lines: Vec<String> =
-        findings.iter().map(|f| format!("{}  {:<14} {}", if f.ok { "ok " } else { "BAD" }, f.what, f.detail)).collect();
-    let json = findings.iter().map(|f| json!({"check": f.what, "ok": f.ok, "detail": f.detail})).collect::<Vec<_>>();
+}
+
+pub(crate) fn run(args: &DoctorArgs) -> Result<Report, Failure> {
+    let mut findings = Vec::new();
+    match Config::load(&args.of.dir) {
+        Err(e) => findings.push(Finding { what: "configuration".to_owned(), outcome: Outcome::Bad(e.to_string()) }),
+        Ok(config) => {
+            let outcome = Outcome::Well(format!("apex {}", config.apex));
+            findings.push(Finding { what: "configuration".to_owned(), outcome });
+            examine(&args.of.dir, &config, &mut findings);
+            if let Err(failure) = zones::examine(&config, &args.address, &mut findings) {
+                findings.push(Finding { what: "parent".to_owned(), outcome: Outcome::Bad(failure.to_string()) });
+            }
+        }
+    }
+    let well = !findings.iter().any(|finding| matches!(finding.outcome, Outcome::Bad(_)));
+    let shown = || findings.iter().map(|finding| (&finding.what, finding.outcome.shown()));
+    let lines: Vec<String> = shown().map(|(what, (word, _, detail))| format!("{word}  {what:<14} {detail}")).collect();
+    let json: Vec<_> =
+        shown().map(|(what, (_, ok, detail))| json!({"check": what, "ok": ok, "detail": detail})).collect();
     let exit = if well { Exit::Done } else { Exit::None };
     Ok(Report { text: lines.join("\n"), json: json!({"well": well, "findings": json}), exit })
 }
 
 fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
-    let mut note = |what, result: Result<String, String>| {
-        let ok = result.is_ok();
-        findings.push(Finding { what, ok, detail: result.unwrap_or_else(|e| e) });
+    let mut note = |what: &str, result: Result<String, String>| {
+        findings.push(Finding { what: what.to_owned(), outcome: Outcome::of(result) });
     };
     let charter = instance::charter_in_force(config).map_err(|e| e.to_string());
     let policy = charter.as_ref().ok().map(|(policy, _)| policy.clone());

@@ -72,7 +72,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Look for what keeps an installation from working, with a remedy for each finding.
-    Doctor(InstallationArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
     Completions(docs::CompletionsArgs),
     /// Write the man pages to a folder.

@@ -47,18 +47,31 @@ pub(crate) async fn ask(
             Ok(Ok(Err(why))) => return Err(LookupError::Malformed { server, asked: asked(name, rr_type), why }),
             Ok(Ok(Ok(answer))) if !answer.truncated => return Ok((answer, Transport::Udp)),
             Ok(Ok(Ok(_truncated))) => {
-                let answer = timeout(wait, over_tcp(server, &query)).await;
-                let bytes = answer.map_err(|_| silent(server, name, rr_type, wait_ms))?.map_err(unreachable)?;
-                let malformed = |why| LookupError::Malformed { server, asked: asked(name, rr_type), why };
-                let answer = message::read(&bytes).map_err(malformed)?;
-                return match answers(&answer, id, name, rr_type) && !answer.truncated {
-                    true => Ok((answer, Transport::Tcp)),
-                    false => Err(malformed("it answers another question")),
-                };
+                return Ok((ask_over_tcp(server, name, rr_type, wait_ms).await?, Transport::Tcp));
             }
         }
     }
     Err(silent(server, name, rr_type, u64::from(UDP_TRIES) * wait_ms))
+}
+
+/// The same over TCP alone; waits `wait_ms` at most.
+pub(crate) async fn ask_over_tcp(
+    server: SocketAddr,
+    name: &Name,
+    rr_type: u16,
+    wait_ms: u64,
+) -> Result<Message, LookupError> {
+    let id = random_id()?;
+    let query = message::question(id, name, rr_type);
+    let answer = timeout(Duration::from_millis(wait_ms), over_tcp(server, &query)).await;
+    let bytes = answer.map_err(|_| silent(server, name, rr_type, wait_ms))?;
+    let bytes = bytes.map_err(|source| LookupError::Unreachable { server, source })?;
+    let malformed = |why| LookupError::Malformed { server, asked: asked(name, rr_type), why };
+    let answer = message::read(&bytes).map_err(malformed)?;
+    match answers(&answer, id, name, rr_type) && !answer.truncated {
+        true => Ok(answer),
+        false => Err(malformed("it answers another question")),
+    }
 }
 
 /// The question in words, for errors and steps.

@@ -67,6 +67,8 @@ pub(crate) struct Message {
     pub(crate) answer: Vec<Rr>,
     pub(crate) authority: Vec<Rr>,
     pub(crate) additional: Vec<Rr>,
+    /// The UDP payload that the server announces; none if it answers without EDNS.
+    pub(crate) udp_octets: Option<u16>,
     /// Extended DNS errors (RFC 8914): code and text, the text in printable ASCII.
     pub(crate) extended_errors: Vec<(u16, String)>,
 }
@@ -120,6 +122,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Message, &'static str> {
         answer: Vec::new(),
         authority: Vec::new(),
         additional: Vec::new(),
+        udp_octets: None,
         extended_errors: Vec::new(),
     };
     if message.truncated {
@@ -180,6 +183,7 @@ fn read_section(
         if rr_type == rr::OPT {
             let options = input.read_slice(length).map_err(|_| "it ends inside a record")?.unverified();
             message.rcode |= (ttl >> 24 << 4) as u16;
+            message.udp_octets = Some(class);
             message.extended_errors = extended_errors(options);
             continue;
         }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `delegation` asks one server what DS it has for a zone, for those who wait for their parent; `child` asks the servers of
-//! a delegated zone which DS it wants, for the parent.
+//! a delegated zone which DS it wants, for the parent; `inspect` looks at a zone from outside, for its operator.
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call.
@@ -22,6 +22,7 @@ mod exchange;
 mod explain;
 pub mod fuzz;
 pub mod holder;
+pub mod inspect;
 mod keys;
 pub mod lookup;
 mod message;

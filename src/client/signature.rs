@@ -225,6 +225,12 @@ impl Rrset {
         (!rdatas.is_empty()).then(|| Self { owner: owner.clone(), rr_type, rdatas, signatures })
     }
 
+    /// From when to when its signature is valid that says so longest, as Unix seconds near `now_s`; unchecked.
+    pub(crate) fn times(&self, now_s: u64) -> Option<(u64, u64)> {
+        let times = self.signatures.iter().map(|rrsig| (near(rrsig.inception, now_s), near(rrsig.expiration, now_s)));
+        times.max_by_key(|(_, expires_s)| *expires_s)
+    }
+
     /// Every set of `rr_type` in `section`.
     pub(crate) fn all(section: &[Rr], rr_type: u16) -> Vec<Self> {
         let mut owners: Vec<&Name> = section.iter().filter(|rr| rr.rr_type == rr_type).map(|rr| &rr.owner).collect();

@@ -298,7 +298,8 @@ fn glue(text: &str) -> Result<(Name, IpAddr), String> {
     Ok((host(name)?, address))
 }
 
-fn address(text: &str) -> Result<(Name, SocketAddr), String> {
+/// A name server and where it is asked, from `NAME=ADDRESS` or `NAME=ADDRESS:PORT`; the error says what is wrong.
+pub fn address(text: &str) -> Result<(Name, SocketAddr), String> {
     let (name, address) = text
         .split_once('=')
         .ok_or_else(|| format!("{text:?} says no address to ask at: write NAME=ADDRESS or NAME=ADDRESS:PORT"))?;

@@ -2,6 +2,7 @@
 //!
 //! One arena for names, one for RDATA, a table of nodes, one of RRsets, and a hash index of names. A look-up takes no heap.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use super::numbers::soa_minimum_s;
@@ -169,6 +170,15 @@ impl StaticZone {
     /// The node of exactly this name.
     pub fn node(&self, name: &Name) -> Option<Node<'_>> {
         self.lookup(name.as_wire(), name.as_wire().iter().rev().fold(HASH_START, hash_octet))
+    }
+
+    /// The addresses at a name, glue among them: IPv4 first.
+    pub fn addresses(&self, name: &Name) -> Vec<IpAddr> {
+        let set = |rr_type| self.node(name).and_then(|node| node.get(rr_type));
+        let v4 = set(RrType::A).into_iter().flat_map(|set| set.iter());
+        let v6 = set(RrType::AAAA).into_iter().flat_map(|set| set.iter());
+        let v4 = v4.filter_map(|rdata| Some(IpAddr::from(<[u8; 4]>::try_from(rdata).ok()?)));
+        v4.chain(v6.filter_map(|rdata| Some(IpAddr::from(<[u8; 16]>::try_from(rdata).ok()?)))).collect()
     }
 
     /// The SOA as the file has it; a zone is not built without one.

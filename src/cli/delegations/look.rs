@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::child::{self, Child, Refusal, Rules, Said, Server, Verdict};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::wire::{Name, RrType};
+use crate::wire::Name;
 use crate::zone::StaticZone;
 use crate::zone::delegation::{DNS_PORT, Delegation, Parts};
 
@@ -102,11 +102,7 @@ fn known_addresses(parts: &Parts, fixed: &StaticZone, name: &Name) -> Vec<Socket
     }
     let mut ips: Vec<IpAddr> = parts.glue.iter().filter(|(of, _)| of == name).map(|(_, ip)| *ip).collect();
     if ips.is_empty() {
-        let set = |rr_type| fixed.node(name).and_then(|node| node.get(rr_type));
-        let v4 = set(RrType::A).into_iter().flat_map(|set| set.iter());
-        let v6 = set(RrType::AAAA).into_iter().flat_map(|set| set.iter());
-        ips.extend(v4.filter_map(|rdata| Some(IpAddr::from(<[u8; 4]>::try_from(rdata).ok()?))));
-        ips.extend(v6.filter_map(|rdata| Some(IpAddr::from(<[u8; 16]>::try_from(rdata).ok()?))));
+        ips = fixed.addresses(name);
         ips.truncate(OF_A_SERVER_MAX);
     }
     ips.into_iter().map(|ip| SocketAddr::new(ip, DNS_PORT)).collect()

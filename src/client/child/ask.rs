@@ -130,6 +130,7 @@ mod tests {
             answer: (0..records).map(record).collect(),
             authority: vec![],
             additional: vec![],
+            udp_octets: None,
             extended_errors: vec![],
         }
     }

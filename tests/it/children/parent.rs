@@ -1,7 +1,7 @@
 //! The parent: an installation of the real program, on free ports, with one delegated block; and a resolver over both zones.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,13 +41,18 @@ impl Drop for Ending {
 impl Parent {
     /// An installation with this in its `[delegation]`, that runs.
     pub(super) fn start(delegation: &str) -> Self {
+        Self::start_as(|config| format!("{config}\n[delegation]\n{delegation}\n"))
+    }
+
+    /// An installation whose configuration is changed so, that runs.
+    pub(super) fn start_as(change: impl FnOnce(&str) -> String) -> Self {
         let home = tempfile::tempdir().expect("a folder");
         let dir = home.path().join("made");
         let init = ["init", "--apex", "e164.example", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"];
         let made = Command::new(env!("CARGO_BIN_EXE_callbook")).args(init).arg(&dir).output().expect("it runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut config = fs::File::options().append(true).open(dir.join("config.toml")).expect("a configuration");
-        writeln!(config, "\n[delegation]\n{delegation}").expect("written");
+        let config = fs::read_to_string(dir.join("config.toml")).expect("a configuration");
+        write(&dir.join("config.toml"), &change(&config));
         let mut command = Command::new(env!("CARGO_BIN_EXE_callbook"));
         command.args(["serve", "--json", "--dir"]).arg(&dir).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the program starts");
@@ -64,8 +69,13 @@ impl Parent {
 
     /// `zone delegate …`: exit code and JSON.
     pub(super) fn run(&self, args: &[&str]) -> (i32, Value) {
+        self.command(&[&["zone", "delegate"], args].concat())
+    }
+
+    /// Any command.
+    pub(super) fn command(&self, args: &[&str]) -> (i32, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callbook"));
-        let out = command.args(["--json", "zone", "delegate"]).args(args).arg("--dir").arg(self.dir()).output();
+        let out = command.arg("--json").args(args).arg("--dir").arg(self.dir()).output();
         let out = out.expect("the program runs");
         let said = if out.stdout.is_empty() { &out.stderr } else { &out.stdout };
         let json = serde_json::from_slice(said).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(said)));
