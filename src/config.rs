@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use delegation::Delegation;
+pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use limits::Limits;
 pub use ranges::AddressRange;
@@ -263,6 +263,7 @@ impl Config {
         self.zone.iter_mut().for_each(|zone| zone.under(dir, &self.paths.zones));
         self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
         self.dnssec.under(dir);
+        self.delegation.under(dir);
         self
     }
 

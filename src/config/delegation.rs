@@ -1,6 +1,7 @@
 //! Delegated blocks: how often their servers are asked for new keys, and what is taken from them.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +17,23 @@ pub struct Delegation {
     /// Resolvers, such as `192.0.2.53:53`, asked for the addresses of name servers outside this zone. Their answers are used
     /// for nothing else. Default: none. At most 8.
     pub resolver: Vec<SocketAddr>,
+    /// Whose zones may vouch for the first DS of a block (RFC 9615). Default: none. At most 16.
+    pub signal: Vec<Signal>,
+}
+
+/// A zone that is believed, so that name servers with names below it can vouch for their zones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// The file of its trust anchor: DNSKEY or DS lines, or BIND's `trust-anchors`.
+    pub anchor: PathBuf,
+    /// Its servers, or resolvers. At most 8.
+    pub servers: Vec<SocketAddr>,
 }
 
 impl Default for Delegation {
     fn default() -> Self {
-        Self { poll_s: 86_400, accept_delete: false, resolver: Vec::new() }
+        Self { poll_s: 86_400, accept_delete: false, resolver: Vec::new(), signal: Vec::new() }
     }
 }
 
@@ -38,6 +51,22 @@ impl Delegation {
         if self.resolver.len() > RESOLVERS_MAX {
             found.push(format!("delegation.resolver has {} addresses: at most {RESOLVERS_MAX}", self.resolver.len()));
         }
+        /// Name servers of a country's blocks stand in a handful of zones.
+        const SIGNALS_MAX: usize = 16;
+        if self.signal.len() > SIGNALS_MAX {
+            found.push(format!("there are {} [[delegation.signal]]: at most {SIGNALS_MAX}", self.signal.len()));
+        }
+        for signal in self.signal.iter().filter(|signal| !(1..=RESOLVERS_MAX).contains(&signal.servers.len())) {
+            let (anchor, count) = (signal.anchor.display(), signal.servers.len());
+            found.push(format!(
+                "[[delegation.signal]] {anchor}: servers has {count} addresses: from 1 to {RESOLVERS_MAX} are needed, such as [\"192.0.2.53:53\"]"
+            ));
+        }
         found
+    }
+
+    /// With files seen from `dir`.
+    pub(super) fn under(&mut self, dir: &Path) {
+        self.signal.iter_mut().for_each(|signal| signal.anchor = dir.join(&signal.anchor));
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::client::child::{self, Child, Refusal, Rules, Said, Server, Verdict};
+use crate::client::child::{self, Child, Refusal, Rules, Said, Server, Signal, Verdict};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::wire::Name;
@@ -60,10 +60,8 @@ impl Look {
 
     /// Looks. Takes a minute at most.
     pub(crate) async fn look(mut self, clock: &dyn Clock) -> Looked {
-        let asked = tokio::time::timeout(TOTAL, self.ask()).await.unwrap_or_else(|_| {
-            let why = format!("not all was said within {} s", TOTAL.as_secs());
-            Err(Refusal::Silent { server: self.child.zone.clone(), why })
-        });
+        let asked = tokio::time::timeout(TOTAL, self.ask()).await;
+        let asked = asked.unwrap_or_else(|_| Err(too_slow(&self.child.zone)));
         let at_s = clock.now_s();
         let (said, verdict) = match asked {
             Ok(said) => {
@@ -73,6 +71,20 @@ impl Look {
             Err(refusal) => (Vec::new(), Err(refusal)),
         };
         Looked { was: self.was, at_s, said, verdict }
+    }
+
+    /// Finds the first DS of a child that has none, vouched for by the zones of its name servers `names`.
+    pub(crate) async fn first_ds(
+        mut self,
+        names: &[String],
+        signals: &[Signal],
+        clock: &dyn Clock,
+    ) -> Result<Vec<Vec<u8>>, Refusal> {
+        let found = tokio::time::timeout(TOTAL, async {
+            let said = self.ask().await?;
+            child::first_ds(&self.child, names, &said, signals, WAIT_MS, clock.now_s()).await
+        });
+        found.await.unwrap_or_else(|_| Err(too_slow(&self.child.zone)))
     }
 
     async fn ask(&mut self) -> Result<Vec<Said>, Refusal> {
@@ -92,6 +104,10 @@ impl Look {
         }
         Ok(())
     }
+}
+
+fn too_slow(zone: &str) -> Refusal {
+    Refusal::Silent { server: zone.to_owned(), why: format!("not all was said within {} s", TOTAL.as_secs()) }
 }
 
 /// Where a server is: as the operator says, else by its glue, else by the records of the zone itself.

@@ -199,20 +199,28 @@ pub(crate) fn not_by_command(block: &str) -> Failure {
     ))
 }
 
-/// Keeps what was done in the records of the children, once it is on disk.
-pub(crate) fn settle(config: &Config, asked: &Asked) -> Result<(), Failure> {
+/// Notes what was done in the records of the children, once it is on disk. It is done, so a record that cannot be kept is a
+/// matter for the log.
+pub(crate) fn settle(config: &Config, asked: &Asked) {
     match asked {
         Asked::Remove(block) => records::forget(config, block),
-        Asked::Rekey(Rekey { was, ds, inception_s, at_s }) => {
-            let mut known = records::read(config, &was.block)?;
-            known.took(*at_s, was.ds.clone(), ds.clone(), *inception_s);
-            records::keep(config, &was.block, &known, Durable::Yes)?;
-            let (from, to) = (was.ds.join(", "), if ds.is_empty() { "none".to_owned() } else { ds.join(", ") });
-            tracing::info!(block = was.block, from, to, "the DS of a delegated block were changed as its CDS ask");
+        Asked::Rekey(rekey) => {
+            let (block, from) = (&rekey.was.block, rekey.was.ds.join(", "));
+            let to = if rekey.ds.is_empty() { "none".to_owned() } else { rekey.ds.join(", ") };
+            tracing::info!(block, from, to, "the DS of a delegated block were changed as its CDS ask");
+            if let Err(error) = note(config, rekey) {
+                tracing::error!(block, %error, "what was taken from a delegated block cannot be noted: older CDS may come back");
+            }
         }
         Asked::Put(_) | Asked::Reload => {}
     }
-    Ok(())
+}
+
+fn note(config: &Config, rekey: &Rekey) -> Result<(), Failure> {
+    let block = &rekey.was.block;
+    let mut known = records::read(config, block)?;
+    known.took(rekey.at_s, rekey.was.ds.clone(), rekey.ds.clone(), rekey.inception_s);
+    records::keep(config, block, &known, Durable::Yes)
 }
 
 /// The difference between two states of static data, the SOA aside: its serial is the server's.

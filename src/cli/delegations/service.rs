@@ -174,7 +174,7 @@ impl Service {
             tracing::info!(serial, come, go, "the static part of the number zone has changed");
         }
         self.delegations.store(Arc::new(proposal.delegations));
-        settle(&self.config, asked)?;
+        settle(&self.config, asked);
         Ok(changes)
     }
 }

@@ -1,6 +1,7 @@
 //! `zone delegate`: gives a block of numbers to another directory, takes it back, asks it for its keys, and shows what is
 //! delegated.
 
+mod bootstrap;
 mod check;
 
 use std::path::PathBuf;
@@ -36,22 +37,25 @@ pub(crate) struct DelegateArgs {
     #[arg(long, value_name = "NAME=ADDR")]
     address: Vec<String>,
     /// A DS of the other directory's zone: tag, algorithm, digest type and digest, as its `keys ds` prints them. May be repeated.
-    #[arg(long, value_name = "DS", required_unless_present_any = ["list", "remove", "insecure", "check"])]
+    #[arg(long, value_name = "DS", required_unless_present_any = ["list", "remove", "insecure", "bootstrap", "check"])]
     ds: Vec<String>,
     /// Delegate without DS: answers about these numbers can then be forged.
     #[arg(long, conflicts_with = "ds")]
     insecure: bool,
+    /// Find its first DS by itself: its name servers' own zones vouch for what it asks for (RFC 9615).
+    #[arg(long, conflicts_with_all = ["ds", "insecure"])]
+    bootstrap: bool,
     /// Take the block back.
-    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure"])]
+    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure", "bootstrap"])]
     remove: bool,
     /// Ask its servers for its keys (CDS, CDNSKEY), and say what would be taken, or why not. Changes nothing.
-    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure", "remove", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["to", "glue", "address", "ds", "insecure", "bootstrap", "remove", "dry_run"])]
     check: bool,
     /// Take it now, too.
     #[arg(long, requires = "check")]
     take: bool,
     /// Show what is delegated.
-    #[arg(long, conflicts_with_all = ["block", "to", "glue", "address", "ds", "insecure", "remove", "check", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["block", "to", "glue", "address", "ds", "insecure", "bootstrap", "remove", "check", "dry_run"])]
     list: bool,
     /// Change nothing: check it, and show which records would change.
     #[arg(long)]
@@ -79,17 +83,24 @@ pub(crate) fn run(args: &DelegateArgs) -> Result<Report, Failure> {
     }
     let asked = match args.remove {
         true => Asked::Remove(block.clone()),
-        false => Asked::Put(Delegation {
-            block: block.clone(),
-            to: args.to.clone(),
-            glue: args.glue.clone(),
-            ds: args.ds.clone(),
-            address: args.address.clone(),
-            changed_s: SystemClock.now_s(),
-        }),
+        false => {
+            let mut delegation = Delegation {
+                block: block.clone(),
+                to: args.to.clone(),
+                glue: args.glue.clone(),
+                ds: args.ds.clone(),
+                address: args.address.clone(),
+                changed_s: SystemClock.now_s(),
+            };
+            if args.bootstrap {
+                delegation.ds = bootstrap::first_ds(&config, &delegation)?;
+            }
+            Asked::Put(delegation)
+        }
     };
+    let ds = if let Asked::Put(delegation) = &asked { delegation.ds.len() } else { 0 };
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
-    Ok(report(&block, args, change(&config, &asked, mode)?))
+    Ok(report(&block, args, ds, change(&config, &asked, mode)?))
 }
 
 /// Has it done: by the service if one runs, else by ourselves.
@@ -105,11 +116,11 @@ fn change(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, Failure> {
     }
 }
 
-fn report(block: &str, args: &DelegateArgs, Done { changes, serial }: Done) -> Report {
+fn report(block: &str, args: &DelegateArgs, ds: usize, Done { changes, serial }: Done) -> Report {
     let what = match (args.remove, args.insecure) {
         (true, _) => "taken back".to_owned(),
         (false, true) => format!("delegated to {}, insecure", args.to.join(", ")),
-        (false, false) => format!("delegated to {}, {} DS", args.to.join(", "), args.ds.len()),
+        (false, false) => format!("delegated to {}, {ds} DS", args.to.join(", ")),
     };
     let state = match (args.dry_run, serial) {
         (true, _) => "nothing was changed".to_owned(),
@@ -145,7 +156,7 @@ fn without_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, F
     }
     if mode == Mode::Apply {
         delegations::keep(config, &proposal.delegations)?;
-        delegations::settle(config, asked)?;
+        delegations::settle(config, asked);
     }
     Ok(Done { changes: delegations::difference(&before, &proposal.fixed), serial: None })
 }

@@ -53,7 +53,7 @@ fn keys(ds: &[Vec<u8>]) -> BTreeSet<Option<&[u8]>> {
 }
 
 /// What each server says, if every one says something.
-fn answers(said: &[Said]) -> Result<Vec<(&Server, &Answers)>, Refusal> {
+pub(super) fn answers(said: &[Said]) -> Result<Vec<(&Server, &Answers)>, Refusal> {
     let one = |said: &'_ Said| match &said.answers {
         Ok(_) => None,
         Err(why) => Some(Refusal::Silent { server: said.server.to_string(), why: why.clone() }),
@@ -65,7 +65,7 @@ fn answers(said: &[Said]) -> Result<Vec<(&Server, &Answers)>, Refusal> {
 }
 
 /// All servers have the same CDS and the same CDNSKEY.
-fn agree(all: &[(&Server, &Answers)]) -> Result<(), Refusal> {
+pub(super) fn agree(all: &[(&Server, &Answers)]) -> Result<(), Refusal> {
     let Some(((one, first), others)) = all.split_first() else { return Ok(()) };
     for (other, answers) in others {
         let differs = |what| Refusal::Disagreement { one: one.to_string(), other: other.to_string(), what };
@@ -80,7 +80,7 @@ fn agree(all: &[(&Server, &Answers)]) -> Result<(), Refusal> {
 }
 
 /// The DS that CDS and CDNSKEY ask for, as sorted RDATA; none if they ask for their deletion.
-fn wanted(zone: &Name, answers: &Answers) -> Result<Vec<Vec<u8>>, Refusal> {
+pub(super) fn wanted(zone: &Name, answers: &Answers) -> Result<Vec<Vec<u8>>, Refusal> {
     let malformed = |what: &str| Refusal::Malformed(what.to_owned());
     let (cds, keys) = (answers.cds(), answers.cdnskey());
     let deletes = cds.iter().any(|rdata| rdata.get(2) == Some(&0)) || keys.iter().any(|key| key.get(3) == Some(&0));
@@ -137,10 +137,10 @@ fn same_keys(zone: &Name, named: &[Ds], keys: &[Dnskey]) -> Result<(), Refusal> 
 }
 
 /// What every check of signatures needs.
-struct Check<'a> {
-    zone: &'a Name,
-    now_s: u64,
-    work: &'a Work,
+pub(super) struct Check<'a> {
+    pub(super) zone: &'a Name,
+    pub(super) now_s: u64,
+    pub(super) work: &'a Work,
 }
 
 impl Check<'_> {
@@ -163,7 +163,7 @@ impl Check<'_> {
     }
 
     /// With `ds` in place the child's keys are believed, by validators too that want a key of each algorithm (RFC 6840 5.11).
-    fn still_proved(&self, server: &Server, answers: &Answers, ds: &[Vec<u8>]) -> Result<(), Refusal> {
+    pub(super) fn still_proved(&self, server: &Server, answers: &Answers, ds: &[Vec<u8>]) -> Result<(), Refusal> {
         let breaks = |why| Refusal::WouldBreak { server: server.to_string(), why };
         let ds: Vec<Ds> = ds.iter().filter_map(|rdata| Ds::read(rdata)).collect();
         let algorithms: BTreeSet<u8> = ds.iter().map(|ds| ds.algorithm).collect();

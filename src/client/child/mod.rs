@@ -1,4 +1,4 @@
-//! What a delegated zone's servers say about its keys, and what its parent makes of that (RFC 7344, RFC 8078).
+//! What a delegated zone's servers say about its keys, and what its parent makes of that (RFC 7344, RFC 8078, RFC 9615).
 //!
 //! ```text
 //! every server: DNSKEY, CDS, CDNSKEY ──> all the same? ──> proved by the DS in place? ──> would the new DS still prove
@@ -8,6 +8,7 @@
 
 mod address;
 mod ask;
+mod bootstrap;
 mod judge;
 mod refusal;
 
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 
 pub use address::addresses;
 pub use ask::{Answers, Said, ask};
+pub use bootstrap::{Signal, first_ds};
 pub use judge::judge;
 pub use refusal::Refusal;
 

@@ -85,6 +85,26 @@ pub enum Refusal {
         /// From when on the newest that were taken.
         taken_s: u64,
     },
+    /// There is nothing that could vouch for first DS.
+    #[error("its first DS cannot be found by themselves: {0}. Get them from its operator and give them with --ds")]
+    NoSignal(String),
+    /// The zone of a name server cannot be proved.
+    #[error(
+        "nothing is believed about the zone of its name server {0}: name its trust anchor, or one above it, in [[delegation.signal]]"
+    )]
+    NoAnchor(String),
+    /// The zone of a name server does not vouch with proof.
+    #[error(
+        "the {what} at {name} are not proved: {why}. The zone of that name server must be signed, up to the anchor (RFC 9615 4.2)"
+    )]
+    NotVouched {
+        /// The signalling name.
+        name: String,
+        /// CDS or CDNSKEY.
+        what: &'static str,
+        /// In words.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -102,6 +122,9 @@ impl Refusal {
             Self::DeleteNotAllowed => "delete_not_allowed",
             Self::WouldBreak { .. } => "would_break",
             Self::Replayed { .. } => "replayed",
+            Self::NoSignal(_) => "no_signal",
+            Self::NoAnchor(_) => "no_anchor",
+            Self::NotVouched { .. } => "not_vouched",
         }
     }
 

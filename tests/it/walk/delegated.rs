@@ -111,7 +111,7 @@ fn a_running_service_takes_a_block_up_and_back_and_loses_no_query() {
             asked
         })
     };
-    let block = ["zone", "delegate", "+33", "--to", "ns.3.3.e164.example", "--glue", "ns.3.3.e164.example=192.0.2.33"];
+    let block = ["zone", "delegate", "+33", "--to", "ns.3.3.e164.example", "--glue", "ns.3.3.e164.example=127.0.0.33"];
     let ds = format!("3.3.e164.example. IN DS 7 13 2 {}", "ab".repeat(32));
     let signed = [&block[..], &["--ds", &ds]].concat();
     let trial = done(&demo, &[&signed[..], &["--dry-run"]].concat());
