@@ -199,6 +199,7 @@ impl Check<'_> {
 mod tests {
     use super::*;
     use crate::client::message::{self, Case, Rr, rr};
+    use proptest::prelude::*;
     use ring::rand::SystemRandom;
     use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -421,5 +422,30 @@ mod tests {
         let other = Key::new();
         assert_eq!(code(&[old.ds()], delete(&[old.ds()], &[other.dnskey()])), "cds_cdnskey_mismatch");
         assert_eq!(code(&[old.ds()], delete(&[old.ds()], &[old.dnskey(), other.dnskey()])), "cds_cdnskey_mismatch");
+    }
+
+    proptest! {
+        /// Whatever stands there, beside keys that are right, is judged, and nothing unsigned is taken.
+        #[test]
+        fn garbage_is_never_taken(
+            cds in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6),
+            cdnskey in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6),
+            signed in any::<bool>(),
+        ) {
+            let key = Key::new();
+            let by: &[&Key] = if signed { &[&key] } else { &[] };
+            let (empty, ds) = (cds.is_empty() && cdnskey.is_empty(), vec![key.ds()]);
+            let given = Answers {
+                cds: set(rr::CDS, &cds, by, SIGNED_S),
+                cdnskey: set(rr::CDNSKEY, &cdnskey, by, SIGNED_S),
+                ..answers(&[&key], &[], &[], SIGNED_S)
+            };
+            let rules = Rules { delete: Delete::Taken, ..Rules::default() };
+            match judged(&ds, vec![given], &rules) {
+                Ok(Verdict::Nothing) => prop_assert!(empty),
+                Ok(verdict) => prop_assert!(false, "{verdict:?}"),
+                Err(refusal) => prop_assert!(!empty && (signed || refusal.code() == "not_proved"), "{refusal}"),
+            }
+        }
     }
 }
