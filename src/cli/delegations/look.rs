@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::client::child::{self, Child, Refusal, Rules, Said, Server, Signal, Verdict};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::wire::Name;
+use crate::wire::{Name, RrType};
 use crate::zone::StaticZone;
 use crate::zone::delegation::{DNS_PORT, Delegation, Parts};
+use crate::zone::text::rdata_text;
 
 use super::records::Known;
 
@@ -33,6 +34,8 @@ pub(crate) struct Look {
 pub(crate) struct Looked {
     /// The delegation as it was then.
     pub(crate) was: Delegation,
+    /// The DS in place, each as a master file has it, whatever way they were given.
+    pub(crate) ds: Vec<String>,
     /// When, Unix seconds.
     pub(crate) at_s: u64,
     /// What every server said.
@@ -70,7 +73,8 @@ impl Look {
             }
             Err(refusal) => (Vec::new(), Err(refusal)),
         };
-        Looked { was: self.was, at_s, said, verdict }
+        let ds = self.child.ds.iter().map(|rdata| rdata_text(RrType::DS, rdata)).collect();
+        Looked { was: self.was, ds, at_s, said, verdict }
     }
 
     /// Finds the first DS of a child that has none, vouched for by the zones of its name servers `names`.

@@ -64,7 +64,9 @@ pub(crate) enum Asked {
 pub(crate) struct Rekey {
     /// The delegation that was looked at; if it is another by now, nothing is changed.
     pub(crate) was: Delegation,
-    /// The DS, as in a master file; none: it becomes insecure.
+    /// The DS then, as in a master file.
+    pub(crate) from: Vec<String>,
+    /// The DS that come, as in a master file; none: it becomes insecure.
     pub(crate) ds: Vec<String>,
     /// Unix seconds from which on the CDS are signed that ask for it.
     pub(crate) inception_s: u64,
@@ -77,7 +79,8 @@ impl Rekey {
     pub(crate) fn of(looked: &Looked) -> Option<Self> {
         let Ok(Verdict::Take { ds, inception_s }) = &looked.verdict else { return None };
         let ds = ds.iter().map(|rdata| text::rdata_text(RrType::DS, rdata)).collect();
-        Some(Self { was: looked.was.clone(), ds, inception_s: *inception_s, at_s: looked.at_s })
+        let (was, from) = (looked.was.clone(), looked.ds.clone());
+        Some(Self { was, from, ds, inception_s: *inception_s, at_s: looked.at_s })
     }
 }
 
@@ -205,7 +208,7 @@ pub(crate) fn settle(config: &Config, asked: &Asked) {
     match asked {
         Asked::Remove(block) => records::forget(config, block),
         Asked::Rekey(rekey) => {
-            let (block, from) = (&rekey.was.block, rekey.was.ds.join(", "));
+            let (block, from) = (&rekey.was.block, rekey.from.join(", "));
             let to = if rekey.ds.is_empty() { "none".to_owned() } else { rekey.ds.join(", ") };
             tracing::info!(block, from, to, "the DS of a delegated block were changed as its CDS ask");
             if let Err(error) = note(config, rekey) {
@@ -219,7 +222,7 @@ pub(crate) fn settle(config: &Config, asked: &Asked) {
 fn note(config: &Config, rekey: &Rekey) -> Result<(), Failure> {
     let block = &rekey.was.block;
     let mut known = records::read(config, block)?;
-    known.took(rekey.at_s, rekey.was.ds.clone(), rekey.ds.clone(), rekey.inception_s);
+    known.took(rekey.at_s, rekey.from.clone(), rekey.ds.clone(), rekey.inception_s);
     records::keep(config, block, &known, Durable::Yes)
 }
 

@@ -86,7 +86,7 @@ pub enum Refusal {
         taken_s: u64,
     },
     /// There is nothing that could vouch for first DS.
-    #[error("its first DS cannot be found by themselves: {0}. Get them from its operator and give them with --ds")]
+    #[error("its first DS cannot be found by itself: {0}. Get them from its operator and give them with --ds")]
     NoSignal(String),
     /// The zone of a name server cannot be proved.
     #[error(

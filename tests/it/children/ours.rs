@@ -17,7 +17,7 @@ use callbook::net::DnsService;
 use callbook::wire::Name;
 use callbook::zone::StaticZone;
 
-use super::parent::{CHILD, PATIENCE, Parent, Resolver};
+use super::parent::{CHILD, PATIENCE, Parent, Resolver, until};
 
 /// Waits of a roll are this and a second: the resolver forgets within one.
 const TTL_S: u32 = 1;
@@ -62,6 +62,10 @@ fn our_own_ksk_rolls_twice_and_unbound_finds_everything_secure() {
     let Some(resolver) = Resolver::start(&parent, address) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let first = parent.ds_tags();
+    // Both digests gave way to the one that CDS name, of the same key.
+    until("the first look", || parent.listed()["child"]["changed"]["to"].as_array().map(Vec::len) == Some(1));
+    let from = parent.listed()["child"]["changed"]["from"][1].as_str().map(super::parent::tag);
+    assert_eq!(from, Some(first[0]), "the owner that the DS was given with is gone");
     let mut seen = vec![first[0]];
     for _ in 0..2 {
         let (now_s, begun) = (SystemClock.now_s(), Instant::now());

@@ -44,7 +44,7 @@ fn report(looked: &Looked, rekey: Option<&Rekey>, done: Option<&Done>) -> Report
     let block = &looked.was.block;
     let mut lines: Vec<String> =
         looked.said.iter().map(|said| format!("{block}: {}: {}", said.server, in_words(said))).collect();
-    lines.extend(looked.was.ds.iter().map(|ds| format!("  in place  DS {ds}")));
+    lines.extend(looked.ds.iter().map(|ds| format!("  in place  DS {ds}")));
     let asked = rekey.map(|rekey| rekey.ds.clone());
     lines.extend(asked.iter().flatten().map(|ds| format!("  asked for DS {ds}")));
     let (word, code, reason, exit) = match &looked.verdict {
@@ -67,7 +67,7 @@ fn report(looked: &Looked, rekey: Option<&Rekey>, done: Option<&Done>) -> Report
     };
     lines.push(format!("{block}: {word}: {reason}"));
     let json = json!({
-        "block": block, "servers": looked.said.iter().map(in_json).collect::<Vec<_>>(), "ds": looked.was.ds,
+        "block": block, "servers": looked.said.iter().map(in_json).collect::<Vec<_>>(), "ds": looked.ds,
         "asked": asked, "verdict": word, "code": code, "reason": reason, "taken": done.is_some(),
         "serial": done.and_then(|done| done.serial),
     });
