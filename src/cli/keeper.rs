@@ -38,7 +38,7 @@ pub(crate) fn keeping(config: &Config, apex: &Name) -> Keeping {
     let text = apex.to_text();
     let of_zone = config.zone.iter().find(|zone| zone.name == text).map(|zone| &zone.parent);
     let policy = Policy::of(&config.dnssec, of_zone.unwrap_or(&config.dnssec.parent), 0);
-    Keeping::sealed_files(&config.paths.keys, apex, policy, &config.dnssec.passphrase_file)
+    Keeping::configured(&config.paths.keys, apex, policy, &config.dnssec)
 }
 
 /// A running keeper. Stops when dropped.

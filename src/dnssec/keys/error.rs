@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::dnssec::life::Refused;
+#[cfg(feature = "pkcs11")]
+use crate::dnssec::pkcs11::TokenError;
 use crate::dnssec::{KeyId, SignFault};
 use crate::seal::SealError;
 
@@ -127,6 +129,10 @@ pub enum KeyError {
     /// It cannot be sealed or opened.
     #[error(transparent)]
     Sealed(#[from] SealError),
+    /// The token, or a key in it, cannot be used.
+    #[cfg(feature = "pkcs11")]
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// What was asked for is not possible now.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -14,9 +14,9 @@ use super::publication::Publication;
 use super::record::RecordFile;
 use super::sighting::Sighting;
 use super::step::{Change, ClockTrust};
-use crate::dnssec::keys::{Key, KeyError, KeyFiles, KeySource, Protection, ZoneKeys};
+use crate::config::Dnssec;
+use crate::dnssec::keys::{self, Key, KeyError, KeyFiles, KeySource, Protection, ZoneKeys};
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
-use crate::seal::Lock;
 use crate::wire::Name;
 
 /// Keys made in one turn: a roll of the algorithm needs two.
@@ -52,10 +52,9 @@ impl Keeping {
         Self::new(dir, apex, policy, Box::new(source))
     }
 
-    /// The same, sealed if there is a passphrase.
-    pub fn sealed_files(dir: &Path, apex: &Name, policy: Policy, lock: &Lock) -> Self {
-        let source = KeyFiles::new(dir, apex, Box::new(SystemRandom::new())).sealed_with(lock);
-        Self::new(dir, apex, policy, Box::new(source))
+    /// The same, where the configuration says that keys are: sealed if there is a passphrase, in a token if there is one.
+    pub fn configured(dir: &Path, apex: &Name, policy: Policy, dnssec: &Dnssec) -> Self {
+        Self::new(dir, apex, policy, keys::configured(dir, apex, dnssec))
     }
 
     /// The keys of `apex` from elsewhere, with their record in `dir`.
