@@ -12,7 +12,7 @@ use ring::rand::SecureRandom;
 
 pub use error::KeyError;
 pub use files::KeyFiles;
-pub use source::{KeySource, Protection, configured, in_token};
+pub use source::{KeySource, Protection, configured, in_configured_token, in_token};
 
 use super::anchor::{DsDigest, ds_rdata};
 use super::life::{Publication, Revocation};

@@ -70,6 +70,16 @@ pub fn configured(dir: &Path, apex: &Name, dnssec: &Dnssec) -> Box<dyn KeySource
     Box::new(files)
 }
 
+/// The keys of a zone that the configured token holds, if there is one.
+pub fn in_configured_token(apex: &Name, dnssec: &Dnssec) -> Result<Vec<KeyId>, KeyError> {
+    #[cfg(feature = "pkcs11")]
+    if dnssec.pkcs11.is_set() {
+        return Ok(TokenKeys::new(&dnssec.pkcs11, apex).list()?.into_iter().map(|(id, _)| id).collect());
+    }
+    let _none = (apex, dnssec);
+    Ok(Vec::new())
+}
+
 /// Whether new keys of a role are made in the token.
 pub fn in_token(holds: TokenHolds, role: KeyRole) -> bool {
     match holds {
