@@ -55,9 +55,14 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
     }
     let mut notes = Vec::new();
     for id in &strangers {
-        notes.push(format!(
-            "there is a file of {id} that nobody uses: delete it, or take it in with `callbook keys import`"
-        ));
+        notes.push(match keeping.protection(*id)? {
+            Protection::Token => {
+                format!("{id} is in the token and nobody uses it: delete it with the maker's own program")
+            }
+            _ => format!(
+                "there is a file of {id} that nobody uses: delete it, or take it in with `callbook keys import`"
+            ),
+        });
     }
     if let Some(found) = life.algorithm().filter(|found| found.number() != config.dnssec.algorithm) {
         notes.push(format!(

@@ -1,5 +1,6 @@
 //! Years of key life: whatever happens, no cache ever holds a mixture that a validator would call bogus.
 
+mod away;
 mod judge;
 mod program;
 mod sealed;
@@ -7,6 +8,7 @@ mod served;
 mod unbound;
 mod world;
 
+pub(crate) use program::serve_until_ready;
 use world::{Random, Tally, World};
 
 const YEAR_S: u64 = 365 * 86_400;

@@ -93,7 +93,7 @@ fn serve(mut command: Command) -> (Child, SocketAddr) {
 }
 
 /// Starts a service and ends it once it answers with a signed SOA.
-pub(super) fn serve_until_ready(command: Command) {
+pub(crate) fn serve_until_ready(command: Command) {
     let (child, dns) = serve(command);
     let _service = Ending(child);
     assert_eq!(records(dns, RrType::SOA), 1);
