@@ -72,7 +72,7 @@ mod token {
     /// The one that the command line names.
     pub(super) fn named() -> Option<Token> {
         let [module, token, pin_file] =
-            std::env::args().skip_while(|a| a != "--pkcs11").skip(1).collect::<Vec<_>>().try_into().ok()?;
+            std::env::args().skip_while(|a| a != "--pkcs11").skip(1).take(3).collect::<Vec<_>>().try_into().ok()?;
         let pkcs11 = Pkcs11 { module: module.into(), token, pin_file: Pin::of(&pin_file), holds: TokenHolds::All };
         let keys = TokenKeys::new(&pkcs11, &Name::from_text("signers.example.").expect("a name"));
         let made = Algorithm::ALL.map(|algorithm| keys.make(KeyRole::Zsk, algorithm, &|_| true).expect("a key"));

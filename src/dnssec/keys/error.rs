@@ -123,6 +123,14 @@ pub enum KeyError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A key that is in use makes no signature now.
+    #[error(
+        "{key} does not sign now: its token is away, or the system gives no random numbers. Nothing goes on until it does"
+    )]
+    Silent {
+        /// The key.
+        key: KeyId,
+    },
     /// No free tag was found, or no random numbers.
     #[error("a key could not be made: {0}")]
     Fault(#[from] SignFault),

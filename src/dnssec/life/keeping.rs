@@ -131,6 +131,9 @@ impl Keeping {
         };
         let mut step = life.step(&self.policy, sighting, now_s, clock);
         let mut changes = std::mem::take(&mut step.changes);
+        if step.wanted.is_some() || self.served.as_ref() != Some(&life.publication()) {
+            self.look_whether_all_sign(&life.publication())?;
+        }
         for _ in 0..MADE_MAX {
             let Some((role, algorithm)) = step.wanted else { break };
             let id = self.source.make(role, algorithm, &|tags| life.tag_is_free(tags))?;
@@ -183,6 +186,18 @@ impl Keeping {
             opened.push(key.clone());
             Ok(key)
         })
+    }
+
+    /// Other keys need other signatures over them: whoever cannot make one now, a token that is away, keeps everything as it
+    /// is, for what was signed before would go with it. Keys that are not open yet show it when they are opened.
+    fn look_whether_all_sign(&self, publication: &Publication) -> Result<(), KeyError> {
+        let random = SystemRandom::new();
+        let Publication { key_signers, cds_signers, data_signers, .. } = publication;
+        let needed = |key: &Key| [key_signers, cds_signers, data_signers].iter().any(|ids| ids.contains(&key.id()));
+        match self.opened.iter().find(|key| needed(key) && !key.signs(&random)) {
+            Some(key) => Err(KeyError::Silent { key: key.id() }),
+            None => Ok(()),
+        }
     }
 
     /// What left the zone is put aside, and after a while deleted.

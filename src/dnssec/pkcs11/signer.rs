@@ -12,11 +12,10 @@ use super::TokenError;
 use super::objects;
 use super::session::{Access, Trouble};
 use super::token::Token;
+use crate::dnssec::keys::PROOF;
 use crate::dnssec::{Algorithm, SignFault, ZoneSigner};
 use crate::zone::slot::SignatureBytes;
 
-/// What a key signs when it is opened. No RRSIG covers octets that begin so: there is no algorithm 108.
-const PROOF: &[u8] = b"callbook looks whether this key signs";
 const SIGN: &str = "sign";
 
 /// One private key of a token, by its label.

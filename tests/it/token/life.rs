@@ -1,7 +1,9 @@
 //! A zone's keys live in a token as they do in files: rolls, restarts, lost records, and what is left in the token.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use callbook::config::TokenHolds;
 use callbook::dnssec::keys::Protection;
@@ -41,7 +43,7 @@ struct World<'i> {
     inside: &'i Inside,
     holds: TokenHolds,
     structure: Structure,
-    keys: std::path::PathBuf,
+    keys: PathBuf,
     now_s: u64,
 }
 
@@ -72,12 +74,13 @@ impl World<'_> {
 
     /// The names of this zone's key files, and the labels of private keys in the token.
     fn places(&self) -> (Vec<String>, Vec<String>) {
-        let names = |dir: &Path| -> Vec<String> {
-            let entries = fs::read_dir(dir).into_iter().flatten();
-            let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-            names.filter(|name| name.ends_with(".p8")).collect()
-        };
-        (names(&self.keys), self.inside.private_labels())
+        (self.key_files(), self.inside.private_labels())
+    }
+
+    fn key_files(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.keys).into_iter().flatten();
+        let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".p8")).collect()
     }
 }
 
@@ -207,6 +210,36 @@ fn a_key_in_the_token_cannot_be_read_and_says_whose_it_is() {
         assert!(said.contains(&wanted), "{wanted:?}");
     }
     assert!(session.get_attributes(key, &[AttributeType::Value]).unwrap().is_empty(), "the secret");
+}
+
+#[test]
+fn while_the_token_is_away_no_roll_takes_a_step() {
+    let Some(inside) = own_process("life::while_the_token_is_away_no_roll_takes_a_step") else { return };
+    let keys = inside.home.join("keys");
+    let mut world = World { inside: &inside, holds: TokenHolds::Ksk, structure: Structure::KskZsk, keys, now_s: NOW_S };
+    let mut keeping = world.keeping();
+    keeping.begin(Algorithm::default(), NOW_S).unwrap();
+    let ksk = keeping.life(NOW_S).unwrap().keys[0].id();
+    world.turn(&mut keeping, 0, ksk);
+    let (tokens, elsewhere) = (inside.home.join("tokens"), inside.home.join("elsewhere"));
+    inside.library().finalize().unwrap();
+    fs::rename(&tokens, &elsewhere).unwrap();
+    fs::create_dir(&tokens).unwrap();
+    for _ in 0..3 {
+        world.now_s += 40 * DAY_S;
+        let why = keeping.turn(None, world.now_s, ClockTrust::Steady).err().unwrap().to_string();
+        assert!(why.contains("does not sign now"), "{why}");
+        assert_eq!(world.key_files().len(), 1, "a ZSK was made in vain");
+    }
+    inside.library().finalize().unwrap();
+    fs::remove_dir(&tokens).unwrap();
+    fs::rename(&elsewhere, &tokens).unwrap();
+    let began = Instant::now();
+    while keeping.turn(None, world.now_s, ClockTrust::Steady).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the token is there again");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(world.key_files().len(), 2, "the next ZSK");
 }
 
 #[test]
