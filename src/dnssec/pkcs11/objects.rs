@@ -12,7 +12,7 @@ use crate::dnssec::Algorithm;
 const OBJECTS_MAX: usize = 16_384;
 /// The curve P-256 as an object identifier in DER (RFC 5480 2.1.1.1).
 const P256_PARAMS: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-/// The curve of Ed25519, likewise (RFC 8410 3); PKCS#11 3.0 6.3.5 knows it by a name too.
+/// The curve of Ed25519, likewise (RFC 8410 3); PKCS#11 3.0 knows it by a name too.
 const ED25519_PARAMS: &[u8] = b"\x06\x03\x2b\x65\x70";
 /// What stands before a point that is wrapped in an OCTET STRING, and before one that is not compressed (SEC 1 2.3.3).
 const P256_WRAP: &[u8] = b"\x04\x41\x04";

@@ -33,6 +33,8 @@ impl Trouble {
                 | RvError::ObjectHandleInvalid
                 | RvError::KeyHandleInvalid
                 | RvError::OperationActive
+                | RvError::GeneralError // what some libraries say of a token that is far and gone
+                | RvError::FunctionFailed
                 | RvError::DeviceError
                 | RvError::DeviceRemoved
                 | RvError::TokenNotPresent

@@ -92,7 +92,7 @@ impl Token {
         };
         match self.attempt(access, &work) {
             (_, Ok(done)) => Ok(done),
-            (_, Err(Trouble::Ours(TokenError::Again(why)))) if why.is_empty() => Err(lost.told(self.label(), what)),
+            (_, Err(Trouble::Ours(TokenError::Again(_)))) => Err(lost.told(self.label(), what)),
             (_, Err(trouble)) => Err(trouble.told(self.label(), what)),
         }
     }
@@ -152,8 +152,8 @@ impl Token {
         if let Some((at_ms, outcome)) = &state.attempt
             && now_ms.abs_diff(*at_ms) < ATTEMPT_MS
         {
-            // Empty: it was reached, and lost at once.
-            return Err(TokenError::Again(outcome.clone().err().unwrap_or_default()));
+            let lost = || format!("the token {:?} was lost a moment ago; it is tried to be reached anew", self.label());
+            return Err(TokenError::Again(outcome.clone().err().unwrap_or_else(lost)));
         }
         let reached = self.reach(state);
         let told = reached.as_ref().map(|_| ()).map_err(ToString::to_string);

@@ -8,7 +8,7 @@ mod served;
 mod unbound;
 mod world;
 
-pub(crate) use program::serve_until_ready;
+pub(crate) use program::{serve_until_ready, serve_while_held};
 use world::{Random, Tally, World};
 
 const YEAR_S: u64 = 365 * 86_400;

@@ -92,6 +92,11 @@ fn serve(mut command: Command) -> (Child, SocketAddr) {
     (child, facts["dns"][0].as_str().unwrap().parse().unwrap())
 }
 
+/// Starts a service that ends with what is given back.
+pub(crate) fn serve_while_held(command: Command) -> Ending {
+    Ending(serve(command).0)
+}
+
 /// Starts a service and ends it once it answers with a signed SOA.
 pub(crate) fn serve_until_ready(command: Command) {
     let (child, dns) = serve(command);
@@ -100,7 +105,7 @@ pub(crate) fn serve_until_ready(command: Command) {
 }
 
 /// Ends a child whatever becomes of its test.
-struct Ending(Child);
+pub(crate) struct Ending(Child);
 
 impl Drop for Ending {
     fn drop(&mut self) {

@@ -4,11 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::{LABEL, PIN, Token};
-use crate::keylife::serve_until_ready;
+use crate::keylife::{serve_until_ready, serve_while_held};
 use crate::peers;
 
 impl Token {
@@ -124,6 +126,25 @@ fn a_new_installation_has_its_ksk_in_the_token() {
     fs::rename(token.made(), token.home.path().join("first")).unwrap();
     let said = token.init(&[]);
     assert!(String::from_utf8_lossy(&said.stderr).contains("already") && !token.made().exists());
+}
+
+#[test]
+fn a_running_service_takes_up_what_a_command_makes_in_the_token() {
+    let Some(token) = Token::new() else { return };
+    assert!(token.init(&[]).status.success());
+    let _service = serve_while_held(token.command(&["serve", "--json"]));
+    let made = token.json(&["keys", "generate", "--role", "ksk"]);
+    let began = Instant::now();
+    loop {
+        let list = token.json(&["keys", "list"]);
+        let key = list["keys"].as_array().unwrap().iter().find(|key| key["tag"] == made["tag"]).unwrap();
+        if key["state"] == "published" {
+            assert_eq!(key["protection"], "token");
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{list}");
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[test]
