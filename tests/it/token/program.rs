@@ -158,6 +158,30 @@ fn a_new_installation_has_all_its_keys_in_the_token() {
 }
 
 #[test]
+fn two_zones_share_a_token() {
+    let Some(token) = Token::new() else { return };
+    assert!(token.init(&[]).status.success());
+    let config = token.made().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap() + "\n[[zone]]\nname = \"example.org\"\nsign = true\n";
+    fs::write(&config, text).unwrap();
+    let zone = "$TTL 60\n@ IN SOA ns host 1 3600 900 1209600 60\n@ IN NS ns\nns IN A 192.0.2.1\n";
+    fs::write(token.made().join("zones/example.org.zone"), zone).unwrap();
+    assert!(token.refused(&["serve"]).contains("callbook zone keygen"));
+    token.json(&["zone", "keygen", "example.org"]);
+    assert!(token.refused(&["zone", "keygen", "example.org"]).contains("already holds keys"));
+    for zone in ["e164.example", "example.org"] {
+        let list = token.json(&["keys", "list", "--zone", zone]);
+        assert_eq!(
+            (&list["keys"][0]["protection"], list["keys"].as_array().unwrap().len()),
+            (&"token".into(), 2),
+            "{list}"
+        );
+        assert_eq!(token.json(&["keys", "status", "--zone", zone])["notes"], Value::Array(Vec::new()));
+    }
+    serve_until_ready(token.command(&["serve", "--json"]));
+}
+
+#[test]
 fn whatever_is_wrong_with_the_token_is_told_and_no_key_is_made() {
     let Some(token) = Token::new() else { return };
     let pin = token.home.path().join("pin");

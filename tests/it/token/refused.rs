@@ -90,6 +90,12 @@ fn what_is_missing_of_a_key_is_told_and_nothing_takes_its_place() {
     let plain = source(&inside, &Dnssec::default());
     let file = make(&*plain);
     assert_eq!(keys.open(file).unwrap().id(), file);
+    // What a run that was cut off has left goes when the next key is made.
+    let coming = || Attribute::Label(b"coming Ke164.example+ksk".to_vec());
+    session.update_attributes(object(first, ObjectClass::PRIVATE_KEY), &[coming()]).unwrap();
+    assert_eq!(session.find_objects(&[coming()]).unwrap().len(), 1);
+    make(&*keys);
+    assert!(session.find_objects(&[coming()]).unwrap().is_empty());
     // A taken tag makes no key and leaves none behind.
     let before = session.find_objects(&[Attribute::Token(true)]).unwrap().len();
     let tries = AtomicUsize::new(0);
