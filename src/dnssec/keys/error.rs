@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::dnssec::life::Refused;
+use crate::dnssec::offline::OfflineError;
 #[cfg(feature = "pkcs11")]
 use crate::dnssec::pkcs11::TokenError;
 use crate::dnssec::{KeyId, SignFault};
@@ -137,6 +138,9 @@ pub enum KeyError {
     /// It cannot be sealed or opened.
     #[error(transparent)]
     Sealed(#[from] SealError),
+    /// A file of an offline KSK is not taken.
+    #[error(transparent)]
+    Offline(#[from] OfflineError),
     /// The token, or a key in it, cannot be used.
     #[cfg(feature = "pkcs11")]
     #[error(transparent)]
