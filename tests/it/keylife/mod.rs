@@ -1,7 +1,9 @@
 //! Years of key life: whatever happens, no cache ever holds a mixture that a validator would call bogus.
 
 mod away;
+mod ceremony;
 mod judge;
+mod nodes;
 mod program;
 mod sealed;
 mod served;

@@ -84,7 +84,7 @@ impl Made {
 }
 
 /// Starts a service; returns once it says where it answers.
-fn serve(mut command: Command) -> (Child, SocketAddr) {
+pub(super) fn serve(mut command: Command) -> (Child, SocketAddr) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -105,7 +105,7 @@ pub(crate) fn serve_until_ready(command: Command) {
 }
 
 /// Ends a child whatever becomes of its test.
-pub(crate) struct Ending(Child);
+pub(crate) struct Ending(pub(crate) Child);
 
 impl Drop for Ending {
     fn drop(&mut self) {
