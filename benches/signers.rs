@@ -1,10 +1,12 @@
 //! Signatures a second by each library and algorithm: what one core can sign bounds what it can deny (DNS.md 4).
 //!
-//! `cargo bench --bench signers -- [--smoke]`, with `--features aws-lc-rs` to measure that library beside ring. The rounds
-//! are interleaved, so that a busy neighbour slows all of them; what is shown is the median round and the extremes.
+//! `cargo bench --bench signers -- [--smoke]`, with `--features aws-lc-rs` to measure that library beside ring, and with
+//! `--pkcs11 MODULE TOKEN PIN_FILE` to measure a token, in which keys are made and deleted again. The rounds are interleaved,
+//! so that a busy neighbour slows all of them; what is shown is the median round and the extremes.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use callbook::dnssec::{Algorithm, ToSign, Window, ZoneSigner, by_ring, denial};
@@ -29,6 +31,8 @@ fn main() {
     let (rounds, messages) = if smoke { (3, 50) } else { (301, 200) };
     let messages: Vec<Vec<u8>> = (0..messages).map(denial_of).collect(); // all of the same length
     let mut contenders = contenders();
+    #[cfg(feature = "pkcs11")]
+    let token = token::named().inspect(|token| contenders.extend(token.contenders()));
     for _ in 0..rounds {
         for contender in &mut contenders {
             let began = Instant::now();
@@ -45,6 +49,47 @@ fn main() {
         let (name, lowest, highest) = (contender.name, us[0], us[us.len() - 1]);
         println!("{name:<24} {median:>10.2} {lowest:>10.2} {highest:>10.2} {:>12.0}", 1e6 / median);
     }
+    #[cfg(feature = "pkcs11")]
+    token.iter().for_each(token::Token::clear);
+}
+
+/// A token that is measured too.
+#[cfg(feature = "pkcs11")]
+mod token {
+    use callbook::config::{Pkcs11, TokenHolds};
+    use callbook::dnssec::keys::KeySource;
+    use callbook::dnssec::pkcs11::TokenKeys;
+    use callbook::dnssec::{Algorithm, KeyId, KeyRole};
+    use callbook::seal::Pin;
+    use callbook::wire::Name;
+
+    /// Its keys, made for this run.
+    pub(super) struct Token {
+        keys: TokenKeys,
+        made: [KeyId; 2],
+    }
+
+    /// The one that the command line names.
+    pub(super) fn named() -> Option<Token> {
+        let [module, token, pin_file] =
+            std::env::args().skip_while(|a| a != "--pkcs11").skip(1).take(3).collect::<Vec<_>>().try_into().ok()?;
+        let pkcs11 = Pkcs11 { module: module.into(), token, pin_file: Pin::of(&pin_file), holds: TokenHolds::All };
+        let keys = TokenKeys::new(&pkcs11, &Name::from_text("signers.example.").expect("a name"));
+        let made = Algorithm::ALL.map(|algorithm| keys.make(KeyRole::Zsk, algorithm, &|_| true).expect("a key"));
+        Some(Token { keys, made })
+    }
+
+    impl Token {
+        pub(super) fn contenders(&self) -> impl Iterator<Item = super::Contender> {
+            let signer = |id| self.keys.open(id).expect("a key").signer;
+            let [p256, ed25519] = self.made.map(signer);
+            [super::signing("P-256, token", p256), super::signing("Ed25519, token", ed25519)].into_iter()
+        }
+
+        pub(super) fn clear(&self) {
+            self.made.iter().for_each(|id| self.keys.forget(*id).expect("it can be deleted"));
+        }
+    }
 }
 
 fn contenders() -> Vec<Contender> {
@@ -52,14 +97,16 @@ fn contenders() -> Vec<Contender> {
     let document = |algorithm| by_ring::generate(algorithm, &random).expect("random numbers");
     let (p256, ed25519) = (document(Algorithm::EcdsaP256Sha256), document(Algorithm::Ed25519));
     let mut all = vec![
-        signing("P-256, ring", by_ring::P256Signer::from_pkcs8(&p256, &random).expect("a key")),
-        signing("Ed25519, ring", by_ring::Ed25519Signer::from_pkcs8(&ed25519).expect("a key")),
+        signing("P-256, ring", Arc::new(by_ring::P256Signer::from_pkcs8(&p256, &random).expect("a key"))),
+        signing("Ed25519, ring", Arc::new(by_ring::Ed25519Signer::from_pkcs8(&ed25519).expect("a key"))),
     ];
     #[cfg(feature = "aws-lc-rs")]
     {
         use callbook::dnssec::by_aws_lc;
-        all.push(signing("P-256, aws-lc-rs", by_aws_lc::P256Signer::from_pkcs8(&p256, &random).expect("a key")));
-        all.push(signing("Ed25519, aws-lc-rs", by_aws_lc::Ed25519Signer::from_pkcs8(&ed25519).expect("a key")));
+        let (p256, ed25519) =
+            (by_aws_lc::P256Signer::from_pkcs8(&p256, &random), by_aws_lc::Ed25519Signer::from_pkcs8(&ed25519));
+        all.push(signing("P-256, aws-lc-rs", Arc::new(p256.expect("a key"))));
+        all.push(signing("Ed25519, aws-lc-rs", Arc::new(ed25519.expect("a key"))));
     }
     let nonce = move |messages: &[Vec<u8>]| {
         let mut nonce = [0; NONCE_OCTETS];
@@ -74,7 +121,7 @@ fn contenders() -> Vec<Contender> {
     all
 }
 
-fn signing(name: &'static str, signer: impl ZoneSigner + 'static) -> Contender {
+fn signing(name: &'static str, signer: Arc<dyn ZoneSigner>) -> Contender {
     let random = SystemRandom::new();
     let run = move |messages: &[Vec<u8>]| {
         for message in messages {

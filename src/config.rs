@@ -3,6 +3,7 @@
 mod delegation;
 mod dnssec;
 mod limits;
+mod pkcs11;
 pub mod ranges;
 mod secrets;
 mod statics;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use limits::Limits;
+pub use pkcs11::{Pkcs11, TokenHolds};
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
 pub use statics::{Catalog, Notify, Secondary, Serial, Tsig, Zone};
@@ -300,7 +302,9 @@ impl Config {
              # Days until the next ZSK, or the next key that the parent knows, takes over; 0: only when asked for.\n\
              zsk_life_d = {}\nksk_life_d = {}\n\
              # Every server of the parent zone, asked for the DS; without them you confirm with: callbook keys ds --confirm TAG\nparent = [{}]\n\
-             # A file of mode 0600, or \"credential:NAME\", whose one line seals the private keys; afterwards: callbook keys seal\npassphrase_file = \"{}\"\n\n\
+             # A file of mode 0600, or \"credential:NAME\", whose one line seals the private keys; afterwards: callbook keys seal\npassphrase_file = \"{}\"\n\
+             # A token for new keys, by its maker's library, its label and the file of its PIN; holds: \"ksk\", \"all\" or \"none\" of them.\n\
+             pkcs11 = {{ module = \"{}\", token = \"{}\", pin_file = \"{}\", holds = \"{}\" }}\n\n\
              [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
              # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
@@ -326,6 +330,10 @@ impl Config {
             self.dnssec.ksk_life_d,
             list(&self.dnssec.parent),
             self.dnssec.passphrase_file,
+            self.dnssec.pkcs11.module.display(),
+            self.dnssec.pkcs11.token,
+            self.dnssec.pkcs11.pin_file,
+            self.dnssec.pkcs11.holds.as_str(),
             self.http.listen,
             self.publish.epoch_ms,
             self.publish.heartbeat_s,

@@ -21,9 +21,17 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Report, Failure> {
     if config.dns.is_encrypted() {
         Certificate::load(&config.dns.tls_cert, &config.dns.tls_key)?;
     }
-    match config.dnssec.passphrase_file.is_set().then(|| config.dnssec.passphrase_file.check()) {
-        None | Some(Ok(()) | Err(SealError::NoCredentials { .. })) => {} // the service has them, a command by hand has not
-        Some(Err(error)) => return Err(error.into()),
+    let (passphrase, pkcs11) = (&config.dnssec.passphrase_file, &config.dnssec.pkcs11);
+    let secrets = [
+        passphrase.is_set().then(|| passphrase.check()),
+        // The token itself is not asked: each wrong PIN brings it nearer to being locked.
+        pkcs11.is_set().then(|| pkcs11.pin_file.read().map(drop)),
+    ];
+    for looked in secrets.into_iter().flatten() {
+        match looked {
+            Ok(()) | Err(SealError::NoCredentials { .. }) => {} // the service has them, a command by hand has not
+            Err(error) => return Err(error.into()),
+        }
     }
     let path = args.dir.join(FILE_NAME);
     let written: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
     if !args.dir.join(FILE_NAME).exists() {
         let mut config = Config::new(APEX, HOST);
         config.dnssec.algorithm = args.algorithm.unwrap_or_default().number();
-        init::make(&args.dir, &config)?;
+        init::make(&args.dir, &config, init::Ksk::Here)?;
     }
     let mut config = Config::load(&args.dir)?;
     let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;

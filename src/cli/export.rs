@@ -110,7 +110,8 @@ pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
     })?;
     let policy = Policy::of(&Dnssec::default(), &[], zone.highest_ttl_s());
     let lock = args.passphrase_file.as_ref().map_or_else(Lock::default, |path| Lock::of(&path.display().to_string()));
-    let mut keeping = Keeping::sealed_files(&args.keys, &origin, policy, &lock);
+    let dnssec = Dnssec { passphrase_file: lock, ..Dnssec::default() };
+    let mut keeping = Keeping::configured(&args.keys, &origin, policy, &dnssec);
     let keys = match args.new_keys {
         true => keeping.begin(args.algorithm, SystemClock.now_s())?,
         false => keeping.load(SystemClock.now_s()).map(|(_, keys)| keys).map_err(|e| match e {

@@ -15,9 +15,9 @@ use crate::charter;
 use crate::cli::report::{Failure, Report};
 use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Dnssec, FILE_NAME};
-use crate::dnssec::{Algorithm, ZoneKeys, anchor};
-use crate::seal::Lock;
+use crate::config::{Config, Dnssec, FILE_NAME, Pkcs11, TokenHolds};
+use crate::dnssec::{Algorithm, ZoneKeys, anchor, keys};
+use crate::seal::{Lock, Pin};
 use crate::wire::Name;
 
 /// The file that holds the operator's first token.
@@ -50,6 +50,30 @@ pub(crate) struct InitArgs {
     /// Seal the private keys: a file of mode 0600 whose one line is the passphrase, or credential:NAME.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<String>,
+    /// The KSK is made elsewhere and never comes here: `keys request` makes the ZSKs and what the KSK is to sign.
+    #[arg(long, conflicts_with = "pkcs11_module")]
+    offline_ksk: bool,
+    /// Make keys in a PKCS#11 token: the absolute path of its maker's library.
+    #[arg(long, value_name = "FILE", requires_all = ["pkcs11_token", "pkcs11_pin_file"])]
+    pkcs11_module: Option<PathBuf>,
+    /// The token's label.
+    #[arg(long, value_name = "LABEL", requires = "pkcs11_module")]
+    pkcs11_token: Option<String>,
+    /// The token's user PIN: a file of mode 0600 whose one line it is, or credential:NAME.
+    #[arg(long, value_name = "FILE", requires = "pkcs11_module")]
+    pkcs11_pin_file: Option<String>,
+    /// Which keys are made in the token: ksk (those that the parent knows) or all.
+    #[arg(long, value_name = "WHICH", requires = "pkcs11_module", default_value = "ksk")]
+    pkcs11_holds: TokenHolds,
+}
+
+/// Where a new zone's KSK is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ksk {
+    /// Among the zone's keys.
+    Here,
+    /// On a machine without a network.
+    Offline,
 }
 
 pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
@@ -61,18 +85,35 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
     if let Some(place) = &args.passphrase_file {
         config.dnssec.passphrase_file = passphrase(place)?;
     }
-    make(&args.dir, &config)?;
+    if args.pkcs11_module.is_some() {
+        config.dnssec.pkcs11 = token(args, &config)?;
+    }
+    make(&args.dir, &config, if args.offline_ksk { Ksk::Offline } else { Ksk::Here })?;
     let keys = if args.passphrase_file.is_some() { "sealed private keys" } else { "private keys, mode 0600" };
+    let elsewhere = match &args.pkcs11_token {
+        Some(token) => format!("\n  the token {token:?}        private keys too: back it up as its maker says"),
+        None => String::new(),
+    };
     let dir = args.dir.display();
+    let (anchor, ceremony) = match args.offline_ksk {
+        false => {
+            (format!("\n  {dir}/{ANCHOR_FILE}          the trust anchor (for delv: {ANCHOR_DELV_FILE})"), String::new())
+        }
+        true => (
+            String::new(),
+            format!(
+                "  callbook keys request --dir {dir} --out request.json    then `keys answer --first` where the KSK is, and `keys accept`\n"
+            ),
+        ),
+    };
     let text = format!(
         "Made an installation in {dir} for {apex}\n\
          \n  {dir}/config.toml        settings; check them with: callbook config check --dir {dir}\n  \
          {dir}/zones/{apex}zone   edit NS and addresses before you go public\n  \
          {dir}/charter/           the rules: adapt charter.md and policy.toml\n  \
-         {dir}/keys/              {keys}: back them up offline\n  \
-         {dir}/{OPERATOR_TOKEN_FILE}     the operator's token\n  \
-         {dir}/{ANCHOR_FILE}          the trust anchor (for delv: {ANCHOR_DELV_FILE})\n\
-         \nNext:\n  callbook serve --dir {dir}\n  callbook keys ds --dir {dir}          what the parent zone must publish\n  \
+         {dir}/keys/              {keys}: back them up offline{elsewhere}\n  \
+         {dir}/{OPERATOR_TOKEN_FILE}     the operator's token{anchor}\n\
+         \nNext:\n{ceremony}  callbook serve --dir {dir}\n  callbook keys ds --dir {dir}          what the parent zone must publish\n  \
          callbook provider add NAME --token-file {dir}/{OPERATOR_TOKEN_FILE} …",
         apex = config.apex,
     );
@@ -80,15 +121,41 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
 }
 
 /// The place of a passphrase that can be used, for a configuration in another folder.
-fn passphrase(place: &str) -> Result<Lock, Failure> {
+pub(crate) fn passphrase(place: &str) -> Result<Lock, Failure> {
     let mut dnssec = Dnssec { passphrase_file: Lock::of(place), ..Dnssec::default() };
     dnssec.under(&std::env::current_dir()?);
     dnssec.passphrase_file.check()?;
     Ok(dnssec.passphrase_file)
 }
 
+/// The token of a new installation, which can be used and has no keys of this zone.
+fn token(args: &InitArgs, config: &Config) -> Result<Pkcs11, Failure> {
+    let pkcs11 = Pkcs11 {
+        module: args.pkcs11_module.clone().unwrap_or_default(),
+        token: args.pkcs11_token.clone().unwrap_or_default(),
+        pin_file: Pin::of(args.pkcs11_pin_file.as_deref().unwrap_or_default()),
+        holds: args.pkcs11_holds,
+    };
+    let mut config = Config { dnssec: Dnssec { pkcs11, ..config.dnssec.clone() }, ..config.clone() };
+    Config::parse(&config.to_file(), &args.dir.join(FILE_NAME))?;
+    config.dnssec.under(&std::env::current_dir()?);
+    let apex = apex(&config)?;
+    if let Some(id) = keys::in_configured_token(&apex, &config.dnssec)?.first() {
+        return Err(Failure::new(format!(
+            "the token {:?} holds {id} of {} already: name another token, or delete its keys with the maker's own program (or pkcs11-tool \
+             --delete-object) if nobody uses them",
+            config.dnssec.pkcs11.token, config.apex
+        )));
+    }
+    Ok(config.dnssec.pkcs11)
+}
+
+fn apex(config: &Config) -> Result<Name, Failure> {
+    Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))
+}
+
 /// Makes everything that an installation needs. Files that hold secrets are made with mode 0600 at once.
-pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
+pub(crate) fn make(dir: &Path, config: &Config, ksk: Ksk) -> Result<(), Failure> {
     Config::parse(&config.to_file(), &dir.join(FILE_NAME))?;
     if dir.join(FILE_NAME).exists() {
         return Err(Failure::new(format!(
@@ -107,11 +174,12 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
     fs::write(here.zone_file(), zone_template(config))?;
     fs::write(here.paths.charter.join("charter.md"), charter::TEXT)?;
     fs::write(here.paths.charter.join("policy.toml"), charter::POLICY_TEXT)?;
-    let apex = Name::from_text(&config.apex).map_err(|e| Failure::new(format!("apex {}: {e}", config.apex)))?;
+    let apex = apex(config)?;
     let random = SystemRandom::new();
-    let zone_keys = keeper::keeping(&here, &apex).begin(instance::algorithm(config)?, SystemClock.now_s())?;
-    for (name, text) in anchors(&apex, &zone_keys) {
-        fs::write(dir.join(name), text)?;
+    let (mut keeping, algorithm) = (keeper::keeping(&here, &apex), instance::algorithm(config)?);
+    match ksk {
+        Ksk::Here => write_anchors(dir, &apex, &keeping.begin(algorithm, SystemClock.now_s())?)?,
+        Ksk::Offline => keeping.begin_offline(algorithm)?,
     }
     let token = authority::init(&settings(&here), SystemClock.now_ms(), &random)?;
     write_secret(&dir.join(OPERATOR_TOKEN_FILE), &format!("{token}\n"))?;
@@ -124,6 +192,14 @@ pub(crate) fn make(dir: &Path, config: &Config) -> Result<(), Failure> {
 /// The trust anchor in both forms, by file.
 pub(crate) fn anchors(apex: &Name, zone_keys: &ZoneKeys) -> [(&'static str, String); 2] {
     [(ANCHOR_FILE, anchor::anchor_key(apex, zone_keys)), (ANCHOR_DELV_FILE, anchor::anchor_delv(apex, zone_keys))]
+}
+
+/// Writes the anchor files.
+pub(crate) fn write_anchors(dir: &Path, apex: &Name, zone_keys: &ZoneKeys) -> Result<(), Failure> {
+    for (name, text) in anchors(apex, zone_keys) {
+        fs::write(dir.join(name), text)?;
+    }
+    Ok(())
 }
 
 /// What the authority needs to know of an installation.

@@ -38,7 +38,7 @@ pub(crate) fn keeping(config: &Config, apex: &Name) -> Keeping {
     let text = apex.to_text();
     let of_zone = config.zone.iter().find(|zone| zone.name == text).map(|zone| &zone.parent);
     let policy = Policy::of(&config.dnssec, of_zone.unwrap_or(&config.dnssec.parent), 0);
-    Keeping::sealed_files(&config.paths.keys, apex, policy, &config.dnssec.passphrase_file)
+    Keeping::configured(&config.paths.keys, apex, policy, &config.dnssec)
 }
 
 /// A running keeper. Stops when dropped.
@@ -145,6 +145,9 @@ impl Keep {
                 }
                 turned.changes.iter().for_each(tell);
                 turned.leftovers.iter().for_each(|error| tracing::warn!(%error, "a removed key is still in its place"));
+                if asks(&turned.life) && !round.life.as_ref().is_some_and(asks) {
+                    tracing::warn!(zone = %self.apex.to_text(), "the offline KSK's signatures end soon: run `callbook keys request`");
+                }
                 if let Some(keys) = turned.keys {
                     self.keys = Arc::new(keys);
                     (self.serve)(&self.keys);
@@ -186,6 +189,11 @@ impl Keep {
         };
         Sighting { at_s: clock.now_s(), servers: servers.into_iter().map(said).collect() }
     }
+}
+
+/// Whether somebody has to see to the next ceremony of an offline KSK.
+fn asks(life: &Life) -> bool {
+    life.offline.is_some_and(|offline| offline.ask)
 }
 
 fn tell(change: &Change) {

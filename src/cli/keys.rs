@@ -1,6 +1,7 @@
 //! `keys …`: the zone's DNSSEC keys, their lives, and what the parent must publish.
 
 mod carry;
+mod offline;
 mod picture;
 mod roll;
 mod seal;
@@ -13,7 +14,8 @@ use crate::cli::report::{Failure, Report};
 use crate::cli::{InstallationArgs, keeper};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::dnssec::life::{Keeping, State};
+use crate::dnssec::keys::Protection;
+use crate::dnssec::life::{Keeping, KeyLife, Life, State};
 use crate::dnssec::{KeyRole, anchor};
 use crate::wire::Name;
 
@@ -37,6 +39,16 @@ pub(crate) enum KeysCommand {
     Seal(seal::SealArgs),
     /// Make every sealed private key in the folder plain again.
     Unseal(InstallationArgs),
+    /// Offline KSK: make the ZSKs of the months to come, and the file that says what the KSK is to sign.
+    Request(offline::RequestArgs),
+    /// Offline KSK, on the machine that has it: sign what the nodes' requests ask for.
+    Answer(offline::AnswerArgs),
+    /// Offline KSK: take the signatures in; the running service goes on with them.
+    Accept(offline::AcceptArgs),
+    /// Offline KSK: take another node's ZSKs out of the zone at once, since it was broken into.
+    DropNode(offline::DropArgs),
+    /// Offline KSK: go on with a KSK that lies among the keys here again.
+    Online(ZoneArgs),
 }
 
 /// Whose keys.
@@ -87,6 +99,11 @@ pub(crate) fn run(command: KeysCommand) -> Result<Report, Failure> {
         KeysCommand::Generate(args) => carry::generate(&args),
         KeysCommand::Seal(args) => seal::seal(&args),
         KeysCommand::Unseal(args) => seal::unseal(&args),
+        KeysCommand::Request(args) => offline::request(&args),
+        KeysCommand::Answer(args) => offline::answer(&args),
+        KeysCommand::Accept(args) => offline::accept(&args),
+        KeysCommand::DropNode(args) => offline::drop_node(&args),
+        KeysCommand::Online(args) => offline::online(&args),
     }
 }
 
@@ -125,7 +142,7 @@ fn list(args: &ZoneArgs) -> Result<Report, Failure> {
             (false, true) => "signs data",
             (false, false) => "signs nothing",
         };
-        let (state, lies) = (key.state.as_str(), keeping.protection(key.id())?.as_str());
+        let (state, lies) = (key.state.as_str(), lies(&keeping, &life, key)?);
         lines.push(format!("{:<5} {:>6}  {called:<20} {state:<13} {lies:<7} {does}", key.role.to_string(), key.tag));
         keys.push(json!({
             "role": key.role.to_string(),
@@ -138,6 +155,13 @@ fn list(args: &ZoneArgs) -> Result<Report, Failure> {
         }));
     }
     Ok(Report::done(lines.join("\n"), json!({"apex": apex.to_text(), "keys": keys})))
+}
+
+/// Where a private key is, or what protects it, in a word.
+fn lies(keeping: &Keeping, life: &Life, key: &KeyLife) -> Result<&'static str, Failure> {
+    let protection = keeping.protection(key.id())?;
+    let elsewhere = life.offline.is_some() && key.role == KeyRole::Ksk && protection == Protection::Gone;
+    Ok(if elsewhere { "offline" } else { protection.as_str() })
 }
 
 fn ds(args: &DsArgs) -> Result<Report, Failure> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Pkcs11;
 use crate::seal::Lock;
 
 /// Signatures over the number zone, and the life of its keys (docs/keys.md).
@@ -36,6 +37,8 @@ pub struct Dnssec {
     /// The file whose one line is the passphrase that seals private keys, mode 0600, or `credential:NAME` for one that
     /// systemd hands over; the authority's own keys in the same folder are sealed too. Default: none, new keys are plain.
     pub passphrase_file: Lock,
+    /// The token that holds keys. Default: none, they are files.
+    pub pkcs11: Pkcs11,
 }
 
 impl Default for Dnssec {
@@ -51,6 +54,7 @@ impl Default for Dnssec {
             rfc5011: false,
             removed_keep_d: 30,
             passphrase_file: Lock::default(),
+            pkcs11: Pkcs11::default(),
         }
     }
 }
@@ -84,14 +88,16 @@ impl Dnssec {
                 self.passphrase_file
             ));
         }
+        found.extend(self.pkcs11.mistakes());
         found
     }
 
-    /// With the passphrase's file seen from `dir`, and the folder that systemd names to a service with credentials.
+    /// With the files of passphrase and PIN seen from `dir`, and the folder that systemd names to a service with credentials.
     #[allow(clippy::disallowed_methods)] // the environment says where that folder is
     pub(crate) fn under(&mut self, dir: &Path) {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        self.passphrase_file = std::mem::take(&mut self.passphrase_file).under(dir, credentials);
+        self.passphrase_file = std::mem::take(&mut self.passphrase_file).under(dir, credentials.clone());
+        self.pkcs11.under(dir, credentials);
     }
 }
 

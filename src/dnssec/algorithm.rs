@@ -30,6 +30,14 @@ impl Algorithm {
         self as u8
     }
 
+    /// Octets of a public key in DNSKEY RDATA (RFC 6605 4, RFC 8080 3).
+    pub const fn public_octets(self) -> usize {
+        match self {
+            Self::EcdsaP256Sha256 => 64,
+            Self::Ed25519 => 32,
+        }
+    }
+
     /// The name in the registry.
     pub const fn mnemonic(self) -> &'static str {
         match self {

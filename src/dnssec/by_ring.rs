@@ -1,7 +1,10 @@
 //! Private keys in memory, used by ring.
 
 use ring::rand::SecureRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    UnparsedPublicKey,
+};
 
 use super::Algorithm;
 use super::signer::{SignFault, ZoneSigner};
@@ -14,6 +17,17 @@ pub fn generate(algorithm: Algorithm, random: &dyn SecureRandom) -> Result<Vec<u
         Algorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8(random),
     };
     document.map(|document| document.as_ref().to_vec()).map_err(|_| SignFault)
+}
+
+/// Whether a signature over `message` is that of a public key as DNSKEY RDATA carries it.
+pub fn verifies(algorithm: Algorithm, public_key: &[u8], message: &[u8], signature: &SignatureBytes) -> bool {
+    match algorithm {
+        Algorithm::EcdsaP256Sha256 => {
+            let point = [&[4], public_key].concat(); // the SEC1 octet for "uncompressed"
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
+        }
+        Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, public_key).verify(message, signature).is_ok(),
+    }
 }
 
 /// An ECDSA P-256 key.

@@ -12,7 +12,7 @@ use ring::rand::SecureRandom;
 
 pub use error::KeyError;
 pub use files::KeyFiles;
-pub use source::{KeySource, Protection};
+pub use source::{KeySource, Protection, configured, in_configured_token, in_token};
 
 use super::anchor::{DsDigest, ds_rdata};
 use super::life::{Publication, Revocation};
@@ -27,6 +27,8 @@ use crate::zone::slot::{Slot, Slots};
 pub const DNSKEY_TTL_S: u32 = 3_600;
 /// How often keys in memory are made again because their tags collide; two in 65 536 do.
 const TAG_TRIES: usize = 8;
+/// What a key signs to show that it does. No RRSIG covers octets that begin so: there is no algorithm 108.
+pub(crate) const PROOF: &[u8] = b"callbook looks whether this key signs";
 /// The REVOKE bit (RFC 5011 7).
 const REVOKE: u16 = 0x80;
 /// The types that are made of keys.
@@ -76,6 +78,11 @@ impl Key {
     pub fn id(&self) -> KeyId {
         let algorithm = Algorithm::try_from(self.signer.algorithm()).unwrap_or_default(); // signers are made of one
         KeyId { role: self.role, algorithm, tag: self.tag }
+    }
+
+    /// Whether its holder makes a signature with it now.
+    pub fn signs(&self, random: &dyn SecureRandom) -> bool {
+        self.signer.sign(random, PROOF).is_ok()
     }
 
     /// DNSKEY RDATA.

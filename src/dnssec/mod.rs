@@ -11,6 +11,9 @@ pub mod export;
 pub mod key_id;
 pub mod keys;
 pub mod life;
+pub mod offline;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod rrsig;
 pub mod signer;
 pub mod times;

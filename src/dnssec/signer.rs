@@ -1,4 +1,4 @@
-//! The seam to whatever holds a private key: a file now, PKCS#11 later.
+//! The seam to whatever holds a private key: this process, or a token.
 
 use std::sync::Arc;
 

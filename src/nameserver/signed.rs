@@ -6,9 +6,10 @@ use super::view::{Served, ZoneData};
 use super::worker::Worker;
 use crate::dnssec::keys::Key;
 use crate::dnssec::rrsig::ToSign;
-use crate::dnssec::{Window, ZoneKeys, denial};
+use crate::dnssec::{Validity, Window, ZoneKeys, denial};
 use crate::wire::answer::{Answer, Rr, Section};
 use crate::wire::{Name, Rdatas, RrType};
+use crate::zone::slot::SignatureBytes;
 use crate::zone::{RrSet, Slot, SlotsOf};
 
 /// Everything that writing one answer needs.
@@ -83,6 +84,16 @@ impl<'a> Set<'a> {
             key_tag: key.tag,
         }
     }
+
+    /// The signature of an earlier time slot that is still valid: when a key's holder is away for a while, what it signed
+    /// before goes on.
+    fn earlier(self, key: &Key, slot: Slot<'_>, now_s: u64) -> Option<(Validity, SignatureBytes)> {
+        let stamp = slot.stamp()?;
+        let validity = self.window.at(stamp.start_s.into(), self.owner.as_wire());
+        // A signature that was made for other times would not fit its own.
+        let is_good = validity.stamp(key.tag) == stamp && now_s < validity.expiration_s.into();
+        is_good.then(|| slot.read(stamp)).flatten().map(|signature| (validity, signature))
+    }
 }
 
 impl<'r> Reply<'r, '_, '_> {
@@ -136,17 +147,23 @@ impl<'r> Reply<'r, '_, '_> {
 
     fn put_rrsig_by(&mut self, key: &Key, section: Section, set: Set<'_>) -> Result<(), Stop> {
         let zone = self.zone;
-        let to_sign = set.to_sign(key, zone.apex(), self.now_s);
+        let mut to_sign = set.to_sign(key, zone.apex(), self.now_s);
         let stamp = to_sign.validity.stamp(key.tag);
         let signature = match set.slot {
             None => self.worker.sign_or_recall(key, &to_sign)?,
             Some(slot) => match slot.read(stamp) {
                 Some(signature) => signature,
-                None => {
-                    let signature = self.worker.sign(key, &to_sign)?;
-                    slot.write(stamp, &signature);
-                    signature
-                }
+                None => match self.worker.sign(key, &to_sign) {
+                    Ok(signature) => {
+                        slot.write(stamp, &signature);
+                        signature
+                    }
+                    Err(fault) => {
+                        let (validity, signature) = set.earlier(key, slot, self.now_s).ok_or(fault)?;
+                        to_sign.validity = validity;
+                        signature
+                    }
+                },
             },
         };
         let rr = Rr { owner: set.shown_owner, rr_type: RrType::RRSIG, ttl_s: set.shown_ttl_s };

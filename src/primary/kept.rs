@@ -81,8 +81,7 @@ impl Kept {
         let mut kept = Self::new(&zone.name, Source::File(zone.file.clone()), &folder(config))?;
         if zone.sign {
             let policy = Policy::of(&config.dnssec, &zone.parent, 0); // here they are read, not turned
-            kept.keys =
-                Some(Keeping::sealed_files(&config.paths.keys, &kept.name, policy, &config.dnssec.passphrase_file));
+            kept.keys = Some(Keeping::configured(&config.paths.keys, &kept.name, policy, &config.dnssec));
         }
         (kept.serial, kept.digest) = (zone.serial(), digest);
         kept.shared_with(&zone.allow_transfer, &zone.notify, zone.transfer_over_tls)

@@ -1,4 +1,4 @@
-//! Why a key cannot be sealed or opened. Each error says what to do, and none repeats a secret.
+//! Why a key cannot be sealed or opened, or a token's PIN not be read. Each error says what to do, and none repeats a secret.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,22 @@ pub enum SealError {
         "{place} holds no passphrase ({reason}): write one line of {OCTETS_MIN} to 1024 octets, such as openssl rand -base64 32 prints"
     )]
     NoSecret {
+        /// Where it was read.
+        place: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The file of a token's PIN cannot be read.
+    #[error("cannot read the PIN in {place}: {source}. Restore the file: without the PIN the token opens for nobody")]
+    PinUnreadable {
+        /// Where it should be.
+        place: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not a PIN.
+    #[error("{place} holds no PIN ({reason}): write the token's user PIN as its one line, 1 to 255 octets, mode 0600")]
+    NoPin {
         /// Where it was read.
         place: String,
         /// What does not fit.

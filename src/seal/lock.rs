@@ -11,7 +11,7 @@ use super::SealError;
 use super::error::io_at;
 use super::files;
 use super::form::{Cost, Derived, Head, Kdf, Malformed, Sealed, is_sealed};
-use super::passphrase::{Place, Stamp, is_name};
+use super::passphrase::{Place, Secret, Stamp, is_name};
 
 /// Salts of one folder that are tried: one, and two while the passphrase is being changed; the rest is room.
 const SALTS_MAX: usize = 8;
@@ -75,7 +75,7 @@ impl Lock {
 
     /// Reads the passphrase and forgets it: whether there is one that can be used.
     pub fn check(&self) -> Result<(), SealError> {
-        self.place.read().map(drop)
+        self.place.read(Secret::Passphrase).map(drop)
     }
 
     /// What a file holds: a sealed one is opened, another is given back as it is.
@@ -124,11 +124,11 @@ impl Lock {
         if beside == Beside::Others && !heads.is_empty() {
             return Err(SealError::AnotherPassphrase { folder: folder.to_owned(), place: self.to_string() });
         }
-        let stamp = self.place.stamp()?;
+        let stamp = self.place.stamp(Secret::Passphrase)?;
         if let Some((known, _)) = self.known().derived.iter().find(|(_, of)| *of == stamp) {
             return Ok(Arc::clone(known));
         }
-        let (passphrase, stamp) = self.place.read()?;
+        let (passphrase, stamp) = self.place.read(Secret::Passphrase)?;
         let derived = Arc::new(Kdf::new(self.cost)?.derive(&passphrase)?);
         self.known().keep(&derived, stamp);
         Ok(derived)
@@ -140,10 +140,10 @@ impl Lock {
         if let Some(derived) = known.find(head) {
             return Ok(Some(derived));
         }
-        if known.misfits.contains(&(head, self.place.stamp()?)) {
+        if known.misfits.contains(&(head, self.place.stamp(Secret::Passphrase)?)) {
             return Ok(None);
         }
-        let (passphrase, stamp) = self.place.read()?;
+        let (passphrase, stamp) = self.place.read(Secret::Passphrase)?;
         let derived = Arc::new(head.kdf.derive(&passphrase)?);
         if derived.head != head {
             known.misfits.truncate(SALTS_MAX - 1);

@@ -1,4 +1,4 @@
-//! Where the passphrase is read: a file for its owner alone, or a credential that systemd hands to the service.
+//! Where a passphrase or a PIN is read: a file for its owner alone, or a credential that systemd hands to the service.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,10 +13,19 @@ use super::SealError;
 pub(super) const OCTETS_MIN: usize = 12;
 /// Longer lines are other files.
 const OCTETS_MAX: usize = 1_024;
+/// A token says itself how long its PIN may be; none takes more than this.
+const PIN_OCTETS_MAX: usize = 255;
 /// What stands before the name of a credential.
 pub(super) const CREDENTIAL: &str = "credential:";
 
-/// Where a passphrase is.
+/// What the one line of a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secret {
+    Passphrase,
+    Pin,
+}
+
+/// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Nowhere,
@@ -26,8 +35,8 @@ pub(super) enum Place {
 }
 
 /// Which content of a file was read: another after every change of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
     inode: u64,
     octets: u64,
     changed: (i64, i64),
@@ -43,16 +52,17 @@ impl Place {
         }
     }
 
-    /// The passphrase, without the end of its line.
-    pub(super) fn read(&self) -> Result<(Zeroizing<Vec<u8>>, Stamp), SealError> {
-        let unreadable = |source| SealError::Unreadable { place: self.to_string(), source };
-        let path = self.path()?;
+    /// The secret, without the end of its line.
+    pub(super) fn read(&self, secret: Secret) -> Result<(Zeroizing<Vec<u8>>, Stamp), SealError> {
+        let unreadable = |source| secret.unreadable(self, source);
+        let path = self.path(secret)?;
         let file = File::open(&path).map_err(unreadable)?;
         let data = file.metadata().map_err(unreadable)?;
         // Of a credential systemd has closed the folder, and the bits show an access list that lets the service in.
         if matches!(self, Self::File(_)) && data.mode() & 0o077 != 0 {
             return Err(SealError::Open { path, mode: data.mode() & 0o7777 });
         }
+        let (octets_min, octets_max) = secret.octets();
         let mut line = Zeroizing::new(Vec::with_capacity(OCTETS_MAX + 2));
         file.take(OCTETS_MAX as u64 + 2).read_to_end(&mut line).map_err(unreadable)?;
         if line.last() == Some(&b'\n') {
@@ -61,25 +71,26 @@ impl Place {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        let no = |reason| Err(SealError::NoSecret { place: self.to_string(), reason });
+        let no = |reason| Err(secret.none(self.to_string(), reason));
         match line.len() {
             0 => no("it is empty"),
-            octets if octets < OCTETS_MIN => no("it is too short"),
-            octets if octets > OCTETS_MAX => no("it is too long"),
+            octets if octets < octets_min => no("it is too short"),
+            octets if octets > octets_max => no("it is too long"),
             _ if line.iter().any(|octet| matches!(octet, b'\n' | b'\r' | 0)) => no("it is not one line of text"),
             _ => Ok((line, Stamp::of(&data))),
         }
     }
 
     /// Which content would be read now.
-    pub(super) fn stamp(&self) -> Result<Stamp, SealError> {
-        let data = std::fs::metadata(self.path()?);
-        data.map(|data| Stamp::of(&data)).map_err(|source| SealError::Unreadable { place: self.to_string(), source })
+    pub(super) fn stamp(&self, secret: Secret) -> Result<Stamp, SealError> {
+        let data = std::fs::metadata(self.path(secret)?);
+        data.map(|data| Stamp::of(&data)).map_err(|source| secret.unreadable(self, source))
     }
 
-    fn path(&self) -> Result<PathBuf, SealError> {
+    fn path(&self, secret: Secret) -> Result<PathBuf, SealError> {
         match self {
-            Self::Nowhere => Err(SealError::NothingToSealWith),
+            Self::Nowhere if secret == Secret::Passphrase => Err(SealError::NothingToSealWith),
+            Self::Nowhere => Err(secret.none("dnssec.pkcs11.pin_file".to_owned(), "it is not set")),
             Self::File(path) => Ok(path.clone()),
             Self::Credential(name, Some(folder)) => Ok(folder.join(name)),
             Self::Credential(name, None) => Err(SealError::NoCredentials { name: name.clone() }),
@@ -92,6 +103,30 @@ impl Place {
             Self::Nowhere => Self::Nowhere,
             Self::File(path) => Self::File(dir.join(path)),
             Self::Credential(name, _) => Self::Credential(name, credentials),
+        }
+    }
+}
+
+impl Secret {
+    fn octets(self) -> (usize, usize) {
+        match self {
+            Self::Passphrase => (OCTETS_MIN, OCTETS_MAX),
+            Self::Pin => (1, PIN_OCTETS_MAX),
+        }
+    }
+
+    fn none(self, place: String, reason: &'static str) -> SealError {
+        match self {
+            Self::Passphrase => SealError::NoSecret { place, reason },
+            Self::Pin => SealError::NoPin { place, reason },
+        }
+    }
+
+    fn unreadable(self, place: &Place, source: std::io::Error) -> SealError {
+        let place = place.to_string();
+        match self {
+            Self::Passphrase => SealError::Unreadable { place, source },
+            Self::Pin => SealError::PinUnreadable { place, source },
         }
     }
 }
@@ -131,7 +166,7 @@ mod tests {
         let read = |text: &str, mode| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-            place.read().map(|(line, _)| line.to_vec()).map_err(|e| e.to_string())
+            place.read(Secret::Passphrase).map(|(line, _)| line.to_vec()).map_err(|e| e.to_string())
         };
         for text in ["a long passphrase", "a long passphrase\n", "a long passphrase\r\n"] {
             assert_eq!(read(text, 0o400).unwrap(), b"a long passphrase");
@@ -151,7 +186,9 @@ mod tests {
         }
         assert_eq!(read(&"x".repeat(1_024), 0o600).unwrap().len(), 1_024);
         fs::remove_file(&path).unwrap();
-        assert!(place.read().err().unwrap().to_string().contains("without it the sealed keys are lost"));
+        assert!(
+            place.read(Secret::Passphrase).err().unwrap().to_string().contains("without it the sealed keys are lost")
+        );
     }
 
     #[test]
@@ -162,9 +199,10 @@ mod tests {
         fs::set_permissions(&path, PermissionsExt::from_mode(0o440)).unwrap(); // as its access lists look
         let place = Place::of("credential:zone-keys");
         assert_eq!(place.to_string(), "credential:zone-keys");
-        let without = place.clone().under(dir.path(), None).read().err().unwrap().to_string();
+        let without = place.clone().under(dir.path(), None).read(Secret::Passphrase).err().unwrap().to_string();
         assert!(without.contains("CREDENTIALS_DIRECTORY"), "{without}");
-        assert_eq!(&*place.under(dir.path(), Some(dir.path().into())).read().unwrap().0, b"handed over by systemd");
+        let there = place.under(dir.path(), Some(dir.path().into()));
+        assert_eq!(&*there.read(Secret::Passphrase).unwrap().0, b"handed over by systemd");
         assert!(is_name("zone-keys") && !is_name("") && !is_name("..") && !is_name("a/b"));
     }
 }

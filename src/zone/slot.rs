@@ -71,6 +71,13 @@ impl Slot<'_> {
         (self.0[0].load(Ordering::Relaxed) == seen).then_some(signature)
     }
 
+    /// What the signature that is there was made with.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let seen = self.0[0].load(Ordering::Acquire);
+        let stamp = Stamp { start_s: (seen >> 32) as u32, key_tag: (seen >> 16) as u16 };
+        (seen & !SEQUENCE == bits(stamp) | READY).then_some(stamp)
+    }
+
     /// Stores a signature, unless another writer is at it this moment.
     pub fn write(&self, stamp: Stamp, signature: &SignatureBytes) {
         let seen = self.0[0].load(Ordering::Relaxed);
@@ -89,9 +96,7 @@ impl Slot<'_> {
 
     /// Takes over what `old` holds, for a record that stays the same when its shard is rebuilt.
     pub fn copy_from(&self, old: Slot<'_>) {
-        let seen = old.0[0].load(Ordering::Acquire);
-        let stamp = Stamp { start_s: (seen >> 32) as u32, key_tag: (seen >> 16) as u16 };
-        if let Some(signature) = old.read(stamp) {
+        if let Some((stamp, signature)) = old.stamp().and_then(|stamp| Some((stamp, old.read(stamp)?))) {
             self.write(stamp, &signature);
         }
     }
@@ -113,7 +118,8 @@ mod tests {
         let slot = slots.slot(1).unwrap();
         assert!(slot.read(STAMP).is_none());
         slot.write(STAMP, &[7; 64]);
-        assert_eq!(slot.read(STAMP), Some([7; 64]));
+        assert_eq!((slot.read(STAMP), slot.stamp()), (Some([7; 64]), Some(STAMP)));
+        assert_eq!(slots.slot(0).unwrap().stamp(), None);
         assert!(slot.read(Stamp { key_tag: 1, ..STAMP }).is_none());
         assert!(slot.read(Stamp { start_s: 1, ..STAMP }).is_none());
         assert!(slots.slot(0).unwrap().read(STAMP).is_none());

@@ -48,9 +48,10 @@ const NEVER: [(&str, &[&str], &str); 10] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 23] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("argon2", &["seal/form"], "passphrases meet keys in one place"),
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
+    ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
     ("axum", &["http", "net"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),

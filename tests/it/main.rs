@@ -21,6 +21,8 @@ mod provider;
 mod reference;
 mod register;
 mod source;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod transfer;
 mod vectors;
 mod walk;

@@ -11,7 +11,7 @@ use super::{Opened, RoleArg, ZoneArgs};
 use crate::cli::init;
 use crate::cli::report::{Failure, Report};
 use crate::config::Config;
-use crate::dnssec::keys::{KeyError, KeyFiles, bind};
+use crate::dnssec::keys::{KeyError, KeyFiles, Protection, bind, in_token};
 use crate::dnssec::life::{KeyLife, Refused, State};
 use crate::dnssec::{KeyId, KeyRole};
 use crate::wire::Name;
@@ -70,6 +70,15 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<Report, Failure> {
 pub(super) fn import(args: &ImportArgs) -> Result<Report, Failure> {
     let Opened { config, apex, mut keeping, now_s } = super::open(&args.of)?;
     let role = KeyRole::from(args.role);
+    let pkcs11 = &config.dnssec.pkcs11;
+    if pkcs11.is_set() && in_token(pkcs11.holds, role) {
+        return Err(Failure::new(format!(
+            "new {role}s are made in the token {:?}, and a key that was in a file would not be protected by it: make one there with \
+             `callbook keys generate --role {}`, or set dnssec.pkcs11.holds to keep such keys as files",
+            pkcs11.token,
+            role.as_str()
+        )));
+    }
     let foreign = |reason| KeyError::Foreign { path: args.file.clone(), reason };
     let data = std::fs::metadata(&args.file).map_err(|e| Failure::new(format!("{}: {e}", args.file.display())))?;
     if data.len() > FILE_OCTETS_MAX {
@@ -93,6 +102,13 @@ pub(super) fn export(args: &ExportArgs) -> Result<Report, Failure> {
     let life = keeping.life(now_s)?;
     let there = |key: &&KeyLife| key.tag == args.tag && key.state != State::Removed;
     let id = life.keys.iter().find(there).map(KeyLife::id).ok_or(KeyError::from(Refused::NoKey(args.tag)))?;
+    if keeping.protection(id)? == Protection::Token {
+        return Err(Failure::new(format!(
+            "{id} is in the token {:?} and never leaves it: back the token up as its maker says; to do without it, set \
+             dnssec.pkcs11.holds = \"none\" and roll the key",
+            config.dnssec.pkcs11.token
+        )));
+    }
     let files = key_files(&config, &apex);
     let document = files.document(id)?;
     let text = bind::write(&document).map_err(|why| Failure::new(format!("{id} cannot be exported: {why}")))?;

@@ -33,12 +33,12 @@ struct Tally {
 }
 
 pub(super) fn seal(args: &SealArgs) -> Result<Report, Failure> {
-    let (keys, lock) = open(&args.of.dir)?;
+    let (keys, lock, token) = open(&args.of.dir)?;
     let Some(path) = &args.new_passphrase_file else {
         let done = each(&keys, |path| seal::seal(path, &lock))?;
         let text = format!(
             "{} under the passphrase in {lock}. Keep a copy of that away from this machine and from the backups of {}: without it the \
-             keys are lost. Backups and disks that had the keys plain still have them: destroy those, or roll the keys",
+             keys are lost. Backups and disks that had the keys plain still have them: destroy those, or roll the keys{token}",
             done.in_words("sealed"),
             keys.display()
         );
@@ -49,27 +49,32 @@ pub(super) fn seal(args: &SealArgs) -> Result<Report, Failure> {
     let done = each(&keys, |path| seal::reseal(path, &lock, &new))?;
     let text = format!(
         "{} under the passphrase in {new}. Put it in the place of {lock} now: until then the service cannot start again, and one that \
-         runs makes no key. Backups open with the passphrase that they were made under: keep that as long as them",
+         runs makes no key. Backups open with the passphrase that they were made under: keep that as long as them{token}",
         done.in_words("sealed")
     );
     Ok(Report::done(text, done.as_json(&keys)))
 }
 
 pub(super) fn unseal(args: &InstallationArgs) -> Result<Report, Failure> {
-    let (keys, lock) = open(&args.dir)?;
+    let (keys, lock, token) = open(&args.dir)?;
     let done = each(&keys, |path| seal::unseal(path, &lock))?;
     let text = format!(
-        "{}. Whoever can read them can sign in the zone's name. Take dnssec.passphrase_file out of config.toml, or new keys are sealed",
+        "{}. Whoever can read them can sign in the zone's name. Take dnssec.passphrase_file out of config.toml, or new keys are sealed{token}",
         done.in_words("unsealed")
     );
     Ok(Report::done(text, done.as_json(&keys)))
 }
 
-/// The folder of the keys and the passphrase, which must be there.
-fn open(dir: &Path) -> Result<(PathBuf, Lock), Failure> {
+/// The folder of the keys, the passphrase, which must be there, and what is to be said of a token.
+fn open(dir: &Path) -> Result<(PathBuf, Lock, String), Failure> {
     let config = Config::load(dir)?;
     config.dnssec.passphrase_file.check()?;
-    Ok((config.paths.keys, config.dnssec.passphrase_file))
+    let pkcs11 = &config.dnssec.pkcs11;
+    let token = match pkcs11.is_set() {
+        true => format!(". Keys in the token {:?} are as they were: no passphrase reaches them", pkcs11.token),
+        false => String::new(),
+    };
+    Ok((config.paths.keys, config.dnssec.passphrase_file, token))
 }
 
 /// Does it to each private key in the folder, until a look at all of them finds nothing to be done.

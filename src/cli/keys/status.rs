@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Opened, ZoneArgs, picture};
 use crate::cli::report::{Failure, Report};
 use crate::clock::rfc3339;
+use crate::dnssec::KeyRole;
 use crate::dnssec::keys::Protection;
 use crate::dnssec::life::{Actor, KeyLife, State, Wait};
 
@@ -36,28 +37,31 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
     }
     let mut lines = vec![headline(&waits, &apex), String::new()];
     for key in &life.keys {
-        let lies = keeping.protection(key.id())?;
-        lines.push(format!(
-            "{:<4} {:>5}  {}, {}",
-            key.role.to_string(),
-            key.tag,
-            state_line(key, now_s),
-            lies.as_str()
-        ));
+        let lies = super::lies(&keeping, &life, key)?;
+        lines.push(format!("{:<4} {:>5}  {}, {lies}", key.role.to_string(), key.tag, state_line(key, now_s)));
         let of_key = waits.iter().filter(|wait| wait.key == Some(key.id()));
         lines.extend(of_key.map(|wait| format!("            waits until {}", wait_line(wait, now_s))));
     }
     let of_zone = waits.iter().filter(|wait| wait.key.is_none());
-    lines.extend(of_zone.map(|wait| format!("asked for: {}", wait.what)));
+    lines.extend(of_zone.map(|wait| match life.offline {
+        Some(_) => format!("\n{}", wait_line(wait, now_s)),
+        None => format!("asked for: {}", wait.what),
+    }));
     if let Some(seen) = &life.parent {
         lines.push(format!("\nparent, {}:", moment(seen.at_s, now_s)));
         lines.extend(seen.servers.iter().map(|line| format!("  {line}")));
     }
     let mut notes = Vec::new();
-    for id in &strangers {
-        notes.push(format!(
-            "there is a file of {id} that nobody uses: delete it, or take it in with `callbook keys import`"
-        ));
+    // What was made ahead for an offline KSK waits for its day.
+    for id in strangers.iter().filter(|id| life.offline.is_none() || id.role != KeyRole::Zsk) {
+        notes.push(match keeping.protection(*id)? {
+            Protection::Token => {
+                format!("{id} is in the token and nobody uses it: delete it with the maker's own program")
+            }
+            _ => format!(
+                "there is a file of {id} that nobody uses: delete it, or take it in with `callbook keys import`"
+            ),
+        });
     }
     if let Some(found) = life.algorithm().filter(|found| found.number() != config.dnssec.algorithm) {
         notes.push(format!(
@@ -67,8 +71,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
     }
     let mut keys = Vec::new();
     for key in &life.keys {
-        let lies = keeping.protection(key.id())?;
-        if lies == Protection::Plain && config.dnssec.passphrase_file.is_set() {
+        let lies = super::lies(&keeping, &life, key)?;
+        if lies == Protection::Plain.as_str() && config.dnssec.passphrase_file.is_set() {
             notes.push(format!("{} is not sealed: run callbook keys seal", key.id()));
         }
         keys.push(of_key(key, lies, &waits));
@@ -78,7 +82,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Report, Failure> {
         "apex": apex,
         "next_actor": next_actor(&waits).as_str(),
         "keys": keys,
-        "asked": waits.iter().filter(|wait| wait.key.is_none()).map(of_wait).collect::<Vec<_>>(),
+        "asked": waits.iter().filter(|wait| wait.key.is_none() && life.offline.is_none()).map(of_wait).collect::<Vec<_>>(),
+        "offline": life.offline.map(|offline| json!({"signed_until_s": offline.signed_until_s, "ask": offline.ask})),
         "algorithm_roll_to": life.target.map(crate::dnssec::Algorithm::number),
         "parent": life.parent.as_ref().map(|seen| json!({"at_s": seen.at_s, "servers": seen.servers})),
         "notes": notes,
@@ -140,13 +145,13 @@ fn of_wait(wait: &Wait) -> Value {
     json!({"for": wait.what, "until_s": wait.until_s, "actor": wait.who.as_str()})
 }
 
-fn of_key(key: &KeyLife, lies: Protection, waits: &[Wait]) -> Value {
+fn of_key(key: &KeyLife, lies: &str, waits: &[Wait]) -> Value {
     json!({
         "role": key.role.to_string(),
         "tag": key.tag,
         "algorithm": key.algorithm.number(),
         "state": key.state.as_str(),
-        "protection": lies.as_str(),
+        "protection": lies,
         "since_s": key.since_s,
         "created_s": key.created_s,
         "published_s": key.published_s,

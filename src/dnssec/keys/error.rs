@@ -4,6 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::dnssec::life::Refused;
+use crate::dnssec::offline::OfflineError;
+#[cfg(feature = "pkcs11")]
+use crate::dnssec::pkcs11::TokenError;
 use crate::dnssec::{KeyId, SignFault};
 use crate::seal::SealError;
 
@@ -121,12 +124,27 @@ pub enum KeyError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A key that is in use makes no signature now.
+    #[error(
+        "{key} does not sign now: its token is away, or the system gives no random numbers. Nothing goes on until it does"
+    )]
+    Silent {
+        /// The key.
+        key: KeyId,
+    },
     /// No free tag was found, or no random numbers.
     #[error("a key could not be made: {0}")]
     Fault(#[from] SignFault),
     /// It cannot be sealed or opened.
     #[error(transparent)]
     Sealed(#[from] SealError),
+    /// A file of an offline KSK is not taken.
+    #[error(transparent)]
+    Offline(#[from] OfflineError),
+    /// The token, or a key in it, cannot be used.
+    #[cfg(feature = "pkcs11")]
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// What was asked for is not possible now.
     #[error(transparent)]
     Refused(#[from] Refused),

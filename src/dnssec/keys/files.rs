@@ -25,6 +25,8 @@ const PEM_END: &str = "-----END PRIVATE KEY-----";
 const FILE_OCTETS_MAX: u64 = 16 * 1_024;
 /// So much of a file tells whether it is sealed.
 const HEAD_OCTETS: u64 = 32;
+/// What the name of a key's file ends with.
+const ENDING: &str = ".p8";
 /// The folder of keys that the zone no longer needs.
 const ASIDE: &str = "removed";
 
@@ -84,6 +86,11 @@ impl KeyFiles {
         from_pem(&pem).map_err(|reason| KeyError::Garbage { path, reason })
     }
 
+    /// Whether the file of a key is in its place.
+    pub fn has(&self, id: KeyId) -> bool {
+        self.path(id).exists()
+    }
+
     fn path(&self, id: KeyId) -> PathBuf {
         self.dir.join(file_name(&self.apex, id))
     }
@@ -113,12 +120,12 @@ impl KeySource for KeyFiles {
     }
 
     fn list(&self) -> Result<Vec<(KeyId, u64)>, KeyError> {
-        let prefix = format!("K{}+", apex_text(&self.apex));
+        let prefix = name_prefix(&self.apex);
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir).map_err(io_at(&self.dir))? {
             let path = entry.map_err(io_at(&self.dir))?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            let Some(id) = name.strip_prefix(&prefix).and_then(key_id) else { continue };
+            let Some(id) = name.strip_prefix(&prefix).and_then(file_id) else { continue };
             let changed = fs::metadata(&path).and_then(|data| data.modified()).map_err(io_at(&path))?;
             found.push((id, changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())));
         }
@@ -170,7 +177,7 @@ pub fn all_in(dir: &Path) -> Result<Vec<(PathBuf, Option<Name>)>, KeyError> {
             let path = entry.map_err(io_at(&folder))?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             let Some((apex, rest)) = name.strip_prefix('K').and_then(|name| name.split_once('+')) else { continue };
-            if key_id(rest).is_some() {
+            if file_id(rest).is_some() {
                 let apex = Name::from_text(&format!("{apex}.")).ok();
                 found.push((path, apex));
             }
@@ -182,7 +189,17 @@ pub fn all_in(dir: &Path) -> Result<Vec<(PathBuf, Option<Name>)>, KeyError> {
 
 /// The name of a key's file.
 pub fn file_name(apex: &Name, id: KeyId) -> String {
-    format!("K{}+{:03}+{:05}.{}.p8", apex_text(apex), id.algorithm.number(), id.tag, id.role.as_str())
+    key_name(apex, id) + ENDING
+}
+
+/// The name of a key, wherever it lies: `K<apex>+<algorithm>+<tag>.<ksk|zsk|csk>`.
+pub(crate) fn key_name(apex: &Name, id: KeyId) -> String {
+    format!("{}{:03}+{:05}.{}", name_prefix(apex), id.algorithm.number(), id.tag, id.role.as_str())
+}
+
+/// What the names of all keys of a zone begin with.
+pub(crate) fn name_prefix(apex: &Name) -> String {
+    format!("K{}+", apex_text(apex))
 }
 
 /// The apex as it stands in names of files.
@@ -190,12 +207,15 @@ pub(crate) fn apex_text(apex: &Name) -> String {
     apex.to_text().trim_end_matches('.').replace('/', "\\047")
 }
 
-/// Reads `<algorithm>+<tag>.<role>.p8`.
-fn key_id(rest: &str) -> Option<KeyId> {
+/// Reads `<algorithm>+<tag>.<role>`, what follows [`name_prefix`].
+pub(crate) fn key_id(rest: &str) -> Option<KeyId> {
     let (algorithm, rest) = rest.split_once('+')?;
     let (tag, role) = rest.split_once('.')?;
-    let role = role.strip_suffix(".p8")?.parse().ok()?;
-    Some(KeyId { role, algorithm: algorithm.parse().ok()?, tag: tag.parse().ok()? })
+    Some(KeyId { role: role.parse().ok()?, algorithm: algorithm.parse().ok()?, tag: tag.parse().ok()? })
+}
+
+fn file_id(rest: &str) -> Option<KeyId> {
+    key_id(rest.strip_suffix(ENDING)?)
 }
 
 /// The document in a PEM block; the error says what does not fit.

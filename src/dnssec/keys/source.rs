@@ -1,8 +1,15 @@
-//! The seam to where private keys lie: files today, sealed or not; a security module or an offline key can stand
-//! behind it.
+//! The seam to where private keys lie: in files, sealed or not, in a token, or in both.
 
-use super::{Key, KeyError};
+use std::path::Path;
+
+use ring::rand::SystemRandom;
+
+use super::{Key, KeyError, KeyFiles};
+use crate::config::{Dnssec, TokenHolds};
+#[cfg(feature = "pkcs11")]
+use crate::dnssec::pkcs11::{SplitKeys, TokenKeys};
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
+use crate::wire::Name;
 
 /// What protects a private key where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +18,8 @@ pub enum Protection {
     Plain,
     /// A passphrase.
     Sealed,
+    /// A PKCS#11 token, which it does not leave.
+    Token,
     /// It is not there any more.
     Gone,
 }
@@ -21,6 +30,7 @@ impl Protection {
         match self {
             Self::Plain => "plain",
             Self::Sealed => "sealed",
+            Self::Token => "token",
             Self::Gone => "gone",
         }
     }
@@ -47,4 +57,34 @@ pub trait KeySource: Send {
 
     /// Deletes a key that was put aside. That it is gone already is no error.
     fn forget(&self, id: KeyId) -> Result<(), KeyError>;
+}
+
+/// Where a configuration says that the keys of a zone are: in files in `dir`, and in a token if there is one.
+pub fn configured(dir: &Path, apex: &Name, dnssec: &Dnssec) -> Box<dyn KeySource> {
+    let files = KeyFiles::new(dir, apex, Box::new(SystemRandom::new())).sealed_with(&dnssec.passphrase_file);
+    #[cfg(feature = "pkcs11")]
+    if dnssec.pkcs11.is_set() {
+        return Box::new(SplitKeys::new(files, TokenKeys::new(&dnssec.pkcs11, apex), dnssec.pkcs11.holds));
+    }
+    // Without the feature no configuration with a token passes its check.
+    Box::new(files)
+}
+
+/// The keys of a zone that the configured token holds, if there is one.
+pub fn in_configured_token(apex: &Name, dnssec: &Dnssec) -> Result<Vec<KeyId>, KeyError> {
+    #[cfg(feature = "pkcs11")]
+    if dnssec.pkcs11.is_set() {
+        return Ok(TokenKeys::new(&dnssec.pkcs11, apex).list()?.into_iter().map(|(id, _)| id).collect());
+    }
+    let _none = (apex, dnssec);
+    Ok(Vec::new())
+}
+
+/// Whether new keys of a role are made in the token.
+pub fn in_token(holds: TokenHolds, role: KeyRole) -> bool {
+    match holds {
+        TokenHolds::Ksk => role.is_entry(),
+        TokenHolds::All => true,
+        TokenHolds::None => false,
+    }
 }

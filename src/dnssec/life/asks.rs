@@ -24,6 +24,12 @@ pub enum Refused {
     /// There is a stand-by key.
     #[error("{0} stands by already: one of each role is enough, and more would make the DNSKEY answer large")]
     StandsBy(KeyId),
+    /// The KSK is elsewhere.
+    #[error(
+        "the KSK is offline, and keys follow what it has signed: ask for another ZSK with `callbook keys request --replace`, and \
+         for another KSK with `callbook keys answer --next` where it is. Another algorithm needs the KSK here: `callbook keys online`"
+    )]
+    Offline,
     /// The tag is taken.
     #[error("the zone has or had a key with this tag: use another key, since tags tell keys apart")]
     TagTaken,
@@ -32,6 +38,9 @@ pub enum Refused {
 impl Life {
     /// Asks for a roll.
     pub fn ask(&mut self, roll: Roll, urgency: Urgency, now_s: u64) -> Result<(), Refused> {
+        if self.offline.is_some() {
+            return Err(Refused::Offline);
+        }
         let has_zsk = self.keys.iter().any(|key| key.role == KeyRole::Zsk && key.is_out());
         match roll {
             Roll::Zsk if !has_zsk => return Err(Refused::NoZsk),
@@ -81,6 +90,9 @@ impl Life {
 
     /// Whether a stand-by key may be made or taken in.
     pub fn may_stand_by(&self, role: KeyRole) -> Result<(), Refused> {
+        if self.offline.is_some() {
+            return Err(Refused::Offline);
+        }
         let waits = |state| matches!(state, State::Generated | State::Published | State::Ready);
         let standing = self.keys.iter().find(|key| key.role == role && waits(key.state) && !key.compromised);
         standing.map_or(Ok(()), |key| Err(Refused::StandsBy(key.id())))

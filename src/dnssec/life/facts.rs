@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::follow::Offline;
 use super::sighting::Seen;
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
 
@@ -167,6 +168,9 @@ pub struct Life {
     /// What the parent's servers said the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Seen>,
+    /// The KSK is not here: keys follow a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature is serde's

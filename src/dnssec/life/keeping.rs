@@ -5,18 +5,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 
 use super::facts::{Life, State};
 use super::policy::{Policy, Structure};
 use super::publication::Publication;
-use super::record::RecordFile;
+use super::record::{Locked, RecordFile};
 use super::sighting::Sighting;
 use super::step::{Change, ClockTrust};
-use crate::dnssec::keys::{Key, KeyError, KeyFiles, KeySource, Protection, ZoneKeys};
+use crate::config::Dnssec;
+use crate::dnssec::keys::{self, Key, KeyError, KeyFiles, KeySource, Protection, ZoneKeys};
+use crate::dnssec::offline::{OfflineError, Schedule, ScheduleFile};
 use crate::dnssec::{Algorithm, KeyId, KeyRole};
-use crate::seal::Lock;
 use crate::wire::Name;
 
 /// Keys made in one turn: a roll of the algorithm needs two.
@@ -25,13 +27,17 @@ const MADE_MAX: usize = 4;
 /// One zone's keys and their record.
 pub struct Keeping {
     dir: PathBuf,
-    apex: Name,
-    policy: Policy,
-    record: RecordFile,
-    source: Box<dyn KeySource>,
+    pub(super) apex: Name,
+    pub(super) policy: Policy,
+    pub(super) record: RecordFile,
+    pub(super) schedules: ScheduleFile,
+    pub(super) source: Box<dyn KeySource>,
     opened: Vec<Key>,
-    served: Option<Publication>,
+    served: Option<(Publication, Days)>,
 }
+
+/// The days of a set of keys that was signed elsewhere; without, what is served holds until it changes.
+type Days = Option<(u64, u64)>;
 
 /// What came of a turn.
 pub struct Turned {
@@ -52,16 +58,15 @@ impl Keeping {
         Self::new(dir, apex, policy, Box::new(source))
     }
 
-    /// The same, sealed if there is a passphrase.
-    pub fn sealed_files(dir: &Path, apex: &Name, policy: Policy, lock: &Lock) -> Self {
-        let source = KeyFiles::new(dir, apex, Box::new(SystemRandom::new())).sealed_with(lock);
-        Self::new(dir, apex, policy, Box::new(source))
+    /// The same, where the configuration says that keys are: sealed if there is a passphrase, in a token if there is one.
+    pub fn configured(dir: &Path, apex: &Name, policy: Policy, dnssec: &Dnssec) -> Self {
+        Self::new(dir, apex, policy, keys::configured(dir, apex, dnssec))
     }
 
     /// The keys of `apex` from elsewhere, with their record in `dir`.
     pub fn new(dir: &Path, apex: &Name, policy: Policy, source: Box<dyn KeySource>) -> Self {
-        let (dir, record) = (dir.to_owned(), RecordFile::new(dir, apex));
-        Self { dir, apex: *apex, policy, record, source, opened: Vec::new(), served: None }
+        let (record, schedules) = (RecordFile::new(dir, apex), ScheduleFile::new(dir, apex));
+        Self { dir: dir.to_owned(), apex: *apex, policy, record, schedules, source, opened: Vec::new(), served: None }
     }
 
     /// The policy.
@@ -76,11 +81,7 @@ impl Keeping {
 
     /// Makes the first keys of a new zone and records them. There must be none.
     pub fn begin(&mut self, algorithm: Algorithm, now_s: u64) -> Result<ZoneKeys, KeyError> {
-        fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
-        let held = self.record.lock()?;
-        if !self.source.list()?.is_empty() || self.record.read()?.is_some() {
-            return Err(KeyError::Exists { dir: self.dir.clone(), apex: self.apex.to_text() });
-        }
+        let held = self.begin_new()?;
         let roles: &[KeyRole] = match self.policy.structure {
             Structure::KskZsk => &[KeyRole::Ksk, KeyRole::Zsk],
             Structure::Csk => &[KeyRole::Csk],
@@ -95,18 +96,62 @@ impl Keeping {
         self.build(&life.publication())
     }
 
+    /// The right to make the first keys of a zone.
+    pub(super) fn begin_new(&self) -> Result<Locked, KeyError> {
+        fs::create_dir_all(&self.dir).map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
+        let held = self.record.lock()?;
+        if !self.source.list()?.is_empty() || self.record.read()?.is_some() {
+            return Err(KeyError::Exists { dir: self.dir.clone(), apex: self.apex.to_text() });
+        }
+        Ok(held)
+    }
+
     /// Reads facts and keys, and changes nothing.
     pub fn load(&mut self, now_s: u64) -> Result<(Life, ZoneKeys), KeyError> {
-        let life = self.life(now_s)?;
-        let keys = self.build(&life.publication())?;
+        let (life, schedule) = self.standing(now_s)?;
+        let keys = match (&schedule, life.offline) {
+            (Some(schedule), _) => self.build_due(schedule, now_s)?,
+            (None, Some(_)) => return Err(OfflineError::NothingSigned.into()),
+            (None, None) => self.build(&life.publication())?,
+        };
         Ok((life, keys))
     }
 
-    /// Reads the facts, and changes nothing. Without a record they follow from the keys that are there.
+    /// Reads the facts, and changes nothing. Without a record they follow from the schedule or the keys that are there.
     pub fn life(&self, now_s: u64) -> Result<Life, KeyError> {
-        if let Some(life) = self.record.read()? {
-            return Ok(life);
+        self.standing(now_s).map(|(life, _)| life)
+    }
+
+    /// The facts, and the schedule if the KSK is offline and has signed one.
+    pub(super) fn standing(&self, now_s: u64) -> Result<(Life, Option<Arc<Schedule>>), KeyError> {
+        let (life, schedule) = self.found(now_s)?;
+        match life.offline.is_some_and(|offline| offline.signed_until_s.is_some()) && schedule.is_none() {
+            true => Err(OfflineError::NoSchedule { path: self.schedules.path().to_owned() }.into()),
+            false => Ok((life, schedule)),
         }
+    }
+
+    /// The same, also where the schedule is missing that should be there.
+    pub(super) fn found(&self, now_s: u64) -> Result<(Life, Option<Arc<Schedule>>), KeyError> {
+        let recorded = self.record.read()?;
+        if let Some(life) = recorded.as_ref().filter(|life| life.offline.is_none()) {
+            return Ok((life.clone(), None));
+        }
+        let schedule = self.schedules.read()?;
+        match (recorded, schedule) {
+            (Some(life), schedule) => Ok((life, schedule)),
+            (None, Some(schedule)) => {
+                let due = schedule.at(now_s)?;
+                let mut life = Life::offline(due.signer.algorithm);
+                life.follow(&due, &self.policy, None, now_s, ClockTrust::Steady);
+                Ok((life, Some(schedule)))
+            }
+            (None, None) => self.adopted(now_s).map(|life| (life, None)),
+        }
+    }
+
+    /// The facts that follow from the keys that are there.
+    fn adopted(&self, now_s: u64) -> Result<Life, KeyError> {
         let (dir, apex) = (self.dir.clone(), self.apex.to_text());
         let files = self.source.list()?;
         if files.is_empty() {
@@ -126,12 +171,16 @@ impl Keeping {
     pub fn turn(&mut self, sighting: Option<&Sighting>, now_s: u64, clock: ClockTrust) -> Result<Turned, KeyError> {
         let held = self.record.lock()?;
         let recorded = self.record.read()?;
-        let mut life = match &recorded {
-            Some(life) => life.clone(),
-            None => self.life(now_s)?,
-        };
+        let (mut life, schedule) = self.standing(now_s)?;
+        if let Some(schedule) = schedule {
+            return self.turn_by(&schedule, life, recorded.as_ref(), sighting, now_s, clock, &held);
+        }
         let mut step = life.step(&self.policy, sighting, now_s, clock);
         let mut changes = std::mem::take(&mut step.changes);
+        let publication = life.publication();
+        if step.wanted.is_some() || self.served.as_ref().is_none_or(|(served, _)| *served != publication) {
+            self.look_whether_all_sign(&life.publication())?;
+        }
         for _ in 0..MADE_MAX {
             let Some((role, algorithm)) = step.wanted else { break };
             let id = self.source.make(role, algorithm, &|tags| life.tag_is_free(tags))?;
@@ -140,14 +189,47 @@ impl Keeping {
             changes.append(&mut step.changes);
         }
         let publication = life.publication();
-        let is_new = self.served.as_ref() != Some(&publication);
+        let is_new = self.served.as_ref().is_none_or(|(served, days)| days.is_some() || *served != publication);
         let keys = if is_new { Some(self.build(&publication)?) } else { None };
         if recorded.as_ref() != Some(&life) {
             self.record.write(&life, &held)?;
         }
         let leftovers = if is_new || !changes.is_empty() { self.tidy(&life, &changes) } else { Vec::new() };
+        self.served = Some((publication, None));
+        Ok(Turned { life, changes, keys, leftovers })
+    }
+
+    /// The same where the KSK is offline: the schedule says what is served, and only the parent's DS is news.
+    #[allow(clippy::too_many_arguments)] // those of a turn, and what it has read
+    fn turn_by(
+        &mut self,
+        schedule: &Schedule,
+        mut life: Life,
+        recorded: Option<&Life>,
+        sighting: Option<&Sighting>,
+        now_s: u64,
+        clock: ClockTrust,
+        held: &Locked,
+    ) -> Result<Turned, KeyError> {
+        let due = schedule.at(now_s)?;
+        let changes = life.follow(&due, &self.policy, sighting, now_s, clock);
+        // The same keys for other days have other signatures.
+        let publication = (due.set.publication(Some(due.signer)), Some((due.set.from_s, due.set.until_s)));
+        let is_new = self.served.as_ref() != Some(&publication);
+        let keys = if is_new { Some(self.build_due(schedule, now_s)?) } else { None };
+        if recorded != Some(&life) {
+            self.record.write(&life, held)?;
+        }
+        let leftovers = if is_new || !changes.is_empty() { self.tidy(&life, &changes) } else { Vec::new() };
         self.served = Some(publication);
         Ok(Turned { life, changes, keys, leftovers })
+    }
+
+    /// What a schedule has served now.
+    pub(super) fn build_due(&mut self, schedule: &Schedule, now_s: u64) -> Result<ZoneKeys, KeyError> {
+        let due = schedule.at(now_s)?;
+        let (opened, source) = (&mut self.opened, &self.source);
+        due.set.to_serve(&self.apex, schedule.dnskey_ttl_s, due.signer, &mut |id| open(opened, &**source, id))
     }
 
     /// Changes facts beside a running service, which takes them up with its next turn; `change` may make keys.
@@ -176,14 +258,19 @@ impl Keeping {
 
     fn build(&mut self, publication: &Publication) -> Result<ZoneKeys, KeyError> {
         let (opened, source) = (&mut self.opened, &self.source);
-        ZoneKeys::build(&self.apex, publication, self.policy.dnskey_ttl_s, |id| {
-            if let Some(key) = opened.iter().find(|key| key.id() == id) {
-                return Ok(key.clone());
-            }
-            let key = source.open(id)?;
-            opened.push(key.clone());
-            Ok(key)
-        })
+        ZoneKeys::build(&self.apex, publication, self.policy.dnskey_ttl_s, |id| open(opened, &**source, id))
+    }
+
+    /// Other keys need other signatures over them: whoever cannot make one now, a token that is away, keeps everything as it
+    /// is, for what was signed before would go with it. Keys that are not open yet show it when they are opened.
+    fn look_whether_all_sign(&self, publication: &Publication) -> Result<(), KeyError> {
+        let random = SystemRandom::new();
+        let Publication { key_signers, cds_signers, data_signers, .. } = publication;
+        let needed = |key: &Key| [key_signers, cds_signers, data_signers].iter().any(|ids| ids.contains(&key.id()));
+        match self.opened.iter().find(|key| needed(key) && !key.signs(&random)) {
+            Some(key) => Err(KeyError::Silent { key: key.id() }),
+            None => Ok(()),
+        }
     }
 
     /// What left the zone is put aside, and after a while deleted.
@@ -200,6 +287,16 @@ impl Keeping {
         self.opened.retain(|key| !removed.contains(&key.id()));
         leftovers
     }
+}
+
+/// A key that was opened before, or is now.
+fn open(opened: &mut Vec<Key>, source: &dyn KeySource, id: KeyId) -> Result<Key, KeyError> {
+    if let Some(key) = opened.iter().find(|key| key.id() == id) {
+        return Ok(key.clone());
+    }
+    let key = source.open(id)?;
+    opened.push(key.clone());
+    Ok(key)
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@
 
 mod algorithm_roll;
 mod asks;
+mod ceremony;
 mod facts;
+mod follow;
 mod keeping;
 mod policy;
 mod publication;
@@ -28,7 +30,9 @@ mod tracks;
 mod waits;
 
 pub use asks::Refused;
+pub use ceremony::{Accepted, Wanted};
 pub use facts::{Ask, KeyLife, Life, Roll, State, TwoAlgorithms, Urgency};
+pub use follow::Offline;
 pub use keeping::{Keeping, Turned};
 pub use policy::{ADD_HOLD_DOWN_S, ParentNews, Pinned, Policy, REVOKED_S, SAFETY_S, Structure};
 pub use publication::{Publication, Revocation};

@@ -72,7 +72,7 @@ impl Life {
 
     /// Begins waits anew whose beginning lies in the future, and all of them when the clock was set. That is always safe:
     /// what has been so for a while is so now.
-    fn mistrust(&mut self, policy: &Policy, now_s: u64, clock: ClockTrust) {
+    pub(super) fn mistrust(&mut self, policy: &Policy, now_s: u64, clock: ClockTrust) {
         let tolerated_s = now_s + policy.safety_s / 2;
         let anew = |at_s: &mut u64| {
             if clock == ClockTrust::Stepped || *at_s > tolerated_s {
@@ -88,7 +88,7 @@ impl Life {
     }
 
     /// Remembers the highest TTL for as long as it may be cached.
-    fn measure_ttl(&mut self, policy: &Policy, now_s: u64) {
+    pub(super) fn measure_ttl(&mut self, policy: &Policy, now_s: u64) {
         if policy.data_ttl_s >= self.data_ttl_s {
             (self.data_ttl_s, self.data_ttl_lowered_s) = (policy.data_ttl_s, None);
             return;

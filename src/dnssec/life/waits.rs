@@ -1,6 +1,7 @@
 //! What each key waits for, until when, and who must act next: for people, and for the one who steps the machine.
 
 use super::facts::{KeyLife, Life, Roll, State, Urgency};
+use super::follow::Offline;
 use super::policy::{ParentNews, Pinned, Policy};
 use crate::dnssec::{KeyId, KeyRole};
 
@@ -51,6 +52,7 @@ impl Life {
     /// Everything that is waited for, key by key and then of the zone.
     pub fn waits(&self, policy: &Policy) -> Vec<Wait> {
         let mut waits: Vec<Wait> = self.keys.iter().filter_map(|key| self.wait_of(key, policy)).collect();
+        waits.extend(self.offline.iter().map(|offline| wait_for_ceremony(*offline)));
         waits.extend(self.asks.iter().filter_map(|ask| self.wait_of_ask(ask.roll, ask.urgency)));
         waits
     }
@@ -74,6 +76,10 @@ impl Life {
             State::Ready => None, // a stand-by, or the key that it replaces is waited for
             State::Submitted => Some(self.wait_for_parent(key, policy)),
             State::Active => self.wait_in_use(key, policy),
+            State::Retired if key.role.is_entry() => {
+                let what = "a response leaves it out: `callbook keys request`, before the next ceremony";
+                Some(wait(key, what, None, Actor::Nobody))
+            }
             State::Retired => Some(time("its signatures leave the caches", after(data_wait_s))),
             State::Revoked => Some(time("resolvers that pin it see it revoked", after(policy.revoked_wait_s()))),
             State::PostSigning => Some(time("DNSKEY RRsets with it leave the caches", after(policy.key_wait_s()))),
@@ -136,7 +142,11 @@ impl Life {
             KeyRole::Zsk => (policy.zsk_life_s, policy.key_wait_s()),
             _ => (policy.ksk_life_s, policy.entry_wait_s()),
         };
-        if life_s == 0 || self.target.is_some() || (key.role.is_entry() && self.submitted().is_some()) {
+        if self.offline.is_some()
+            || life_s == 0
+            || self.target.is_some()
+            || (key.role.is_entry() && self.submitted().is_some())
+        {
             return None;
         }
         let due_s = key.since_s.saturating_add(life_s);
@@ -164,6 +174,18 @@ impl Life {
         };
         Some(Wait { key: None, what, until_s: None, who })
     }
+}
+
+fn wait_for_ceremony(offline: Offline) -> Wait {
+    let (key, until_s) = (None, offline.signed_until_s);
+    let (what, who) = match (offline.ask, until_s) {
+        (_, None) => ("the offline KSK signs for the first time: run `callbook keys request`", Actor::Operator),
+        (true, _) => {
+            ("the signatures of the offline KSK end: run `callbook keys request` and have it answered", Actor::Operator)
+        }
+        (false, _) => ("the signatures of the offline KSK end", Actor::Nobody),
+    };
+    Wait { key, what: what.to_owned(), until_s, who }
 }
 
 fn wait(key: &KeyLife, what: &str, until_s: Option<u64>, who: Actor) -> Wait {

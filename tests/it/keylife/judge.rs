@@ -36,13 +36,21 @@ impl<T: Clone + PartialEq> History<T> {
     pub(super) fn serve(&mut self, what: &T, at_s: u64) -> bool {
         let cached_s = self.cached_s;
         self.versions.retain(|version| version.until_s.is_none_or(|until_s| at_s < until_s + cached_s));
-        let last = self.versions.last_mut().expect("something is served always");
-        if last.what == *what {
-            return false;
+        if let Some(last) = self.versions.last_mut() {
+            if last.what == *what && last.until_s.is_none() {
+                return false;
+            }
+            last.until_s.get_or_insert(at_s);
         }
-        last.until_s = Some(at_s);
         self.versions.push(Version { what: what.clone(), from_s: at_s, until_s: None });
         true
+    }
+
+    /// From now on nothing is served, until something is again.
+    pub(super) fn pause(&mut self, at_s: u64) {
+        if let Some(last) = self.versions.last_mut() {
+            last.until_s.get_or_insert(at_s);
+        }
     }
 
     pub(super) fn current(&self) -> &T {
@@ -58,6 +66,7 @@ impl<T: Clone + PartialEq> History<T> {
 }
 
 /// The three RRsets of a publication that live in caches by themselves.
+#[derive(Clone)]
 pub(super) struct Caches {
     pub(super) dnskey: History<Publication>,
     pub(super) data: History<Vec<KeyId>>,

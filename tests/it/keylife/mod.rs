@@ -1,12 +1,16 @@
 //! Years of key life: whatever happens, no cache ever holds a mixture that a validator would call bogus.
 
+mod away;
+mod ceremony;
 mod judge;
+mod nodes;
 mod program;
 mod sealed;
 mod served;
 mod unbound;
 mod world;
 
+pub(crate) use program::{serve_until_ready, serve_while_held};
 use world::{Random, Tally, World};
 
 const YEAR_S: u64 = 365 * 86_400;

@@ -84,7 +84,7 @@ impl Made {
 }
 
 /// Starts a service; returns once it says where it answers.
-fn serve(mut command: Command) -> (Child, SocketAddr) {
+pub(super) fn serve(mut command: Command) -> (Child, SocketAddr) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -92,15 +92,20 @@ fn serve(mut command: Command) -> (Child, SocketAddr) {
     (child, facts["dns"][0].as_str().unwrap().parse().unwrap())
 }
 
+/// Starts a service that ends with what is given back.
+pub(crate) fn serve_while_held(command: Command) -> Ending {
+    Ending(serve(command).0)
+}
+
 /// Starts a service and ends it once it answers with a signed SOA.
-pub(super) fn serve_until_ready(command: Command) {
+pub(crate) fn serve_until_ready(command: Command) {
     let (child, dns) = serve(command);
     let _service = Ending(child);
     assert_eq!(records(dns, RrType::SOA), 1);
 }
 
 /// Ends a child whatever becomes of its test.
-struct Ending(Child);
+pub(crate) struct Ending(pub(crate) Child);
 
 impl Drop for Ending {
     fn drop(&mut self) {

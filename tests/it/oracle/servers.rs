@@ -142,12 +142,17 @@ impl Peer {
 
 /// A validating resolver that asks `server` about the zones and trusts these anchors.
 pub(crate) fn unbound(zones: &[Zone], server: SocketAddr, anchors: &str, dir: &Path) -> Option<Peer> {
+    unbound_over(zones, &[server], anchors, dir)
+}
+
+/// The same over several servers, any of which it may ask.
+pub(crate) fn unbound_over(zones: &[Zone], servers: &[SocketAddr], anchors: &str, dir: &Path) -> Option<Peer> {
     let program = peers::program("unbound")?;
     std::fs::write(dir.join("anchors"), anchors).expect("anchors");
-    let stubs: String = zones
-        .iter()
-        .map(|zone| format!("stub-zone:\n  name: \"{}\"\n  stub-addr: {}@{}\n", zone.apex, server.ip(), server.port()))
-        .collect();
+    let addresses: String =
+        servers.iter().map(|server| format!("  stub-addr: {}@{}\n", server.ip(), server.port())).collect();
+    let stubs: String =
+        zones.iter().map(|zone| format!("stub-zone:\n  name: \"{}\"\n{addresses}", zone.apex)).collect();
     for _ in 0..START_TRIES {
         let address = free_port();
         let config = dir.join("unbound.conf");
