@@ -21,6 +21,8 @@ use crate::zone::{Digest, StaticZone, stored};
 /// Signatures of a version are made anew after so long: those over keys live seven days less an hour, and a secondary that
 /// is cut off must go on for some days.
 pub(super) const REFRESH_S: u64 = 86_400;
+/// Signatures begin an hour before they are made; what was made further ahead of the clock is not valid yet elsewhere.
+const AHEAD_S: u64 = 1_800;
 
 /// A zone of the configuration, and what is served of it.
 pub struct Kept {
@@ -274,10 +276,10 @@ impl Kept {
         self.is_due(now_s) || self.keys.is_some() && self.other_keys
     }
 
-    /// Whether the signatures are so old that they are to be made anew.
+    /// Whether the signatures are so old that they are to be made anew, or from a time to come: the clock was set back.
     fn is_due(&self, now_s: u64) -> bool {
         let as_of_s = self.published().and_then(|published| published.version.signed_as_of_s());
-        self.keys.is_some() && as_of_s.is_none_or(|as_of_s| now_s >= as_of_s + REFRESH_S)
+        self.keys.is_some() && as_of_s.is_none_or(|as_of_s| now_s >= as_of_s + REFRESH_S || as_of_s > now_s + AHEAD_S)
     }
 
     /// Looks whether other keys are on record than those that signed what is served. Keys that cannot be read change nothing.

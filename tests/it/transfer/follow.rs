@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use callbook::clock::{Clock, FakeClock, SystemClock};
+use callbook::clock::{Clock, FakeClock, SystemClock, rfc3339};
 use callbook::config::Dns;
 use callbook::nameserver::tsig::split;
 use callbook::wire::{Name, RrType};
@@ -169,4 +169,43 @@ fn a_day_later_every_signature_is_new_and_so_is_the_serial() {
     let new = of(&after, RrType::RRSIG);
     assert!(old.keys().eq(new.keys()) && old.len() == 11, "the same sets are signed: {:?}", new.keys());
     assert!(old.iter().all(|(set, signature)| new[set] != *signature), "every signature is a new one");
+}
+
+#[test]
+fn a_clock_that_was_a_day_ahead_or_behind_loses_nothing() {
+    let text = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n";
+    let home = Home::new(&[("a.example.", text, "sign = true")], "");
+    let right_ms = SystemClock.now_ms();
+    let at = |clock: Arc<FakeClock>| home.serve_with(clock, Dns::default()).expect("it can be served");
+    // Serial, and whether the signature over the SOA is valid by the right time.
+    let seen = |service: &Service| {
+        let answer = dig(service.address, &["a.example.", "SOA", "+dnssec", "+noall", "+answer"]);
+        let mut lines = answer.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let serial = lines.next().expect("a SOA")[6].parse::<u32>().expect("a serial");
+        let (until, from) = lines.next().map(|rrsig| (rrsig[8].clone(), rrsig[9].clone())).expect("its signature");
+        let now: String = rfc3339(right_ms / 1_000).chars().filter(char::is_ascii_digit).collect();
+        (serial, from <= now && now < until)
+    };
+    let (before, _) = seen(&at(Arc::new(FakeClock::at(right_ms - 86_400_000))));
+    let clock = Arc::new(FakeClock::at(right_ms + 2 * 86_400_000));
+    let service = at(clock.clone());
+    let (ahead, valid) = seen(&service);
+    assert!(ahead > before && !valid, "nobody can know that the clock is wrong");
+    home.edit("a.example.", |text| text + "@ IN TXT \"came while the clock was wrong\"\n");
+    // The clock is set back while it runs, and the file is read.
+    clock.set(right_ms);
+    let began = Instant::now();
+    let righted = loop {
+        clock.advance(500);
+        match seen(&service) {
+            (serial, true) => break serial,
+            _ => assert!(began.elapsed() < PATIENCE, "signatures from a time to come are not replaced"),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(righted > ahead, "secondaries would not follow a serial that falls: {ahead} {righted}");
+    drop(service);
+    let service = at(Arc::new(FakeClock::at(right_ms)));
+    assert!(seen(&service).0 > righted && seen(&service).1);
+    assert!(dig(service.address, &["a.example.", "TXT", "+short"]).contains("came while"));
 }
