@@ -2,6 +2,7 @@
 //! parent is a zone of our own that takes DS from CDS as unbound validated it. TTLs and waits are seconds.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -10,13 +11,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use callbook::client::delegation::{self, DsRrset};
 use callbook::clock::{Clock, SystemClock};
-use callbook::config::Dns;
+use callbook::config::{Dns, Dnssec};
 use callbook::dnssec::life::{
     ClockTrust, DsSet, Keeping, Life, ParentNews, Pinned, Policy, Roll, ServerSaid, Sighting, Structure, Urgency,
 };
 use callbook::dnssec::{Algorithm, ZoneKeys, anchor};
 use callbook::nameserver::{Served, View};
 use callbook::net::{DnsService, RunningDns};
+use callbook::seal::Lock;
 use callbook::wire::{Name, RrType};
 use callbook::zone::{Loader, NumberZone, StaticZone, Ttls};
 use data_encoding::HEXUPPER;
@@ -75,7 +77,7 @@ fn parent_zone(ds: &str) -> Arc<StaticZone> {
 }
 
 impl Real {
-    fn open(dir: &Path) -> Self {
+    fn open(dir: &Path, mut keeping: Keeping) -> Self {
         let apex = Name::from_text(APEX).unwrap();
         let ttls = Ttls { positive_s: TTL_S, negative_s: 1 };
         let text = format!(
@@ -85,7 +87,6 @@ impl Real {
         let mut loader = Loader::default();
         loader.push(&data(NUMBERS[0]));
         let zone = Arc::new(loader.finish(fixed, ttls, 1).unwrap());
-        let mut keeping = Keeping::files(dir, &apex, policy());
         let now_s = SystemClock.now_s();
         let keys = Arc::new(keeping.begin(Algorithm::EcdsaP256Sha256, now_s).unwrap());
         let parent_keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap());
@@ -198,7 +199,7 @@ fn view(zone: &Arc<NumberZone>, keys: &Arc<ZoneKeys>, parent_keys: &Arc<ZoneKeys
 #[test]
 fn unbound_finds_every_answer_authentic_through_a_roll_of_each_sort() {
     let dir = tempfile::tempdir().unwrap();
-    let mut real = Real::open(dir.path());
+    let mut real = Real::open(dir.path(), Keeping::files(dir.path(), &Name::from_text(APEX).unwrap(), policy()));
     if real.unbound.is_none() {
         return;
     }
@@ -214,4 +215,26 @@ fn unbound_finds_every_answer_authentic_through_a_roll_of_each_sort() {
     let served = real.keys.signers(RrType::DNSKEY).iter().chain(real.keys.signers(RrType::NAPTR));
     assert!(served.clone().count() == 2 && served.clone().all(|key| !first.contains(&key.tag)));
     assert!(real.authentic > 500, "{}", real.authentic);
+}
+
+#[test]
+fn sealed_keys_roll_under_the_eyes_of_unbound() {
+    let dir = tempfile::tempdir().unwrap();
+    let passphrase = dir.path().join("passphrase");
+    std::fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let dnssec = Dnssec { passphrase_file: Lock::of(passphrase.to_str().unwrap()), ..Dnssec::default() };
+    let apex = Name::from_text(APEX).unwrap();
+    let mut real = Real::open(dir.path(), Keeping::configured(dir.path(), &apex, policy(), &dnssec));
+    if real.unbound.is_none() {
+        return;
+    }
+    real.until("the first DS", |life| !life.is_rolling());
+    let first: Vec<u16> = real.life.keys.iter().map(|key| key.tag).collect();
+    [Roll::Zsk, Roll::Ksk].into_iter().for_each(|roll| real.roll(roll));
+    let here = |tag: &u16| real.life.keys.iter().any(|key| key.tag == *tag && key.is_out());
+    assert!(!first.iter().any(here), "both keys were replaced");
+    for key in real.life.keys.iter().filter(|key| key.is_out()) {
+        assert_eq!(real.keeping.protection(key.id()).unwrap().as_str(), "sealed");
+    }
 }
