@@ -76,7 +76,8 @@ pub(crate) fn prove(name: &Name, rr_type: u16, apex: &Name, nsec3s: &[Nsec3]) ->
 
 /// Whether `nsec3s` prove that nothing closer to `name` exists than the parent of `wildcard` (RFC 5155 8.8).
 pub(crate) fn allows_wildcard(name: &Name, wildcard: &Name, nsec3s: &[Nsec3]) -> bool {
-    let next_closer = name.trim_to(usize::from(wildcard.base_name().num_labels()) + 1);
+    // Not `num_labels`, which leaves a star out: the parent of a wildcard may be one.
+    let next_closer = name.trim_to(wildcard.iter().count());
     Ring::of(nsec3s).is_ok_and(|ring| ring.covering(&next_closer).is_some_and(|found| !found.opt_out))
 }
 

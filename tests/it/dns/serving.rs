@@ -55,7 +55,7 @@ fn zone_serve_denies_by_the_chain_that_was_asked_for() {
         assert_eq!(serving.facts["denial"], denial);
         let server = [format!("@{}", serving.address.ip()), "-p".into(), serving.address.port().to_string()];
         let said = text(&run(Command::new("dig").args(server).args(["+dnssec", "x.y.a.example", "A"])));
-        let has = |rr_type: &str| said.contains(&format!("\tIN\t{rr_type}\t"));
+        let has = |rr_type: &str| said.lines().any(|line| line.split_whitespace().nth(3) == Some(rr_type));
         assert!(
             said.contains("status: NXDOMAIN") && (has("NSEC"), has("NSEC3")) == (chain == "NSEC", chain == "NSEC3"),
             "{said}"

@@ -154,8 +154,8 @@ fn a_change_of_denial_is_a_step() {
         );
         if denial != "nsec" || serial > 10 {
             let since = format!("IXFR={serial}");
-            let step = dig(service.address, &["a.example", &since, "+noall", "+answer", "+onesoa", &signed()]);
-            let has = |rr_type: &str| step.contains(&format!("\t{rr_type}\t"));
+            let step = dig(service.address, &["a.example", &since, "+noall", "+answer", &signed()]);
+            let has = |rr_type: &str| step.lines().any(|line| line.split_whitespace().nth(3) == Some(rr_type));
             assert!(has("NSEC") && has("NSEC3") && !step.contains("192.0.2.1"), "what changed, and no more:\n{step}");
         }
         serial =
