@@ -20,7 +20,7 @@ pub use limits::Limits;
 pub use pkcs11::{Pkcs11, TokenHolds};
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
-pub use statics::{Catalog, Notify, Secondary, Serial, Tsig, Zone};
+pub use statics::{Catalog, Denial, Notify, Secondary, Serial, Tsig, Zone};
 pub use tsig::{TsigFileError, read_tsig_secret};
 
 /// The name of the configuration file inside an installation's directory.

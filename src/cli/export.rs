@@ -16,12 +16,12 @@ use crate::cli::instance;
 use crate::cli::report::{Failure, Report};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Dnssec};
-use crate::dnssec::export::{Contents, Denial, Export, Signing, Summary, Zonemd};
+use crate::dnssec::export::{Contents, Export, Signing, Summary, Zonemd};
 use crate::dnssec::life::{Keeping, Policy};
 use crate::dnssec::{Algorithm, KeyError, ZoneKeys};
 use crate::seal::{Lock, SealError};
 use crate::wire::Name;
-use crate::zone::{Loader, StaticZone};
+use crate::zone::{Denial, Loader, StaticZone};
 
 /// What goes to the disk in one call.
 const WRITE_OCTETS: usize = 1 << 20;
@@ -159,10 +159,7 @@ impl Written {
     }
 
     fn as_json(&self, file: &Path) -> serde_json::Value {
-        let denial = self.denial.map(|denial| match denial {
-            Denial::Nsec => "nsec",
-            Denial::Nsec3 => "nsec3",
-        });
+        let denial = self.denial.map(|denial| denial.to_string());
         json!({
             "file": file,
             "signed": self.denial.is_some(),

@@ -26,7 +26,7 @@ use crate::dnssec::{Algorithm, ZoneKeys, anchor};
 use crate::nameserver::{Guard, Served, View};
 use crate::net::DnsService;
 use crate::wire::Name;
-use crate::zone::StaticZone;
+use crate::zone::{Denial, Digest, StaticZone};
 
 #[derive(Subcommand)]
 pub(crate) enum ZoneCommand {
@@ -68,6 +68,9 @@ pub(crate) struct ServeArgs {
     /// The algorithm of those keys: 13 (ECDSA P-256) or 15 (Ed25519).
     #[arg(long, value_name = "NUMBER", default_value_t, conflicts_with = "unsigned")]
     algorithm: Algorithm,
+    /// How absence is proved: nsec, or nsec3 with the parameters `1 0 0 -` (RFC 9276).
+    #[arg(long, value_name = "CHAIN", default_value_t, conflicts_with = "unsigned")]
+    denial: Denial,
 }
 
 pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> {
@@ -89,7 +92,7 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let text = std::fs::read_to_string(&args.file)
         .map_err(|e| Failure::new(format!("cannot read {}: {e}", args.file.display())))?;
     let origin = Name::from_text(&args.origin).map_err(|e| Failure::new(format!("origin {}: {e}", args.origin)))?;
-    let zone = StaticZone::read(&text, &origin).map_err(|mistakes| {
+    let zone = StaticZone::read_denying(&text, &origin, Digest::AsInFile, args.denial).map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;
@@ -106,7 +109,8 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let mut told_to_stop = StopSignal::listen(&runtime)?;
     let addresses = service.addresses().to_vec();
     if json {
-        say(&json!({"serving": args.origin, "dns": addresses, "anchor": anchor}).to_string());
+        let denial = (!args.unsigned).then(|| args.denial.to_string());
+        say(&json!({"serving": args.origin, "dns": addresses, "anchor": anchor, "denial": denial}).to_string());
     } else {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         say(&format!("serving {} on {} · stop with Ctrl-C", args.origin, addresses.join(", ")));

@@ -76,7 +76,8 @@ pub(crate) fn prove(name: &Name, rr_type: u16, apex: &Name, nsec3s: &[Nsec3]) ->
 
 /// Whether `nsec3s` prove that nothing closer to `name` exists than the parent of `wildcard` (RFC 5155 8.8).
 pub(crate) fn allows_wildcard(name: &Name, wildcard: &Name, nsec3s: &[Nsec3]) -> bool {
-    let next_closer = name.trim_to(usize::from(wildcard.base_name().num_labels()) + 1);
+    // Not `num_labels`, which leaves a star out: the parent of a wildcard may be one.
+    let next_closer = name.trim_to(wildcard.iter().count());
     Ring::of(nsec3s).is_ok_and(|ring| ring.covering(&next_closer).is_some_and(|found| !found.opt_out))
 }
 
@@ -140,7 +141,20 @@ impl<'a> Ring<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use ring::rand::SystemRandom;
+
     use super::*;
+    use crate::client::signature::{Dnskey, Rrset, Work, ZoneKeys};
+    use crate::dnssec;
+    use crate::nameserver::{Outcome, Peer, Served, Transport, View, Worker, respond};
+    use crate::wire::RrType;
+    use crate::zone::{Denial, Digest, StaticZone};
+
+    const NOW_S: u64 = 1_800_000_000;
+    const TXT: u16 = 16;
 
     fn name(text: &str) -> Name {
         Name::from_ascii(text).unwrap()
@@ -199,5 +213,86 @@ mod tests {
         slow[0].iterations = ITERATIONS_MAX + 1;
         assert!(prove(&apex, rr::NAPTR, &apex, &slow).is_err());
         assert!(Nsec3::read(&name("x.y.example."), &apex, &[1, 0, 0, 0, 0, 0]).is_none());
+    }
+
+    /// A zone of these names below `example.`: data, and delegations without and with a DS, as the number says.
+    fn served(names: &std::collections::BTreeMap<Vec<&str>, u8>) -> (View, ZoneKeys) {
+        let mut text = "$TTL 600\n@ IN SOA ns h 1 7200 3600 1209600 300\n@ IN NS ns.elsewhere.\n".to_owned();
+        let is_cut = |labels: &[&str], kind: u8| kind > 1 && labels.first() != Some(&"*");
+        for (labels, kind) in names {
+            let above =
+                (1..labels.len()).any(|at| names.get(&labels[at..]).is_some_and(|kind| is_cut(&labels[at..], *kind)));
+            let owner = labels.join(".");
+            match is_cut(labels, *kind) {
+                _ if above => {}
+                false => text += &format!("{owner} IN TXT x\n"),
+                true => text += &format!("{owner} IN NS ns.elsewhere.\n"),
+            }
+            if !above && is_cut(labels, *kind) && *kind > 2 {
+                text += &format!("{owner} IN DS 1 13 2 {:064x}\n", 1);
+            }
+        }
+        let apex = crate::wire::Name::from_text("example.").unwrap();
+        let zone = StaticZone::read_denying(&text, &apex, Digest::AsInFile, Denial::Nsec3).unwrap();
+        let keys = Arc::new(dnssec::ZoneKeys::in_memory(&SystemRandom::new()).unwrap());
+        let rdatas = crate::wire::Rdatas(keys.rdatas(RrType::DNSKEY).unwrap());
+        let believed =
+            ZoneKeys { zone: name("example."), keys: rdatas.filter_map(Dnskey::read).collect(), expires_s: u64::MAX };
+        (View::new(vec![Served::fixed(Arc::new(zone), Some(keys))]), believed)
+    }
+
+    /// Asks our own server, believes what is well signed, and says what that proves.
+    fn judged(view: &View, keys: &ZoneKeys, name: &Name, rr_type: u16) -> (u16, Result<Absence, Flaw>) {
+        let peer = Peer { address: [127, 0, 0, 1].into(), transport: Transport::Tcp };
+        let (mut out, asked) = (vec![0; 65_535], message::question(1, name, rr_type));
+        let outcome = respond(view, &mut Worker::default(), peer, &asked, NOW_S, &mut out);
+        let Outcome::Answer(octets) = outcome else { panic!("{outcome:?}") };
+        let answer = message::read(&out[..octets]).unwrap();
+        let (work, mut nsec3s) = (Work::default(), Vec::new());
+        for set in Rrset::all(&answer.authority, rr::NSEC3) {
+            set.verify(keys, NOW_S, &work).unwrap();
+            nsec3s.extend(set.rdatas.iter().map(|rdata| Nsec3::read(&set.owner, &keys.zone, rdata).unwrap()));
+        }
+        let referral = answer.authority.iter().find(|rr| rr.rr_type == rr::NS).map(|rr| &rr.owner);
+        match (Rrset::of(&answer.answer, name, rr_type), referral) {
+            (Some(set), _) => match set.verify(keys, NOW_S, &work).unwrap().wildcard {
+                Some(wildcard) => assert!(allows_wildcard(name, &wildcard, &nsec3s), "{name} from {wildcard}"),
+                None => assert!(nsec3s.is_empty()),
+            },
+            (None, Some(cut)) if Rrset::of(&answer.authority, cut, rr::DS).is_none() => {
+                assert_eq!(prove(cut, rr::DS, &keys.zone, &nsec3s), Ok(Absence::InsecureCut), "{cut}");
+            }
+            (None, Some(_)) => assert!(nsec3s.is_empty()),
+            (None, None) => return (answer.rcode, prove(name, rr_type, &keys.zone, &nsec3s)),
+        }
+        (answer.rcode, Err(Flaw::NotDenied("it is there")))
+    }
+
+    fn labels(last: usize) -> impl Strategy<Value = Vec<&'static str>> {
+        let label = (0..last).prop_map(|i| ["a", "b", "c", "*", "d"][i]);
+        proptest::collection::vec(label, 1..5)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn our_own_server_proves_every_absence(
+            names in proptest::collection::btree_map(labels(4), 0u8..4, 0..14),
+            asked in proptest::collection::vec(labels(5), 30),
+        ) {
+            let (view, keys) = served(&names);
+            let names: Vec<_> = names.into_keys().chain(asked).collect();
+            for labels in names {
+                let name = name(&format!("{}.example.", labels.join(".")));
+                for rr_type in [TXT, rr::DS, rr::NAPTR] {
+                    match judged(&view, &keys, &name, rr_type) {
+                        (3, absence) => prop_assert_eq!(absence, Ok(Absence::NoName), "{}", name),
+                        (0, Ok(absence)) => prop_assert!(absence == Absence::NoData || absence == Absence::InsecureCut && rr_type == rr::DS),
+                        (0, Err(flaw)) => prop_assert_eq!(flaw, Flaw::NotDenied("it is there"), "{}", name),
+                        (code, _) => prop_assert!(false, "{} answers {}", name, code),
+                    }
+                }
+            }
+        }
     }
 }

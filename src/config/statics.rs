@@ -29,6 +29,10 @@ pub struct Zone {
     /// Whether it is signed, with keys from `paths.keys` of the algorithm `dnssec.algorithm`. Default: false.
     #[serde(default)]
     pub sign: bool,
+    /// How a signed zone proves what is not there: `nsec`, or `nsec3` with the parameters `1 0 0 -` (RFC 9276), so that its
+    /// names have to be guessed. Default: `nsec`.
+    #[serde(default)]
+    pub denial: Option<Denial>,
     /// Every server of its parent zone: they are asked for the DS, as by `dnssec.parent`. Default: none, the operator confirms
     /// what the parent has. At most 32.
     #[serde(default)]
@@ -68,6 +72,16 @@ pub struct Catalog {
     /// Who is told of a new version. Default: nobody.
     #[serde(default)]
     pub notify: Vec<Notify>,
+}
+
+/// How a signed zone proves what is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Denial {
+    /// A chain of its names.
+    Nsec,
+    /// A chain of their hashes.
+    Nsec3,
 }
 
 /// Where the serial of a version comes from.
@@ -125,6 +139,11 @@ impl Zone {
     /// Where its serials come from.
     pub fn serial(&self) -> Serial {
         self.serial.unwrap_or(if self.sign { Serial::Increment } else { Serial::File })
+    }
+
+    /// How it proves what is not there.
+    pub fn denial(&self) -> Denial {
+        self.denial.unwrap_or(Denial::Nsec)
     }
 
     /// Completes names and paths; `zones` is where master files lie.
@@ -213,6 +232,12 @@ impl Statics<'_> {
                     zone.name
                 ));
             }
+            if zone.denial.is_some() && !zone.sign {
+                found.push(format!(
+                    "[[zone]] {}: denial without sign = true: only a signed zone proves what is not there",
+                    zone.name
+                ));
+            }
             found.extend(parent_mistakes(&format!("[[zone]] {}: parent", zone.name), &zone.parent));
             if !zone.parent.is_empty() && !zone.sign {
                 found.push(format!(
@@ -293,6 +318,8 @@ mod tests {
             ("[[zone]]\nname = \"b.example\"\n[[catalog]]\nname = \"b.example\"\n", "there twice"),
             ("[[zone]]\nname = \"b.example\"\nsign = true\nserial = \"file\"\n", "increment"),
             ("[[zone]]\nname = \"b.example\"\nserial = \"date\"\n", "unknown variant"),
+            ("[[zone]]\nname = \"b.example\"\nsign = true\ndenial = \"nsec5\"\n", "unknown variant"),
+            ("[[zone]]\nname = \"b.example\"\ndenial = \"nsec3\"\n", "denial without sign = true"),
             ("[[zone]]\nname = \"b.example\"\ncatalog = \"c\"\n", "no [[catalog]] c."),
             ("[[zone]]\nname = \"b.example\"\nallow_transfer = [{ key = \"k\" }]\n", "no [[tsig]] \"k.\""),
             ("[[zone]]\nname = \"b.example\"\nallow_transfer = [{ from = [\"::/0\"] }]\n", "missing field `key`"),

@@ -1,6 +1,7 @@
-//! The RDATA of NSEC records made online: next name and type bitmap (RFC 4034 4, RFC 9824, DNS.md 3).
+//! The RDATA of NSEC and NSEC3 records: what comes next, and the type bitmap (RFC 4034 4, RFC 5155 3, RFC 9824, DNS.md 3).
 
 use crate::wire::{Name, RrType};
+use crate::zone::hashed::{HASH_OCTETS, PARAMETERS};
 
 /// Appends NSEC RDATA in the form of [`crate::wire::Rdatas`]: `next`, then the bitmap of `types` with RRSIG and NSEC.
 pub fn nsec(next: &Name, types: impl IntoIterator<Item = RrType, IntoIter: Clone>, into: &mut Vec<u8>) {
@@ -8,6 +9,22 @@ pub fn nsec(next: &Name, types: impl IntoIterator<Item = RrType, IntoIter: Clone
     into.extend_from_slice(&[0, 0]);
     into.extend_from_slice(next.as_wire());
     bitmap(types.into_iter().chain([RrType::RRSIG, RrType::NSEC]), into);
+    put_length(at, into);
+}
+
+/// Appends NSEC3 RDATA in that form: `1 0 0 -`, the `next` hash, then the bitmap of exactly these types (RFC 5155 3.2).
+pub fn nsec3(next: &[u8; HASH_OCTETS], types: impl IntoIterator<Item = RrType, IntoIter: Clone>, into: &mut Vec<u8>) {
+    let at = into.len();
+    into.extend_from_slice(&[0, 0]);
+    into.extend_from_slice(&PARAMETERS);
+    into.push(HASH_OCTETS as u8);
+    into.extend_from_slice(next);
+    bitmap(types.into_iter(), into);
+    put_length(at, into);
+}
+
+/// Fills in the octets of what was appended since `at`, where two were left for them.
+fn put_length(at: usize, into: &mut [u8]) {
     let octets = (into.len() - at - 2) as u16; // a name and a bitmap stay far below 64 KiB
     into[at..at + 2].copy_from_slice(&octets.to_be_bytes());
 }
@@ -56,5 +73,15 @@ mod tests {
         nsec(&name.successor(), [], &mut flat);
         let rdata = Rdatas(&flat).next().unwrap();
         assert_eq!(rdata, b"\x01\x00\x015\x04e164\x07example\x00\x00\x06\x00\x00\x00\x00\x00\x03");
+    }
+
+    #[test]
+    fn an_empty_non_terminal_has_no_types_and_nobody_has_nsec3() {
+        let (mut flat, next) = (Vec::new(), [7; HASH_OCTETS]);
+        nsec3(&next, [], &mut flat);
+        nsec3(&next, [RrType::RRSIG, RrType::A], &mut flat);
+        let head = [&[1, 0, 0, 0, 0, 20][..], &next].concat();
+        let both: Vec<&[u8]> = Rdatas(&flat).collect();
+        assert_eq!(both, [&head[..], &[&head[..], b"\0\x06\x40\0\0\0\0\x02"].concat()]);
     }
 }

@@ -122,14 +122,14 @@ mod tests {
     use super::*;
     use crate::dnssec::ZoneKeys;
     use crate::wire::Name;
-    use crate::zone::{Digest, StaticZone};
+    use crate::zone::{Denial, Digest, StaticZone};
 
     const OLD: &str =
         "@ 60 IN SOA ns h 1 1 1 1 1\n@ IN NS ns\nns IN A 192.0.2.1\ngone IN A 192.0.2.2\nttl 60 IN A 192.0.2.3\n";
     const NEW: &str = "@ 60 IN SOA ns h 2 1 1 1 1\n@ IN NS ns\nns IN A 192.0.2.1\nns IN A 192.0.2.9\nttl 61 IN A 192.0.2.3\nnew.x IN TXT a\n";
 
-    fn zone(text: &str, digest: Digest) -> StaticZone {
-        StaticZone::read_with(text, &Name::from_text("example.").unwrap(), digest).unwrap()
+    fn zone(text: &str, digest: Digest, denial: Denial) -> StaticZone {
+        StaticZone::read_denying(text, &Name::from_text("example.").unwrap(), digest, denial).unwrap()
     }
 
     fn told(row: &[u8]) -> Vec<String> {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_went_and_what_came() {
-        let [old, new] = [OLD, NEW].map(|text| Version::unsigned(zone(text, Digest::AsInFile)));
+        let [old, new] = [OLD, NEW].map(|text| Version::unsigned(zone(text, Digest::AsInFile, Denial::Nsec)));
         let difference = Difference::between(&old, &new, usize::MAX).unwrap().unwrap();
         assert_eq!(told(&difference.removed), ["example. 60 SOA", "gone.example. 60 A", "ttl.example. 60 A"]);
         assert_eq!(
@@ -155,6 +155,15 @@ mod tests {
 
     #[test]
     fn a_signed_step_applied_to_the_old_version_gives_the_new_one() {
+        use Denial::{Nsec, Nsec3};
+        // SOA, NS, DNSKEY, ZONEMD and three more sets; with four NSEC, or with five NSEC3 and their parameters.
+        for (before, after, signatures) in [(Nsec, Nsec, 11), (Nsec3, Nsec3, 13), (Nsec, Nsec3, 13), (Nsec3, Nsec, 11)]
+        {
+            step(before, after, signatures);
+        }
+    }
+
+    fn step(denied_before: Denial, denied_after: Denial, signatures: usize) {
         let random = SystemRandom::new();
         let keys = || Arc::new(ZoneKeys::in_memory(&random).unwrap());
         let all = |version: &Version| {
@@ -162,24 +171,51 @@ mod tests {
             (0..version.names()).for_each(|id| version.push_name(id, &mut row).unwrap());
             row
         };
-        let version = |text, threads| {
-            Version::signed(zone(text, Digest::Ours), keys(), 1_800_000_000, None, (&random, threads)).unwrap()
+        let version = |text, denial, before: Option<&Version>, threads| {
+            let keys = before.map_or_else(keys, |version| version.keys().unwrap().clone());
+            let zone = zone(text, Digest::Ours, denial);
+            Version::signed(zone, keys, 1_800_000_000, before, (&random, threads)).unwrap()
         };
-        let (old, new) = (version(OLD, 1), version(NEW, 3));
+        let old = version(OLD, denied_before, None, 1);
+        let new = version(NEW, denied_after, Some(&old), 3);
         let difference = Difference::between(&old, &new, usize::MAX).unwrap().unwrap();
         let (before, after) = (all(&old), all(&new));
         let removed: Vec<Record<'_>> = records::each(&difference.removed).collect();
         let mut kept: Vec<Record<'_>> = records::each(&before).filter(|record| !removed.contains(record)).collect();
         assert_eq!(kept.len() + removed.len(), records::each(&before).count());
+        let is_ns_signature = |record: &&Record<'_>| record.rdata.starts_with(&RrType::NS.0.to_be_bytes());
+        assert_eq!(kept.iter().filter(is_ns_signature).count(), 1, "what did not change keeps its signature");
         kept.extend(records::each(&difference.added));
         kept.sort_by(|a, b| order(a.owner, b.owner).then((a.rr_type, a.rdata).cmp(&(b.rr_type, b.rdata))));
         assert!(kept == records::each(&after).collect::<Vec<_>>());
-        // SOA, NS, DNSKEY, NSEC, ZONEMD and four more sets, each with its signature.
-        assert_eq!(told(&after).iter().filter(|line| line.ends_with("RRSIG")).count(), 5 + 3 + 3);
+        assert_eq!(told(&after).iter().filter(|line| line.ends_with("RRSIG")).count(), signatures);
         let facts = new.facts(2).unwrap();
         let again = Version::restored(zone_of(&new), Some(new.keys().unwrap().clone()), &facts).unwrap();
-        assert!(all(&again) == after);
+        assert!(all(&again) == after && again.zone().denial() == denied_after);
         assert!(Version::restored(zone_of(&new), Some(keys()), &facts).is_none(), "other keys, another version");
+    }
+
+    /// A name that is also where a hash stands: one row, in the digest once and in its order.
+    #[test]
+    fn a_name_that_looks_like_a_hash_has_all_its_records_together() {
+        let random = SystemRandom::new();
+        let hash = data_encoding::BASE32_DNSSEC.encode(&crate::zone::hashed::hash(b"\x07example\0"));
+        let zone = zone(&format!("{OLD}{hash} IN TXT \"a name\"\n"), Digest::Ours, Denial::Nsec3);
+        let keys = Arc::new(ZoneKeys::in_memory(&random).unwrap());
+        let version = Version::signed(zone, keys, 1_800_000_000, None, (&random, 1)).unwrap();
+        let (mut row, mut owners) = (Vec::new(), Vec::new());
+        for at in 0..version.names() {
+            row.clear();
+            version.push_name(at, &mut row).unwrap();
+            owners.extend(records::first(&row).map(|(record, _)| record.owner.to_vec()));
+            if told(&row).first().is_some_and(|line| line.starts_with(&hash)) {
+                let types: Vec<RrType> = records::each(&row).map(|record| record.rr_type).collect();
+                assert_eq!(types, [RrType::TXT, RrType::RRSIG, RrType::RRSIG, RrType::NSEC3]);
+            }
+        }
+        assert!(owners.windows(2).all(|pair| order(&pair[0], &pair[1]).is_lt()));
+        // Five names with a hash each, one of which stands at a name.
+        assert_eq!(owners.len(), 5 + 5 - 1);
     }
 
     fn zone_of(version: &Version) -> StaticZone {

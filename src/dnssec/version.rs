@@ -14,6 +14,7 @@ use super::times::Window;
 use super::{SignFault, denial};
 use crate::wire::rr::CLASS_IN;
 use crate::wire::{Name, Rdatas, RrType};
+use crate::zone::hashed::Row;
 use crate::zone::records::{self, Record};
 use crate::zone::slot::{SignatureBytes, Slot};
 use crate::zone::stored::Facts;
@@ -39,6 +40,8 @@ struct Signing {
 /// An RRset that is signed, by one of its signers, and where that signature lies.
 struct Signed<'a> {
     owner: &'a Name,
+    /// The name in the zone that it speaks of: its owner, unless that is a hash.
+    of: &'a Name,
     rr_type: RrType,
     ttl_s: u32,
     rdatas: &'a [u8],
@@ -157,28 +160,27 @@ impl Version {
         fault.map(|()| Facts { file_serial, signed_as_of_s, keys, signatures })
     }
 
-    /// How many names there are; empty non-terminals have no records.
+    /// How many names there are, hashed ones among them; empty non-terminals have no records.
     pub fn names(&self) -> usize {
-        self.zone.len()
+        if self.signing.is_some() { self.zone.rows() } else { self.zone.len() }
     }
 
-    /// Appends all records of a name, by its place in canonical order: signatures, keys and NSEC among them, by type and
-    /// RDATA.
-    pub fn push_name(&self, id: usize, row: &mut Vec<u8>) -> Result<(), SignFault> {
+    /// Appends all records of a name, by its place in canonical order: signatures, keys, NSEC and NSEC3 among them, by
+    /// type and RDATA.
+    pub fn push_name(&self, at: usize, row: &mut Vec<u8>) -> Result<(), SignFault> {
         let Some(signing) = &self.signing else {
-            self.zone.push_records(id, row);
+            self.zone.push_records(at, row);
             return Ok(());
         };
-        let mut all = Vec::new();
-        self.zone.push_records(id, &mut all);
-        let mut fault = Ok(());
-        self.each_signed(id, &mut |signed| {
+        let (mut all, mut fault, Row { node, link }) = (Vec::new(), Ok(()), self.zone.row(at));
+        node.iter().for_each(|id| self.zone.push_records(*id, &mut all));
+        let mut visit = |signed: Signed<'_>| {
             let push = |all: &mut Vec<u8>, rr_type, rdata: &[u8]| {
                 let owner = signed.owner.as_wire();
                 records::push(all, Record { owner, rr_type, ttl_s: signed.ttl_s, rdata });
             };
-            let is_in_file = signed.rr_type != RrType::NSEC && signing.keys.rdatas(signed.rr_type).is_none();
-            if !is_in_file && signed.signer == 0 {
+            let is_denial = matches!(signed.rr_type, RrType::NSEC | RrType::NSEC3);
+            if signed.signer == 0 && (is_denial || signing.keys.rdatas(signed.rr_type).is_some()) {
                 Rdatas(signed.rdatas).for_each(|rdata| push(&mut all, signed.rr_type, rdata));
             }
             match self.signature(&signed, signing) {
@@ -189,7 +191,9 @@ impl Version {
                 }
                 Err(SignFault) => fault = Err(SignFault),
             }
-        });
+        };
+        node.iter().for_each(|id| self.each_signed_at(*id, &mut visit));
+        link.iter().for_each(|place| self.each_signed_link(*place, &mut visit));
         let mut sorted: Vec<Record<'_>> = records::each(&all).collect();
         sorted.sort_by(|a, b| (a.rr_type, a.rdata).cmp(&(b.rr_type, b.rdata)));
         sorted.into_iter().for_each(|record| records::push(row, record));
@@ -200,8 +204,15 @@ impl Version {
         self.zone.in_order_from(id).next()
     }
 
-    /// Shows every RRset of a name that has a signature (RFC 4035 2.2): not glue, at a cut DS and NSEC alone.
+    /// Shows every RRset that has a signature and speaks of a name: those at the name, and the NSEC3 at its hash.
     fn each_signed(&self, id: usize, visit: &mut dyn FnMut(Signed<'_>)) {
+        self.each_signed_at(id, visit);
+        let link = self.node(id).and_then(|(_, node)| self.zone.nsec3_of(node));
+        link.iter().for_each(|place| self.each_signed_link(*place, visit));
+    }
+
+    /// Shows those at the name itself (RFC 4035 2.2): not glue, at a cut DS and NSEC alone.
+    fn each_signed_at(&self, id: usize, visit: &mut dyn FnMut(Signed<'_>)) {
         let (Some(signing), Some((owner, node))) = (&self.signing, self.node(id)) else { return };
         if node.is_occluded() {
             return;
@@ -213,7 +224,7 @@ impl Version {
                     Slots::BesideData(slots) => slots.slot(signer),
                     Slots::BesideKeys(keys) => keys.slot(rr_type, signer),
                 };
-                visit(Signed { owner, rr_type, ttl_s, rdatas, window, key, signer, slot });
+                visit(Signed { owner, of: owner, rr_type, ttl_s, rdatas, window, key, signer, slot });
             }
         };
         for set in node.rrsets().filter(|set| !node.is_cut() || set.rr_type == RrType::DS) {
@@ -230,6 +241,20 @@ impl Version {
             denial::nsec(&nsec.next(), nsec.types().chain(types), &mut rdatas);
             let slots = Slots::BesideData(nsec.slots());
             each_signer(RrType::NSEC, self.zone.negative_ttl_s(), &rdatas, Window::Fixed, slots);
+        }
+    }
+
+    /// Shows the NSEC3 at a place of the chain.
+    fn each_signed_link(&self, place: u32, visit: &mut dyn FnMut(Signed<'_>)) {
+        let (Some(signing), Some(nsec3)) = (&self.signing, self.zone.nsec3(place)) else { return };
+        let (owner, of) = (&nsec3.owner(), &nsec3.of());
+        let of_keys = Some(&*signing.keys).filter(|_| of == self.zone.apex()).into_iter().flat_map(ZoneKeys::types);
+        let mut rdatas = Vec::new();
+        denial::nsec3(nsec3.next(), nsec3.types().chain(of_keys), &mut rdatas);
+        let (rr_type, ttl_s, rdatas) = (RrType::NSEC3, self.zone.negative_ttl_s(), &*rdatas);
+        for (signer, key) in signing.keys.signers(rr_type).iter().enumerate() {
+            let slot = nsec3.slots().slot(signer);
+            visit(Signed { owner, of, rr_type, ttl_s, rdatas, window: Window::Fixed, key, signer, slot });
         }
     }
 
@@ -259,7 +284,7 @@ impl Version {
 
     /// The signature over exactly this set, if this version has it.
     fn signature_over(&self, wanted: &Signed<'_>) -> Option<SignatureBytes> {
-        let (signing, node) = (self.signing.as_ref()?, self.zone.node(wanted.owner)?);
+        let (signing, node) = (self.signing.as_ref()?, self.zone.node(wanted.of)?);
         let mut found = None;
         self.each_signed(node.place(), &mut |signed| {
             let same = (signed.rr_type, signed.ttl_s, signed.rdatas) == (wanted.rr_type, wanted.ttl_s, wanted.rdatas);
@@ -296,10 +321,10 @@ impl Version {
         if self.zone.digest() == Digest::AsInFile {
             return Ok([0; DIGEST_OCTETS]); // nobody asks for it
         }
-        for id in 0..self.zone.len() {
+        for at in 0..self.names() {
             row.clear();
             // Its own signature is not there yet: what is left out need not be made.
-            self.push_digested(id, &mut row)?;
+            self.push_digested(at, &mut row)?;
             for record in records::each(&row) {
                 context.update(record.owner);
                 context.update(&record.rr_type.0.to_be_bytes());
@@ -313,10 +338,10 @@ impl Version {
     }
 
     /// The records of a name that the digest is over.
-    fn push_digested(&self, id: usize, row: &mut Vec<u8>) -> Result<(), SignFault> {
+    fn push_digested(&self, at: usize, row: &mut Vec<u8>) -> Result<(), SignFault> {
         let mut all = Vec::new();
-        match self.push_name(id, &mut all) {
-            Err(SignFault) if id > 0 => return Err(SignFault),
+        match self.push_name(at, &mut all) {
+            Err(SignFault) if at > 0 => return Err(SignFault),
             // At the apex the only signature that may be missing is that of the ZONEMD.
             Err(SignFault) | Ok(()) => {}
         }
@@ -324,7 +349,7 @@ impl Version {
             record.rr_type == RrType::RRSIG && record.rdata.starts_with(&RrType::ZONEMD.0.to_be_bytes())
         };
         records::each(&all)
-            .filter(|record| id > 0 || record.rr_type != RrType::ZONEMD && !covers_digest(record))
+            .filter(|record| at > 0 || record.rr_type != RrType::ZONEMD && !covers_digest(record))
             .for_each(|record| records::push(row, record));
         Ok(())
     }

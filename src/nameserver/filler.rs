@@ -122,9 +122,9 @@ impl Filling<'_> {
             for set in node.rrsets().filter(|set| !node.is_occluded() && is_ours(set.rr_type)) {
                 self.slot(signer, Set::fixed(&owner, set), apex)?;
             }
-            if let (Some(nsec), None) = (fixed.nsec_of(node).and_then(|at| fixed.nsec(at)), zone.number_zone()) {
+            if let (Some(link), None) = (proof::link_of(fixed, node), zone.number_zone()) {
                 let mut rdatas = std::mem::take(&mut self.worker.nsec);
-                let done = self.slot(signer, proof::set(zone, &nsec, &owner, &mut rdatas), apex);
+                let done = self.slot(signer, link.set(zone, &link.owner(), &mut rdatas), apex);
                 self.worker.nsec = rdatas;
                 done?;
             }

@@ -1,5 +1,5 @@
 //! Answers from static data: RRsets, CNAME, DNAME, wildcards, referrals. What is not there is denied by the chain of NSEC
-//! (RFC 4035 3.1.3), in a number zone compactly (RFC 9824).
+//! or NSEC3 (RFC 4035 3.1.3, RFC 5155 7.2), in a number zone compactly (RFC 9824).
 
 use super::proof::{self, Proof};
 use super::respond::Stop;
@@ -50,7 +50,7 @@ pub(super) fn answer(reply: &mut Reply<'_, '_, '_>, name: &Name, qtype: RrType) 
                 None => return at_node(reply, &name, node, qtype, &mut proof),
             },
             Found::Wildcard(node) => {
-                proof.covers(reply, &name);
+                proof.expands(reply, &name, node)?;
                 match alias(node, qtype) {
                     Some(cname) => {
                         let wildcard = node.owner();
@@ -122,7 +122,7 @@ fn delegation(
     addresses(reply, owner, ns)
 }
 
-/// The NSEC of an insecure delegation; a compact one must not deny what lies below (RFC 9824 3.4).
+/// The NSEC or NSEC3 of an insecure delegation; a compact one must not deny what lies below (RFC 9824 3.4).
 fn no_ds(reply: &mut Reply<'_, '_, '_>, owner: &Name, node: Node<'_>, proof: &mut Proof) -> Result<(), Stop> {
     if reply.zone.number_zone().is_none() {
         proof.matches(reply, node);
@@ -187,7 +187,8 @@ fn at_node(
                 reply.put_soa(Section::Authority)?;
                 match reply.signing() {
                     Some(_) if compact => reply.put_nsec(Section::Authority, name, &name.successor(), types)?,
-                    _ => proof.matches(reply, node),
+                    _ if owner == *name => proof.matches(reply, node),
+                    _ => proof.matches_wildcard(reply, node),
                 }
             }
         },
@@ -215,7 +216,7 @@ fn absent(
     }
     reply.answer.rcode(Rcode::NxDomain);
     reply.put_soa(Section::Authority)?;
-    proof.denies(reply, name, encloser);
+    proof.denies(reply, name, encloser)?;
     proof.put(reply)
 }
 

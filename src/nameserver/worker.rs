@@ -16,7 +16,7 @@ use crate::zone::slot::SignatureBytes;
 const RECENT: usize = 4_096;
 /// Scratch for one RRset and for its octets to be signed: a number has at most 16 KiB of records (REGISTRY.md 7).
 const SCRATCH_OCTETS: usize = 32 * 1_024;
-/// Scratch for one NSEC: a name and a bitmap.
+/// Scratch for one NSEC or NSEC3: a name or a hash, and a bitmap.
 const NSEC_OCTETS: usize = 512;
 
 /// What happens when a denial needs a new signature.
@@ -39,7 +39,7 @@ pub struct Worker {
     slips: u32,
     /// A number's data for the answer at hand.
     pub(super) scratch: Scratch,
-    /// The NSEC of the answer at hand.
+    /// The NSEC or NSEC3 of the answer at hand.
     pub(super) nsec: Vec<u8>,
     /// Shared with whoever reports metrics.
     pub(super) counters: Arc<Counters>,
@@ -118,7 +118,7 @@ impl Worker {
         if let Some(recent) = place.as_ref().filter(|recent| recent.message == message) {
             return Ok(recent.signature);
         }
-        if self.signing == Signing::PutOff && set.rr_type == RrType::NSEC {
+        if self.signing == Signing::PutOff && matches!(set.rr_type, RrType::NSEC | RrType::NSEC3) {
             return Err(Stop::Later);
         }
         self.counters.signed();

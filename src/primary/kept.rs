@@ -16,7 +16,7 @@ use crate::nameserver::transfer::Allowed;
 use crate::wire::{Name, RrType};
 use crate::zone::journal::{self, Journal};
 use crate::zone::version::is_after;
-use crate::zone::{Digest, StaticZone, stored};
+use crate::zone::{Denial, Digest, StaticZone, stored};
 
 /// Signatures of a version are made anew after so long: those over keys live seven days less an hour, and a secondary that
 /// is cut off must go on for some days.
@@ -32,6 +32,7 @@ pub struct Kept {
     keys: Option<Keeping>,
     serial: Serial,
     digest: Digest,
+    denial: Denial,
     allowed: Vec<Allowed>,
     only_encrypted: bool,
     notify: Vec<config::Notify>,
@@ -85,6 +86,10 @@ impl Kept {
             let policy = Policy::of(&config.dnssec, &zone.parent, 0); // here they are read, not turned
             kept.keys = Some(Keeping::configured(&config.paths.keys, &kept.name, policy, &config.dnssec));
         }
+        kept.denial = match zone.denial() {
+            config::Denial::Nsec => Denial::Nsec,
+            config::Denial::Nsec3 => Denial::Nsec3,
+        };
         (kept.serial, kept.digest) = (zone.serial(), digest);
         kept.shared_with(&zone.allow_transfer, &zone.notify, zone.transfer_over_tls)
     }
@@ -105,6 +110,7 @@ impl Kept {
             keys: None,
             serial: Serial::Unixtime,
             digest: Digest::AsInFile,
+            denial: Denial::Nsec,
             allowed: Vec::new(),
             only_encrypted: false,
             notify: Vec::new(),
@@ -195,7 +201,7 @@ impl Kept {
             Source::Catalog(members) => (catalog::text(members), self.paths.version.clone()),
             Source::File(path) => (std::fs::read_to_string(path).map_err(disk::at(path))?, path.clone()),
         };
-        let mut zone = StaticZone::read_with(&text, &self.name, self.digest)
+        let mut zone = StaticZone::read_denying(&text, &self.name, self.digest, self.denial)
             .map_err(|mistakes| PrimaryError::Mistakes { path: path.clone(), mistakes })?;
         let touched = self.keys.is_some() || self.serial != Serial::File;
         let has_digest = zone.node(&self.name).is_some_and(|apex| apex.get(RrType::ZONEMD).is_some());

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
+use super::hashed::Hashed;
 use super::numbers::soa_minimum_s;
 use super::slot::{Slot, Slots};
 use super::version::Digest;
@@ -28,13 +29,15 @@ pub struct StaticZone {
     pub(super) rdatas: Box<[u8]>,
     /// Open addressing: the hash of a name leads to its node, or to [`EMPTY`].
     pub(super) index: Box<[u32]>,
-    /// The nodes that own an NSEC (RFC 4035 2.3): those with data of this zone.
+    /// The nodes that own an NSEC (RFC 4035 2.3): those with data of this zone. Nobody if names are hashed.
     pub(super) chain: Box<[u32]>,
+    /// The chain of hashed names, if there is an NSEC3PARAM.
+    pub(super) hashed: Option<Hashed>,
     /// Who makes the ZONEMD at the apex.
     pub(super) digest: Digest,
     has_cuts: bool,
     highest_ttl_s: u32,
-    /// One for each RRset, then one for each NSEC, and that once for each signer; there once the zone is to be signed.
+    /// One for each RRset, then one for each NSEC or NSEC3, and that once for each signer; there once the zone is to be signed.
     slots: OnceLock<Slots>,
 }
 
@@ -127,6 +130,7 @@ impl StaticZone {
             rdatas: rdatas.into(),
             index: index.into(),
             chain: chain.into(),
+            hashed: None,
             digest: Digest::AsInFile,
             slots: OnceLock::new(),
         }
@@ -139,7 +143,7 @@ impl StaticZone {
     }
 
     fn slots_of_one(&self) -> usize {
-        self.sets.len() + self.chain.len()
+        self.sets.len() + self.chain.len() + self.links_count()
     }
 
     /// The apex.
@@ -269,6 +273,7 @@ impl StaticZone {
             + self.rdatas.len()
             + size_of_val(&*self.index)
             + size_of_val(&*self.chain)
+            + self.hashed_octets()
             + self.slots.get().map_or(0, Slots::heap_octets)
     }
 

@@ -8,6 +8,7 @@ use domain::zonefile::inplace::{Entry, Zonefile};
 
 use super::draft::{Draft, Record, TooLarge};
 use super::fixed::StaticZone;
+use super::hashed::{self, Denial, HashFault};
 use super::numbers::Ttls;
 use super::origin::{unclosed, written_out};
 use super::version::{DIGEST_OCTETS, Digest, zonemd};
@@ -28,7 +29,7 @@ pub struct MasterError {
 /// What the file is for, which decides what may stand in it.
 #[derive(Clone, Copy)]
 enum Use {
-    Static(Digest),
+    Static(Digest, Denial),
     Number(Ttls),
 }
 
@@ -38,12 +39,17 @@ const RDATA_OCTETS_MAX: usize = 64_000;
 impl StaticZone {
     /// Reads an ordinary zone; `origin` is its apex. All mistakes are reported together.
     pub fn read(text: &str, origin: &Name) -> Result<Self, Vec<MasterError>> {
-        read(text, origin, Use::Static(Digest::AsInFile))
+        read(text, origin, Use::Static(Digest::AsInFile, Denial::Nsec))
     }
 
     /// The same, with room for a digest if we make it.
     pub fn read_with(text: &str, origin: &Name, digest: Digest) -> Result<Self, Vec<MasterError>> {
-        read(text, origin, Use::Static(digest))
+        read(text, origin, Use::Static(digest, Denial::Nsec))
+    }
+
+    /// The same, with the chain that signatures will need: for NSEC3 the apex has an NSEC3PARAM and every name its hash.
+    pub fn read_denying(text: &str, origin: &Name, digest: Digest, denial: Denial) -> Result<Self, Vec<MasterError>> {
+        read(text, origin, Use::Static(digest, denial))
     }
 
     /// Reads the static part of a number zone (DNS.md 3: no wildcard, DNAME or NSEC3PARAM; nothing but NS, DS and glue at digit names).
@@ -54,9 +60,9 @@ impl StaticZone {
 
 fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<MasterError>> {
     let mut draft = Draft::default();
-    let digest = match zone_use {
-        Use::Static(digest) => digest,
-        Use::Number(_) => Digest::AsInFile,
+    let (digest, denial) = match zone_use {
+        Use::Static(digest, denial) => (digest, denial),
+        Use::Number(_) => (Digest::AsInFile, Denial::Nsec),
     };
     scan(text, origin, digest, &mut draft).map_err(|e| vec![e])?;
     draft.sort();
@@ -67,8 +73,12 @@ fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<Mast
     if !errors.is_empty() {
         return Err(errors);
     }
+    if denial == Denial::Nsec3 {
+        hashed::announce(&mut draft, origin).map_err(|TooLarge| vec![too_large(0)])?;
+    }
     let mut zone = StaticZone::build(*origin, &draft);
     zone.digest = digest;
+    zone.hash_names().map_err(|fault| vec![not_hashed(&fault)])?;
     Ok(zone)
 }
 
@@ -151,6 +161,21 @@ fn room_for_digest(
     let Some((ttl_s, line)) = soa.filter(|_| digest == Digest::Ours) else { return Ok(()) };
     let rdata = zonemd(0, &[0; DIGEST_OCTETS]);
     draft.push(origin.as_wire(), RrType::ZONEMD, ttl_s, &rdata, line).map_err(|TooLarge| too_large(line))
+}
+
+fn not_hashed(fault: &HashFault) -> MasterError {
+    match fault {
+        HashFault::Collision(a, b) => MasterError {
+            line: 0,
+            reason: format!("{} and {} have the same hash, so neither can be denied", a.to_text(), b.to_text()),
+            remedy: "rename one of them, or deny by NSEC instead",
+        },
+        HashFault::ApexTooLong => MasterError {
+            line: 0,
+            reason: "the apex leaves no room for a hash below it (RFC 5155 3.3)".to_owned(),
+            remedy: "deny by NSEC instead",
+        },
+    }
 }
 
 /// The reader says `line:column: reason`; a column of 1 means that it had just finished the line before.

@@ -9,6 +9,7 @@ mod draft;
 pub mod entries;
 pub mod fixed;
 pub mod fuzz;
+pub mod hashed;
 pub mod hashes;
 pub mod image;
 pub mod journal;
@@ -26,6 +27,7 @@ pub mod version;
 
 pub use chain::Nsec;
 pub use fixed::{Found, Node, RrSet, SlotsOf, StaticZone};
+pub use hashed::{Denial, Nsec3};
 pub use master::MasterError;
 pub use numbers::{ApplyError, Loader, NumberZone, Ttls};
 pub use owners::Owned;

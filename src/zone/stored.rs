@@ -85,6 +85,7 @@ pub fn read(file: &[u8], apex: &Name) -> Option<(StaticZone, Facts)> {
     }
     draft.sort(); // it is sorted; this costs one look at each record
     let mut zone = StaticZone::build(*apex, &draft);
+    zone.hash_names().ok()?;
     zone.digest = if flags & DIGEST_OURS != 0 { Digest::Ours } else { Digest::AsInFile };
     let whole = rest.is_empty() && left.is_empty() && zone.soa().is_some();
     let signed_as_of_s = (flags & SIGNED != 0).then_some(signed_as_of_s);

@@ -123,6 +123,7 @@ impl StaticZone {
         draft.sort();
         let mut zone = Self::build(self.apex, &draft);
         zone.digest = self.digest;
+        let _ = zone.hash_names(); // no collision before, none now
         zone
     }
 

@@ -23,7 +23,7 @@ use self::zonemd::Digester;
 use super::keys::ZoneKeys;
 use super::signer::SignFault;
 use crate::wire::Name;
-use crate::zone::{NumberZone, StaticZone};
+use crate::zone::{Denial, NumberZone, StaticZone};
 
 /// Names that are written out together: large enough that handing over costs nothing, some 100 ms of signing.
 const NAMES_PER_JOB: usize = 1_024;
@@ -49,15 +49,6 @@ pub enum Contents<'a> {
     Numbers(&'a NumberZone),
     /// A zone from a master file.
     Fixed(&'a StaticZone),
-}
-
-/// How absence is proved in a signed file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Denial {
-    /// One NSEC a name (RFC 4035 2.3).
-    Nsec,
-    /// NSEC3 `1 0 0 -` without opt-out (RFC 5155, RFC 9276 3.1).
-    Nsec3,
 }
 
 /// Whether a ZONEMD record is added (RFC 8976).

@@ -5,15 +5,16 @@ use std::fmt::Write;
 
 use data_encoding::BASE32_DNSSEC;
 
-use super::chain::{Chain, PARAMETERS};
+use super::chain::Chain;
 use super::order::{Place, Standing, is_ours, node, standing};
 use super::zonemd::{self, ZONEMD};
-use super::{Denial, Export, ExportError, Summary, Zonemd, lines};
+use super::{Export, ExportError, Summary, Zonemd, lines};
 use crate::dnssec::{ToSign, Window, denial};
 use crate::number::Number;
 use crate::wire::rr::{CLASS_IN, flatten};
 use crate::wire::{Name, Rdatas, RrType};
-use crate::zone::{Owned, text};
+use crate::zone::hashed::PARAMETERS;
+use crate::zone::{Denial, Owned, text};
 
 /// Makes the records of some names, one after the other.
 pub(super) struct Sheet<'a> {
@@ -87,19 +88,14 @@ impl<'a> Sheet<'a> {
             types.sort_unstable();
             types
         });
-        let mut rdata = [&PARAMETERS[..], &[20], chain.next(at)].concat();
-        denial::bitmap(types.iter().copied(), &mut rdata);
+        let mut rdatas = Vec::new();
+        denial::nsec3(chain.next(at), types.iter().copied(), &mut rdatas);
         let (shown, ttl_s) = (owner.to_text(), zone.fixed().negative_ttl_s());
         let _ = write!(self.page.text, "{shown} {ttl_s} IN NSEC3 "); // into a String
         lines::nsec3(chain.next(at), &types, &mut self.page.text);
         self.page.text.push('\n');
         self.page.summary.records += 1;
-        let set = Set {
-            rr_type: RrType::NSEC3,
-            ttl_s,
-            rdatas: flatten(vec![rdata]).into_vec().into(),
-            window: Window::Fixed,
-        };
+        let set = Set { rr_type: RrType::NSEC3, ttl_s, rdatas: rdatas.into(), window: Window::Fixed };
         self.digest_set(&set);
         self.sign(&owner, &shown, &set)?;
         self.digest_name(&owner);

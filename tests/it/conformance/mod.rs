@@ -9,6 +9,7 @@ mod rfc3597;
 mod rfc4035;
 mod rfc4592;
 mod rfc5001;
+mod rfc5155;
 mod rfc6672;
 mod rfc6891;
 mod rfc7828;

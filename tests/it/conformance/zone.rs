@@ -5,7 +5,7 @@ use std::sync::Arc;
 use callbook::dnssec::ZoneKeys;
 use callbook::nameserver::{Served, View};
 use callbook::wire::Name;
-use callbook::zone::StaticZone;
+use callbook::zone::{Denial, Digest, StaticZone};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, Record, RecordType};
 use ring::rand::SystemRandom;
@@ -27,17 +27,26 @@ pub(crate) struct Said {
 
 /// The records of a zone `example.`, without SOA, NS and the address of `ns`, served unsigned.
 pub(crate) fn plain(records: &str) -> Desk {
-    desk(&format!("{HEAD}{records}"), None)
+    desk(&format!("{HEAD}{records}"), None, Denial::Nsec)
 }
 
 /// The same, signed.
 pub(crate) fn signed(records: &str) -> Desk {
-    desk(&format!("{HEAD}{records}"), Some(Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap())))
+    desk(&format!("{HEAD}{records}"), keys(), Denial::Nsec)
+}
+
+/// The same, with a chain of hashed names.
+pub(crate) fn hashed(records: &str) -> Desk {
+    desk(&format!("{HEAD}{records}"), keys(), Denial::Nsec3)
+}
+
+fn keys() -> Option<Arc<ZoneKeys>> {
+    Some(Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap()))
 }
 
 /// A whole file.
-pub(crate) fn desk(text: &str, keys: Option<Arc<ZoneKeys>>) -> Desk {
-    let zone = StaticZone::read(text, &Name::from_text("example.").unwrap());
+pub(crate) fn desk(text: &str, keys: Option<Arc<ZoneKeys>>, denial: Denial) -> Desk {
+    let zone = StaticZone::read_denying(text, &Name::from_text("example.").unwrap(), Digest::AsInFile, denial);
     let zone = zone.unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
     Desk::over(View::new(vec![Served::fixed(Arc::new(zone), keys)]), NOW_S)
 }

@@ -8,7 +8,7 @@ use callbook::config::Limits;
 use callbook::dnssec::ZoneKeys;
 use callbook::nameserver::{Guard, Outcome, Peer, Served, Transport, View, Worker, respond};
 use callbook::wire::Name;
-use callbook::zone::{StaticZone, hashes};
+use callbook::zone::{Denial, Digest, StaticZone, hashes};
 use hickory_proto::rr::RecordType;
 use ring::rand::SystemRandom;
 
@@ -35,7 +35,10 @@ fn view() -> View {
     let fixed = StaticZone::read(STATIC, &Name::from_text("static.example.").unwrap()).unwrap();
     let limits = Limits { responses_per_s: 3, exempt: vec!["127.0.0.0/8".parse().unwrap()], ..Limits::default() };
     let guard = Arc::new(Guard::new(limits, vec![[5; 16]], &SystemRandom::new()).unwrap());
-    let zones = vec![Served::numbers(House::numbers(), keys()), Served::fixed(Arc::new(fixed), keys())];
+    let apex = Name::from_text("hashed.example.").unwrap();
+    let hashed = StaticZone::read_denying(STATIC, &apex, Digest::AsInFile, Denial::Nsec3).unwrap();
+    let fixed = [fixed, hashed].map(|zone| Served::fixed(Arc::new(zone), keys()));
+    let zones = [Served::numbers(House::numbers(), keys())].into_iter().chain(fixed).collect();
     View::new(zones).guarded(guard).named(b"ns1").keeping(10)
 }
 
@@ -61,6 +64,10 @@ pub(super) fn questions() -> Vec<Vec<u8>> {
         ("odd.static.example.".to_owned(), vec![RecordType::A, RecordType::Unknown(65_280)]),
         ("www.sub.static.example.".to_owned(), vec![RecordType::A]),
         ("absent.static.example.".to_owned(), vec![RecordType::A]),
+        ("x.wild.hashed.example.".to_owned(), vec![RecordType::TXT, RecordType::A, RecordType::RRSIG]),
+        ("www.sub.hashed.example.".to_owned(), vec![RecordType::A]),
+        ("a.b.absent.hashed.example.".to_owned(), vec![RecordType::A, RecordType::NSEC3]),
+        ("hashed.example.".to_owned(), vec![RecordType::NSEC3PARAM, RecordType::DS]),
         ("elsewhere.example.".to_owned(), vec![RecordType::A]),
     ];
     let mut packets = vec![vec![0; 11], vec![0; 12], vec![0xff; 40], [&[0u8; 4][..], &[0, 1], &[0xc0; 60]].concat()];

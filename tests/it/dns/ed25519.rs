@@ -2,9 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-use callbook::dnssec::export::{Contents, Denial, Zonemd};
+use callbook::dnssec::export::{Contents, Zonemd};
 use callbook::dnssec::{Algorithm, anchor};
 use callbook::wire::Name;
+use callbook::zone::Denial;
 
 use super::export::signed;
 use super::house::{APEX, House, NUMBERS, ZONE, enum_name, have, run, text};

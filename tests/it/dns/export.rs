@@ -6,10 +6,10 @@ use std::process::Command;
 
 use callbook::clock::{Clock, SystemClock};
 use callbook::dnssec::ZoneKeys;
-use callbook::dnssec::export::{Contents, Denial, Export, Signing, Zonemd};
+use callbook::dnssec::export::{Contents, Export, Signing, Zonemd};
 use callbook::number::Number;
 use callbook::wire::Name;
-use callbook::zone::{Loader, NumberData, NumberZone, StaticZone, Ttls};
+use callbook::zone::{Denial, Loader, NumberData, NumberZone, StaticZone, Ttls};
 use ring::rand::SystemRandom;
 use tempfile::TempDir;
 

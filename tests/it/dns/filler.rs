@@ -9,7 +9,7 @@ use callbook::nameserver::filler::{Cursor, fill, sign_apexes};
 use callbook::nameserver::{Served, View, Worker};
 use callbook::number::Number;
 use callbook::wire::Name;
-use callbook::zone::{Change, Loader, NumberData, NumberZone, StaticZone, Ttls};
+use callbook::zone::{Change, Denial, Digest, Loader, NumberData, NumberZone, StaticZone, Ttls};
 use hickory_proto::rr::RecordType as T;
 use ring::rand::SystemRandom;
 
@@ -80,6 +80,25 @@ fn what_is_filled_is_answered_without_a_signature() {
     assert_eq!(counters.signatures(), 0);
     desk.ask(&enum_name("+447700900999"), T::NAPTR, Dnssec::Ok);
     assert_eq!(counters.signatures(), 1, "a denial is signed when it is asked for");
+}
+
+#[test]
+fn hashed_names_are_filled_as_well() {
+    let text = "$TTL 60\n@ IN SOA ns h 1 2 3 4 5\n@ IN NS ns\nns IN A 192.0.2.1\nb.ent IN TXT x\nsub IN NS ns\n";
+    let apex = Name::from_text("static.example.").unwrap();
+    let zone = StaticZone::read_denying(text, &apex, Digest::AsInFile, Denial::Nsec3).unwrap();
+    let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).unwrap());
+    let (view, now_s) = (View::new(vec![Served::fixed(Arc::new(zone), Some(keys))]), SystemClock.now_s());
+    let mut filler = Worker::default();
+    sign_apexes(&view, &mut filler, now_s).unwrap();
+    // NS, NSEC3PARAM, A, TXT; NSEC3 of the apex, ns, ent, b.ent and sub.
+    assert_eq!(fill_all(&view, &mut filler, now_s, 100), 4 + 5);
+    let mut desk = Desk::over(view, now_s);
+    for name in ["x.static.example.", "x.b.ent.static.example.", "x.sub.static.example.", "ent.static.example."] {
+        let answer = desk.ask(name, T::A, Dnssec::Ok);
+        assert!(answer.authorities.iter().any(|r| r.record_type() == T::NSEC3), "{name}: {answer}");
+    }
+    assert_eq!(desk.worker.counters().signatures(), 0);
 }
 
 #[test]

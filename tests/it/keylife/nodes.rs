@@ -7,7 +7,7 @@ use std::process::Command;
 
 use callbook::clock::rfc3339;
 use callbook::dnssec::anchor::anchor_key;
-use callbook::dnssec::export::{Contents, Denial, Export, Signing, Zonemd};
+use callbook::dnssec::export::{Contents, Export, Signing, Zonemd};
 use callbook::dnssec::keys::{KeyFiles, KeySource};
 use callbook::dnssec::life::{
     Change, ClockTrust, DsSet, Keeping, ParentNews, Pinned, Policy, Publication, ServerSaid, Sighting, State,
@@ -16,7 +16,7 @@ use callbook::dnssec::life::{
 use callbook::dnssec::offline::{Ceremony, Entry, PublicKey, Replace, Request, Response, ScheduleFile};
 use callbook::dnssec::{Algorithm, KeyId, KeyRole, ToSign, Window, ZoneKeys};
 use callbook::wire::{Name, Rdatas, RrType};
-use callbook::zone::StaticZone;
+use callbook::zone::{Denial, StaticZone};
 use ring::rand::SystemRandom;
 use tempfile::TempDir;
 

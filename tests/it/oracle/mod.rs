@@ -19,7 +19,7 @@ use callbook::dnssec::ZoneKeys;
 use callbook::nameserver::{Served, View};
 use callbook::net::{DnsService, RunningDns};
 use callbook::wire::{Name, RrType};
-use callbook::zone::StaticZone;
+use callbook::zone::{Denial, StaticZone};
 use ring::rand::SystemRandom;
 
 use differences::{Case, explains};
@@ -30,6 +30,8 @@ use zones::Zone;
 
 /// Questions a zone; the first of them ask for every name.
 const QUESTIONS: usize = 3_000;
+/// Owners of NSEC3 that are asked for, where there are any.
+const HASHES: u32 = 8;
 /// The seed of every run, unless CALLBOOK_SEED says another.
 const SEED: u64 = 20_260_401;
 /// Octets that an answer with EDNS keeps free for an extended error (RFC 8914).
@@ -37,19 +39,28 @@ const ERROR_ROOM: usize = 6;
 
 #[test]
 fn separate_zones_are_answered_as_others_answer_them() {
-    compare(&zones::separate(), None);
+    compare(&zones::separate(), None, Denial::Nsec);
 }
 
 #[test]
 fn nested_zones_are_answered_as_others_answer_them() {
-    compare(&zones::nested(), None);
+    compare(&zones::nested(), None, Denial::Nsec);
 }
 
 #[test]
 fn signed_zones_are_answered_as_others_answer_them() {
+    signed_alike(Denial::Nsec);
+}
+
+#[test]
+fn zones_of_hashed_names_are_answered_as_others_answer_them() {
+    signed_alike(Denial::Nsec3);
+}
+
+fn signed_alike(denial: Denial) {
     let (zones, dir) = (zones::separate(), tempfile::tempdir().expect("a folder"));
-    if let Some(signed) = signed::by_ldns(&zones, dir.path()) {
-        compare(&zones, Some(&signed));
+    if let Some(signed) = signed::by_ldns(&zones, denial, dir.path()) {
+        compare(&zones, Some(&signed), denial);
     }
 }
 
@@ -61,14 +72,14 @@ fn serve(zones: &[Arc<StaticZone>], keys: Option<&Arc<ZoneKeys>>) -> RunningDns 
 }
 
 /// Asks everybody; the peers serve `signed` where that is given, we sign ourselves.
-fn compare(zones: &[Zone], signed: Option<&[Zone]>) {
+fn compare(zones: &[Zone], signed: Option<&[Zone]>, denial: Denial) {
     let dir = tempfile::tempdir().expect("a folder");
     let start = |kind| Peer::start(kind, signed.unwrap_or(zones), dir.path());
     let peers: Vec<Peer> = KINDS.into_iter().filter_map(start).collect();
     if peers.len() < KINDS.len() {
         return;
     }
-    let data: Vec<Arc<StaticZone>> = zones.iter().map(Zone::read).collect();
+    let data: Vec<Arc<StaticZone>> = zones.iter().map(|zone| zone.read(denial)).collect();
     let keys = signed.map(|_| Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).expect("keys")));
     let ours = serve(&data, keys.as_ref());
     let addresses: Vec<SocketAddr> =
@@ -84,7 +95,11 @@ pub(crate) fn compare_answers(data: &[Arc<StaticZone>], addresses: &[SocketAddr]
     let mut wrong = BTreeMap::new();
     for zone in data {
         let names: Vec<_> = zone.in_order().map(|(name, _)| name).collect();
-        let asked = questions(zone.apex(), &names, count, &mut random);
+        let mut asked = questions(zone.apex(), &names, count, &mut random);
+        // Owners of NSEC3 are no names (RFC 5155 7.2.8). Nor is what is below them, but NSD takes that for absent even where
+        // there is a wildcard.
+        let hashes = (0..HASHES).filter_map(|place| zone.nsec3(place)).map(|nsec3| nsec3.owner());
+        asked.extend(questions(zone.apex(), &hashes.collect::<Vec<_>>(), 0, &mut random));
         let answers: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
             let asking: Vec<_> = addresses.iter().map(|address| scope.spawn(|| ask_all(*address, &asked))).collect();
             asking.into_iter().map(|thread| thread.join().expect("every question is answered")).collect()

@@ -134,6 +134,12 @@ impl Reply {
         for section in [&mut self.answer, &mut self.authority, &mut self.additional] {
             let forget = |mut rr: Rr| {
                 match RrType(rr.rr_type) {
+                    // Its TTL is the signer's choice, for nobody but other signers asks for it.
+                    RrType::RRSIG if rr.rdata.starts_with(&RrType::NSEC3PARAM.0.to_be_bytes()) => {
+                        rr.rdata.truncate(4);
+                        rr.ttl_s = 0;
+                    }
+                    RrType::NSEC3PARAM => rr.ttl_s = 0,
                     RrType::RRSIG => rr.rdata.truncate(8), // type covered, algorithm, labels, original TTL
                     RrType::DNSKEY => rr.rdata.truncate(4),
                     _ => {}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use callbook::dnssec::{ZoneKeys, anchor};
 use callbook::wire::RrType;
-use callbook::zone::StaticZone;
+use callbook::zone::{Denial, StaticZone};
 use ring::rand::SystemRandom;
 
 use super::packet::{AA, AD, Edns, Question, Reply};
@@ -18,7 +18,7 @@ use super::{SEED, serve};
 use crate::peers;
 
 /// Signs each zone with a key for keys and one for data; none if ldns is not installed.
-pub(super) fn by_ldns(zones: &[Zone], dir: &Path) -> Option<Vec<Zone>> {
+pub(super) fn by_ldns(zones: &[Zone], denial: Denial, dir: &Path) -> Option<Vec<Zone>> {
     let (keygen, signzone) = (peers::program("ldns-keygen")?, peers::program("ldns-signzone")?);
     let sign = |(i, zone): (usize, &Zone)| {
         let folder = dir.join(format!("signed-{i}"));
@@ -32,7 +32,11 @@ pub(super) fn by_ldns(zones: &[Zone], dir: &Path) -> Option<Vec<Zone>> {
         let keys = [key(&["-k"]), key(&[])];
         std::fs::write(folder.join("plain"), format!("$ORIGIN {}\n{}", zone.apex, zone.text)).expect("a zone file");
         let mut command = Command::new(&signzone);
-        command.current_dir(&folder).args(["-o", zone.apex, "-f", "signed", "plain"]).args(keys);
+        let chain: &[&str] = match denial {
+            Denial::Nsec => &[],
+            Denial::Nsec3 => &["-n", "-t", "0"],
+        };
+        command.current_dir(&folder).args(chain).args(["-o", zone.apex, "-f", "signed", "plain"]).args(keys);
         let output = command.output().expect("ldns-signzone runs");
         assert!(output.status.success(), "{}: {}", zone.apex, String::from_utf8_lossy(&output.stderr));
         let text = std::fs::read_to_string(folder.join("signed")).expect("a signed zone");
@@ -48,10 +52,19 @@ const STARS: &str = "stars.test.";
 
 #[test]
 fn unbound_calls_every_answer_secure() {
+    unbound_believes(Denial::Nsec);
+}
+
+#[test]
+fn unbound_calls_every_answer_by_hashed_names_secure() {
+    unbound_believes(Denial::Nsec3);
+}
+
+fn unbound_believes(denial: Denial) {
     // unbound takes a wildcard without data for no wildcard: delv judges that zone.
     let zones: Vec<Zone> = separate().into_iter().filter(|zone| zone.apex != STARS).collect();
     let dir = tempfile::tempdir().expect("a folder");
-    let data: Vec<Arc<StaticZone>> = zones.iter().map(Zone::read).collect();
+    let data: Vec<Arc<StaticZone>> = zones.iter().map(|zone| zone.read(denial)).collect();
     let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).expect("keys"));
     let ours = serve(&data, Some(&keys));
     let server = ours.addresses()[0];
@@ -71,7 +84,9 @@ fn unbound_calls_every_answer_secure() {
             let aliased = ours.answer.iter().any(|rr| RrType(rr.rr_type) == RrType::CNAME);
             let beyond = match question.qtype {
                 RrType::DS => aliased || question.name() == *zone.apex(),
-                RrType::NSEC => !Reply::read(&ask_tcp(server, &alias)).expect("well-formed").answer.is_empty(),
+                RrType::NSEC | RrType::NSEC3 => {
+                    !Reply::read(&ask_tcp(server, &alias)).expect("well-formed").answer.is_empty()
+                }
                 RrType::DNAME => aliased, // it takes the DNAME on the way for the one that was asked for
                 RrType::ANY | RrType::RRSIG => true,
                 _ => false,
@@ -95,11 +110,20 @@ fn unbound_calls_every_answer_secure() {
 
 #[test]
 fn delv_calls_denials_by_a_wildcard_without_data_secure() {
+    delv_believes(Denial::Nsec);
+}
+
+#[test]
+fn delv_calls_denials_by_a_wildcard_without_data_secure_by_hashed_names() {
+    delv_believes(Denial::Nsec3);
+}
+
+fn delv_believes(denial: Denial) {
     let Some(delv) = peers::program("delv") else { return };
     let dir = tempfile::tempdir().expect("a folder");
     let zone = separate().into_iter().find(|zone| zone.apex == STARS).expect("a zone of stars");
     let keys = Arc::new(ZoneKeys::in_memory(&SystemRandom::new()).expect("keys"));
-    let ours = serve(&[zone.read()], Some(&keys));
+    let ours = serve(&[zone.read(denial)], Some(&keys));
     let (server, anchors) = (ours.addresses()[0], dir.path().join("anchors"));
     std::fs::write(&anchors, anchor::anchor_delv(&zone.name(), &keys)).expect("anchors");
     for (name, qtype) in [("x", "A"), ("x.ent", "TXT"), ("*", "A"), ("ent", "A"), ("*.ent", "A"), ("a.b", "A")] {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callbook::wire::Name;
-use callbook::zone::StaticZone;
+use callbook::zone::{Denial, Digest, StaticZone};
 
 /// One zone; the text has no `$ORIGIN`, whoever serves it puts one in front.
 pub(crate) struct Zone {
@@ -17,9 +17,9 @@ impl Zone {
         Self { apex, text: format!("{head}{records}") }
     }
 
-    /// As our own reader has it.
-    pub(crate) fn read(&self) -> Arc<StaticZone> {
-        let read = StaticZone::read(&self.text, &self.name());
+    /// As our own reader has it, to be signed with this chain if it is signed.
+    pub(crate) fn read(&self, denial: Denial) -> Arc<StaticZone> {
+        let read = StaticZone::read_denying(&self.text, &self.name(), Digest::AsInFile, denial);
         Arc::new(read.unwrap_or_else(|mistakes| panic!("{}: {mistakes:?}", self.apex)))
     }
 

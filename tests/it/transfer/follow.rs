@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use callbook::clock::{Clock, FakeClock, SystemClock, rfc3339};
-use callbook::config::Dns;
+use callbook::config::{Config, Dns};
 use callbook::nameserver::tsig::split;
 use callbook::wire::{Name, RrType};
 use callbook::zone::StaticZone;
@@ -25,13 +25,18 @@ use crate::peers;
 const QUESTIONS: usize = 400;
 /// Zones that are signed, with a digest; the others are as their files.
 const SIGNED: [&str; 5] = ["wild.test.", "dname.test.", "cuts.test.", "types.test.", "stars.test."];
+/// Those of them whose names are hashed.
+const HASHED: [&str; 3] = ["wild.test.", "cuts.test.", "stars.test."];
 
 #[test]
 fn knot_nsd_and_bind_serve_what_we_serve_and_follow() {
     let (all, ports, dir) = (zones::separate(), ports(), tempfile::tempdir().expect("a folder"));
-    let options = |apex: &str| match SIGNED.contains(&apex) {
-        true => format!("sign = true\nzonemd = true\n{}", told(&ports)),
-        false => told(&ports),
+    let options = |apex: &str| {
+        let denial = if HASHED.contains(&apex) { "denial = \"nsec3\"\n" } else { "" };
+        match SIGNED.contains(&apex) {
+            true => format!("sign = true\nzonemd = true\n{denial}{}", told(&ports)),
+            false => told(&ports),
+        }
     };
     let zones: Vec<(&str, &str, String)> =
         all.iter().map(|zone| (zone.apex, &*zone.text, options(zone.apex))).collect();
@@ -120,6 +125,50 @@ fn data(home: &Home) -> Vec<Arc<StaticZone>> {
         Arc::new(StaticZone::read(&text, &Name::from_text(&zone.name).expect("a name")).expect("a right file"))
     };
     home.config.zone.iter().map(read).collect()
+}
+
+/// A change of the chain is a new version, which secondaries fetch as a step: NSEC goes and NSEC3 comes, and back. A start
+/// without a change goes on with the same octets.
+#[test]
+fn a_change_of_denial_is_a_step() {
+    let text = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n*.w IN TXT \"any\"\nb.ent IN NS ns\n";
+    let mut home = Home::new(&[("a.example.", text, &format!("sign = true\nzonemd = true\n{}", told(&[])))], "");
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut serial = 10;
+    for (denial, chain, other) in [("nsec", "NSEC", "NSEC3"), ("nsec3", "NSEC3", "NSEC"), ("nsec", "NSEC", "NSEC3")] {
+        let file = home.dir.path().join("config.toml");
+        let config = std::fs::read_to_string(&file).expect("a configuration");
+        let lines = config.lines().filter(|line| !line.starts_with("denial"));
+        let lines = lines.map(|line| line.replace("sign = true", &format!("sign = true\ndenial = \"{denial}\"")));
+        std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).expect("a configuration");
+        home.config = Config::load(home.dir.path()).expect("a right configuration");
+        let service = home.serve();
+        let records = axfr(service.address, "a.example", &[&signed()]);
+        let of = |rr_type: &str| records.iter().filter(|line| line.split(' ').nth(3) == Some(rr_type)).count();
+        // Apex, ns, *.w, b.ent; hashed also w and ent.
+        let links = if denial == "nsec" { 4 } else { 6 };
+        assert_eq!(
+            (of(chain), of(other), of("NSEC3PARAM")),
+            (links, 0, usize::from(denial == "nsec3")),
+            "{records:#?}"
+        );
+        if denial != "nsec" || serial > 10 {
+            let since = format!("IXFR={serial}");
+            let step = dig(service.address, &["a.example", &since, "+noall", "+answer", &signed()]);
+            let has = |rr_type: &str| step.lines().any(|line| line.split_whitespace().nth(3) == Some(rr_type));
+            assert!(has("NSEC") && has("NSEC3") && !step.contains("192.0.2.1"), "what changed, and no more:\n{step}");
+        }
+        let soa = records.iter().find(|line| line.contains(" IN SOA ")).expect("one");
+        serial = soa.split(' ').nth(6).and_then(|serial| serial.parse().ok()).expect("a number");
+        if let Some(verify) = peers::program("ldns-verify-zone") {
+            let file = dir.path().join("transferred");
+            std::fs::write(&file, records.join("\n") + "\n").expect("a file");
+            let said = Command::new(verify).arg("-ZZ").arg(&file).output().expect("it runs");
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        }
+        drop(service);
+        assert_eq!(axfr(home.serve().address, "a.example", &[&signed()]), records, "a start changes nothing");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! RFC 2308: negative answers.
 
+use callbook::zone::Denial;
 use hickory_proto::op::ResponseCode as Code;
 use hickory_proto::rr::RecordType as T;
 
@@ -26,7 +27,7 @@ fn section_3_ttl_of_negative_answers() {
     for (ttl_s, minimum_s) in [(3_600, 900), (60, 900)] {
         let text =
             format!("@ {ttl_s} IN SOA ns h 1 7200 3600 1209600 {minimum_s}\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n");
-        let mut desk = desk(&text, None);
+        let mut desk = desk(&text, None, Denial::Nsec);
         for name in ["absent.example.", "ns.example."] {
             assert_eq!(desk.ask(name, T::TXT, Dnssec::No).authorities[0].ttl, ttl_s.min(minimum_s));
         }
