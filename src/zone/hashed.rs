@@ -63,7 +63,7 @@ impl fmt::Display for Denial {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HashFault {
     /// Two names have one hash (RFC 5155 7.1).
-    Collision(Name, Name),
+    Collision(Box<[Name; 2]>),
     /// Below this apex there is no room for the label of a hash.
     ApexTooLong,
 }
@@ -127,7 +127,7 @@ pub struct Row {
 impl StaticZone {
     /// Makes the chain, if there is an NSEC3PARAM. To be called before there is room for signatures.
     pub(super) fn hash_names(&mut self) -> Result<(), HashFault> {
-        if !self.in_order().next().is_some_and(|(_, apex)| apex.get(RrType::NSEC3PARAM).is_some()) {
+        if self.in_order().next().is_none_or(|(_, apex)| apex.get(RrType::NSEC3PARAM).is_none()) {
             return Ok(());
         }
         if self.apex.as_wire().len() + 1 + LABEL_OCTETS > NAME_OCTETS_MAX {
@@ -138,8 +138,8 @@ impl StaticZone {
             nodes.map(|node| Link { hash: hash(node.wire()), node: node.id as u32, row: 0 }).collect();
         links.sort_unstable_by_key(|link| link.hash);
         if let Some((a, b)) = collision(&links) {
-            let [a, b] = [a, b].map(|node| Node { zone: self, id: node as usize }.owner());
-            return Err(HashFault::Collision(a, b));
+            let owners = [a, b].map(|node| Node { zone: self, id: node as usize }.owner());
+            return Err(HashFault::Collision(owners.into()));
         }
         let (mut before, mut twins, mut of_node) = (0, Vec::new(), vec![EMPTY; self.len()]);
         for (place, link) in links.iter_mut().enumerate() {

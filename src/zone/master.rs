@@ -165,9 +165,12 @@ fn room_for_digest(
 
 fn not_hashed(fault: &HashFault) -> MasterError {
     match fault {
-        HashFault::Collision(a, b) => MasterError {
+        HashFault::Collision(names) => MasterError {
             line: 0,
-            reason: format!("{} and {} have the same hash, so neither can be denied", a.to_text(), b.to_text()),
+            reason: format!(
+                "{} have the same hash, so neither can be denied",
+                names.each_ref().map(Name::to_text).join(" and ")
+            ),
             remedy: "rename one of them, or deny by NSEC instead",
         },
         HashFault::ApexTooLong => MasterError {
