@@ -17,7 +17,8 @@ pub enum Window {
     },
     /// Denials: whole hours, 25 hours.
     Denial,
-    /// Static data, the apex above all: slots of a day, fourteen days.
+    /// Static data, the apex above all: slots of a week, fourteen days. So each day a seventh of the names is signed anew, and
+    /// every signature is good for a week at least.
     Fixed,
     /// The DNSKEY RRset: slots of a day, at most seven days with the hour before: a stolen key must age fast.
     Dnskey,
@@ -40,7 +41,7 @@ impl Window {
         let (period_s, valid_s, end_s) = match self {
             Self::Number { not_after_s } => (DAY_S, 3 * DAY_S, not_after_s),
             Self::Denial => (HOUR_S, 25 * HOUR_S, u64::MAX),
-            Self::Fixed => (DAY_S, 14 * DAY_S, u64::MAX),
+            Self::Fixed => (7 * DAY_S, 14 * DAY_S, u64::MAX),
             Self::Dnskey => (DAY_S, 7 * DAY_S - HOUR_S, u64::MAX),
         };
         let shift_s = if self == Self::Denial { 0 } else { spread(owner) % period_s };

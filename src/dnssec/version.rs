@@ -1,6 +1,6 @@
 //! One version of a static zone, every record of it: what secondaries fetch, and what is answered here until the next one.
 //!
-//! A version never changes. All its signatures are made at once, for one time (`signed_as_of_s`), and lie in the slots that
+//! A version never changes. All its signatures are for one time (`signed_as_of_s`), and lie in the slots that
 //! answers take theirs from; so whoever asks us and whoever asks a secondary gets the same octets.
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl Version {
     }
 
     /// A version with all its signatures, made for the time slots of `as_of_s` by so many threads; what did not change
-    /// since the version before keeps its signature, if that is for the same time by the same key.
+    /// since the version before keeps its signature, if that is for the same time slot by the same key.
     ///
     /// `keys` are read for this version alone: the signature over the DNSKEYs lies in them.
     pub fn signed(
@@ -82,8 +82,6 @@ impl Version {
         (random, threads): (&(dyn SecureRandom + Sync), usize),
     ) -> Result<Self, SignFault> {
         zone.keep_signatures(keys.signers(RrType::SOA).len());
-        let is_like = |signing: &Signing| signing.as_of_s == as_of_s;
-        let before = before.filter(|before| before.signing.as_ref().is_some_and(is_like));
         let mut version = Self { zone: Arc::new(zone), signing: Some(Signing { keys, as_of_s }) };
         let share = version.zone.len().div_ceil(threads.max(1)).max(1);
         std::thread::scope(|scope| {
@@ -273,7 +271,7 @@ impl Version {
                 if self.is_our_digest(id, signed.rr_type) || fault.is_err() {
                     return;
                 }
-                fault = match before.and_then(|before| before.signature_over(&signed)) {
+                fault = match before.and_then(|before| before.signature_over(&signed, signing.as_of_s)) {
                     Some(signature) => signed.put(self.zone.apex(), signing.as_of_s, &signature),
                     None => signed.make(self.zone.apex(), signing.as_of_s, random, &mut message),
                 };
@@ -282,13 +280,15 @@ impl Version {
         fault
     }
 
-    /// The signature over exactly this set, if this version has it.
-    fn signature_over(&self, wanted: &Signed<'_>) -> Option<SignatureBytes> {
+    /// The signature over exactly this set in the time slot of `as_of_s`, if this version has it.
+    fn signature_over(&self, wanted: &Signed<'_>, as_of_s: u64) -> Option<SignatureBytes> {
         let (signing, node) = (self.signing.as_ref()?, self.zone.node(wanted.of)?);
         let mut found = None;
         self.each_signed(node.place(), &mut |signed| {
             let same = (signed.rr_type, signed.ttl_s, signed.rdatas) == (wanted.rr_type, wanted.ttl_s, wanted.rdatas);
-            if same && signed.key.dnskey() == wanted.key.dnskey() {
+            let stamp = |signed: &Signed<'_>, at_s| signed.to_sign(self.zone.apex(), at_s).stamp();
+            let still = stamp(&signed, signing.as_of_s) == stamp(wanted, as_of_s);
+            if same && still && signed.key.dnskey() == wanted.key.dnskey() {
                 found = self.signature(&signed, signing).ok();
             }
         });

@@ -18,7 +18,7 @@ use crate::zone::journal::{self, Journal};
 use crate::zone::version::is_after;
 use crate::zone::{Denial, Digest, StaticZone, stored};
 
-/// Signatures of a version are made anew after so long: those over keys live seven days less an hour, and a secondary that
+/// A version is signed for another time after so long: signatures over keys live seven days less an hour, and a secondary that
 /// is cut off must go on for some days.
 pub(super) const REFRESH_S: u64 = 86_400;
 /// Signatures begin an hour before they are made; what was made further ahead of the clock is not valid yet elsewhere.
@@ -268,7 +268,8 @@ impl Kept {
         done
     }
 
-    /// Makes signatures when they are due: all of them when they are old, those of other keys when there are other keys.
+    /// Makes signatures when they are due: those whose time slot is over each day, those of other keys when there are other
+    /// keys.
     pub(super) fn refresh(&mut self, now_s: u64, random: &(dyn SecureRandom + Sync)) -> Result<(), PrimaryError> {
         let Some(current) = self.current.as_ref().filter(|_| self.needs_signatures(now_s)) else { return Ok(()) };
         let (mut zone, last) = (current.published.version.zone().again(), current.published.version.serial());
@@ -318,9 +319,9 @@ impl Kept {
     ) -> Result<(), PrimaryError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let keys = self.keys_on_record(now_s)?;
-        // Between two days what does not change keeps its signature, so that a step is as small as the change.
-        let before = self.published().filter(|_| !self.is_due(now_s)).map(|published| &published.version);
-        let as_of_s = before.and_then(Version::signed_as_of_s).unwrap_or(now_s);
+        // What does not change keeps its signature until the name's next slot, so that a step is as small as the change.
+        let before = self.published().map(|published| &published.version);
+        let as_of_s = before.filter(|_| !self.is_due(now_s)).and_then(Version::signed_as_of_s).unwrap_or(now_s);
         let version = match keys {
             None => Version::unsigned(zone),
             Some(keys) => Version::signed(zone, keys, as_of_s, before, (random, threads))?,

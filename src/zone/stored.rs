@@ -17,7 +17,9 @@ use super::records;
 use super::version::Digest;
 use crate::wire::Name;
 
-const MAGIC: &[u8; 16] = b"callbook zone 1\0";
+const MAGIC: &[u8; 16] = b"callbook zone 2\0";
+/// As long as static data was signed for slots of a day: records and serial count, signatures do not.
+const MAGIC_OF_DAYS: &[u8; 16] = b"callbook zone 1\0";
 const SIGNED: u8 = 1;
 const DIGEST_OURS: u8 = 2;
 
@@ -68,11 +70,12 @@ pub fn read(file: &[u8], apex: &Name) -> Option<(StaticZone, Facts)> {
     if digest(&SHA256, body).as_ref() != hash {
         return None;
     }
-    let mut rest = body.strip_prefix(MAGIC)?;
+    let of_days = body.starts_with(MAGIC_OF_DAYS);
+    let mut rest = body.strip_prefix(if of_days { MAGIC_OF_DAYS } else { MAGIC })?;
     let [flags] = take(&mut rest)?;
     let file_serial = u32::from_be_bytes(take(&mut rest)?);
     let signed_as_of_s = u64::from_be_bytes(take(&mut rest)?);
-    let keys = take(&mut rest)?;
+    let keys = take(&mut rest).map(|keys| if of_days { [0; 32] } else { keys })?;
     let octets = u64::from_be_bytes(take(&mut rest)?);
     let row = slice(&mut rest, octets)?;
     let octets = u64::from_be_bytes(take(&mut rest)?);
@@ -137,5 +140,21 @@ mod tests {
             broken[at] ^= 0x10;
             assert!(read(&broken, &apex).is_none() && read(&file[..at], &apex).is_none(), "octet {at}");
         }
+    }
+
+    #[test]
+    fn a_file_from_when_slots_were_days_keeps_its_records_and_loses_its_signatures() {
+        let apex = Name::from_text("example.").unwrap();
+        let zone = StaticZone::read_with("@ 60 IN SOA ns h 7 1 1 1 1\n@ IN NS ns\n", &apex, Digest::AsInFile).unwrap();
+        let facts = Facts { file_serial: 7, signed_as_of_s: Some(1), keys: [9; 32], signatures: vec![5; 64] };
+        let mut file = Vec::new();
+        write(&zone, &facts, &mut file).unwrap();
+        file[..16].copy_from_slice(MAGIC_OF_DAYS);
+        let body = file.len() - 32;
+        let hash = digest(&SHA256, &file[..body]);
+        file[body..].copy_from_slice(hash.as_ref());
+        let (again, facts) = read(&file, &apex).unwrap();
+        assert!(again.holds_the_same_as(&zone) && again.serial() == 7);
+        assert_eq!(facts.keys, [0; 32], "as if other keys had signed it");
     }
 }

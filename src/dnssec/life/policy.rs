@@ -9,7 +9,7 @@ use crate::dnssec::keys::DNSKEY_TTL_S;
 /// half of it.
 pub const SAFETY_S: u64 = 3_600;
 const DAY_S: u64 = 86_400;
-/// An RRset stays in a cache no longer than its signatures are valid, whatever its TTL: fourteen days and a day's slot.
+/// An RRset stays in a cache no longer than its signatures are valid, whatever its TTL: fourteen days, and one more.
 const CACHED_S_MAX: u64 = 15 * 86_400;
 /// RFC 5011 2.4.1: a resolver that pins a key takes a new one after thirty days; two more for those that were away.
 pub const ADD_HOLD_DOWN_S: u64 = 32 * 86_400;

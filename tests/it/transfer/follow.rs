@@ -172,9 +172,10 @@ fn a_change_of_denial_is_a_step() {
 }
 
 #[test]
-fn a_day_later_every_signature_is_new_and_so_is_the_serial() {
-    let text = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n*.w IN TXT \"any\"\n";
-    let home = Home::new(&[("a.example.", text, &format!("sign = true\nzonemd = true\n{}", told(&[])))], "");
+fn each_day_a_seventh_of_the_signatures_is_new_and_so_is_the_serial() {
+    let names: String = (0..40).map(|i| format!("n{i} IN TXT \"one of many\"\n")).collect();
+    let text = format!("@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n*.w IN TXT \"any\"\n{names}");
+    let home = Home::new(&[("a.example.", &text, &format!("sign = true\nzonemd = true\n{}", told(&[])))], "");
     let clock = Arc::new(FakeClock::at(SystemClock.now_ms()));
     let service = home.serve_with(clock.clone(), Dns::default()).expect("it can be served");
     // By our own hand, for dig signs with the real time.
@@ -205,19 +206,35 @@ fn a_day_later_every_signature_is_new_and_so_is_the_serial() {
     let wildcard = &old[&("*.w.a.example.".to_owned(), RrType::TXT.0)];
     assert_eq!(of(&answered, RrType::RRSIG).values().collect::<Vec<_>>(), [wildcard]);
 
-    clock.advance(86_400_000);
-    let began = Instant::now();
-    let after = loop {
-        let after = fetch();
-        if serial(&after) != serial(&before) {
-            break after;
+    let mut last = (old, serial(&before));
+    for (days, new_names) in [(1, 1..20), (6, 20..41)] {
+        clock.advance(days * 86_400_000);
+        let began = Instant::now();
+        let after = loop {
+            let after = fetch();
+            if serial(&after) != last.1 {
+                break after;
+            }
+            assert!(began.elapsed() < PATIENCE, "no new version");
+        };
+        let new = of(&after, RrType::RRSIG);
+        assert!(last.0.keys().eq(new.keys()) && new.len() == 91, "the same sets are signed: {:?}", new.keys());
+        let is_new = |set: &&(String, u16)| last.0[*set] != new[*set];
+        let of_names = new.keys().filter(|set| set.0.starts_with('n') && set.1 == RrType::TXT.0);
+        assert!(new_names.contains(&of_names.filter(is_new).count()), "after {days} more days");
+        assert!(["SOA", "ZONEMD", "DNSKEY"].iter().zip([RrType::SOA, RrType::ZONEMD, RrType::DNSKEY]).all(
+            |(what, of)| {
+                is_new(&&("a.example.".to_owned(), of.0)) || panic!("the signature over {what} is new each day")
+            }
+        ));
+        for (set, signature) in &new {
+            let until_s = u64::from(u32::from_be_bytes([signature[8], signature[9], signature[10], signature[11]]));
+            let least_s =
+                if [RrType::DNSKEY.0, RrType::CDS.0, RrType::CDNSKEY.0].contains(&set.1) { 5 } else { 7 } * 86_400;
+            assert!(until_s >= clock.now_s() + least_s, "{set:?}: whoever is cut off goes on for days");
         }
-        assert!(began.elapsed() < PATIENCE, "no new version");
-    };
-    assert_eq!(serial(&after), Some(11));
-    let new = of(&after, RrType::RRSIG);
-    assert!(old.keys().eq(new.keys()) && old.len() == 11, "the same sets are signed: {:?}", new.keys());
-    assert!(old.iter().all(|(set, signature)| new[set] != *signature), "every signature is a new one");
+        last = (new, serial(&after));
+    }
 }
 
 #[test]
