@@ -131,8 +131,11 @@ fn data(home: &Home) -> Vec<Arc<StaticZone>> {
 /// without a change goes on with the same octets.
 #[test]
 fn a_change_of_denial_is_a_step() {
-    let text = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n*.w IN TXT \"any\"\nb.ent IN NS ns\n";
-    let mut home = Home::new(&[("a.example.", text, &format!("sign = true\nzonemd = true\n{}", told(&[])))], "");
+    // Large data that stay, so that the step is worth more than the whole.
+    let large = format!("\"{}\" ", "x".repeat(200)).repeat(10);
+    let text =
+        format!("@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n*.w IN TXT {large}\nb.ent IN NS ns\n");
+    let mut home = Home::new(&[("a.example.", &text, &format!("sign = true\nzonemd = true\n{}", told(&[])))], "");
     let dir = tempfile::tempdir().expect("a folder");
     let mut serial = 10;
     for (denial, chain, other) in [("nsec", "NSEC", "NSEC3"), ("nsec3", "NSEC3", "NSEC"), ("nsec", "NSEC", "NSEC3")] {
