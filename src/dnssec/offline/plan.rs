@@ -200,7 +200,7 @@ mod tests {
             assert!(plan.shown(at_s).count() <= 3);
         }
         // The first is due after ten days; a second request, a month on, changes nothing of what is planned.
-        assert_eq!(plan.zsks[0].stops_s, Some(start + 11 * SLOT_S));
+        assert_eq!(plan.zsks[0].stops_s, Some(start + 10 * SLOT_S));
         let before = plan.clone();
         assert_eq!(extended(&mut plan, start + 30 * SLOT_S, 181, Replace::InTurn), 1);
         assert!(before.zsks.iter().skip(1).take(5).all(|zsk| plan.zsks.contains(zsk)));
