@@ -34,6 +34,24 @@ pub fn rfc3339(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// Reads what [`rfc3339`] writes: a time in UTC to the second. None for anything else, and before 1970.
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    const LEN: usize = "2026-11-23T00:24:00Z".len();
+    let fields = |text: &str, sign: char| {
+        let parts: Vec<u64> = text.split(sign).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        <[u64; 3]>::try_from(parts).ok()
+    };
+    let (date, time) = text.strip_suffix('Z').filter(|text| text.len() == LEN - 1)?.split_once('T')?;
+    let ([year, month, day], [hour, minute, second]) = (fields(date, '-')?, fields(time, ':')?);
+    let shifted = if month > 2 { year } else { year.checked_sub(1)? };
+    let (era, year_of_era) = (shifted / 400, shifted % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let read = days.checked_sub(719_468)?.checked_mul(86_400)? + hour * 3600 + minute * 60 + second;
+    // What is no date, such as the 31st of June, reads as another one.
+    (rfc3339(read) == text).then_some(read)
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -87,6 +105,26 @@ mod tests {
             (4_102_444_800, "2100-01-01T00:00:00Z"),
         ] {
             assert_eq!(rfc3339(unix_s), text);
+            assert_eq!(parse_rfc3339(text), Some(unix_s));
+        }
+        for text in [
+            "",
+            "2027-03-01",
+            "2027-03-01T00:00:00",
+            "2027-02-29T00:00:00Z",
+            "2027-13-01T00:00:00Z",
+            "2027-00-01T00:00:00Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
+        for text in [
+            "2027-03-01T24:00:00Z",
+            "2027-3-1T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "99999999999999999999-01-01T00:00:00Z",
+            "2027-03-00T00:00:00Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
         }
     }
 }

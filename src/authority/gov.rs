@@ -8,20 +8,24 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::charter::Policy;
+use crate::charter::{Policy, Version, Versions};
 use crate::log::bytes::{Malformed, from_base64, to_base64};
 use crate::log::gov::{self, GovLeaf};
 use crate::log::key::{Algorithm, PublicKey, Thumbprint};
 use crate::log::merkle::Frontier;
 use crate::log::note::VerifierKey;
 use crate::log::record::is_provider_id;
-use crate::log::{Hash, merkle};
+use crate::log::{Hash, merkle, sha256};
 use crate::registry::register::{EntityStatus, Provider, ProviderStatus, Register, ValidationEntity};
 use crate::registry::rules::Law;
 use crate::registry::terms::Terms;
 
 /// The type of a leaf that accredits, changes or suspends an organisation.
 pub(super) const PROVIDER: &str = "provider";
+/// The type of a leaf that announces a version of the charter.
+pub(super) const CHARTER: &str = "charter";
+/// The type of a leaf that says by which numbering metadata numbers are judged from then on.
+pub(super) const NUMBERING: &str = "numbering";
 /// The type of leaf 0.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -107,9 +111,36 @@ pub(super) struct InForce {
     accreditations: BTreeMap<String, Accreditation>,
     register: Register,
     sequencer: [Thumbprint; 1],
-    policy: Arc<Policy>,
-    terms: Terms,
+    charter: Versions,
+    terms: Vec<(u64, Terms)>,
+    texts: BTreeMap<Digests, Arc<Policy>>,
+    numbering: String,
     time_ms: u64,
+}
+
+/// A version of the charter by its contents: SHA-256 of `policy.toml` and of `charter.md`.
+pub(super) type Digests = (Hash, Hash);
+
+/// The digests of a policy and its articles.
+pub(super) fn digests(policy: &Policy) -> Digests {
+    (sha256(&[policy.source().as_bytes()]), sha256(&[policy.prose().as_bytes()]))
+}
+
+/// The leaf that announces a version of the charter.
+pub(super) fn charter_leaf(version: &Version, seq: u64, time_ms: u64) -> GovLeaf {
+    let (policy, text) = digests(&version.policy);
+    let body = json!({
+        "version": version.number,
+        "effective": version.effective_ms,
+        "policy": to_base64(&policy),
+        "text": to_base64(&text),
+    });
+    GovLeaf { kind: CHARTER.to_owned(), time_ms, seq, body }
+}
+
+/// The leaf that names the numbering metadata in use.
+pub(super) fn numbering_leaf(edition: &str, seq: u64, time_ms: u64) -> GovLeaf {
+    GovLeaf { kind: NUMBERING.to_owned(), time_ms, seq, body: json!({ "edition": edition }) }
 }
 
 impl InForce {
@@ -121,10 +152,17 @@ impl InForce {
             accreditations: BTreeMap::new(),
             register: Register::default(),
             sequencer: [sequencer],
-            terms: Terms::of(&policy),
-            policy,
+            terms: vec![(0, Terms::of(&policy))],
+            charter: Versions::new(policy),
+            texts: BTreeMap::new(),
+            numbering: String::new(),
             time_ms: 0,
         }
+    }
+
+    /// Gets to know the text of a version before the leaf that announces it.
+    pub(super) fn know(&mut self, policy: Arc<Policy>) {
+        self.texts.insert(digests(&policy), policy);
     }
 
     /// Appends leaves; each must be signed by `key` and have a sound form.
@@ -138,6 +176,13 @@ impl InForce {
             if read.kind == PROVIDER {
                 let found = Accreditation::read(&read.body).ok_or(Malformed::new("gov", "accreditation"))?;
                 self.accreditations.insert(found.id.clone(), found);
+            }
+            if read.kind == CHARTER {
+                self.announce(&read.body).ok_or(Malformed::new("gov", "charter"))?;
+            }
+            if read.kind == NUMBERING {
+                let edition = read.body.get("edition").and_then(Value::as_str);
+                edition.ok_or(Malformed::new("gov", "numbering"))?.clone_into(&mut self.numbering);
             }
             self.time_ms = read.time_ms;
             self.log.append(merkle::leaf_hash(leaf.as_bytes()));
@@ -160,9 +205,34 @@ impl InForce {
         self.time_ms
     }
 
-    /// The charter's parameters.
-    pub(super) fn policy(&self) -> &Policy {
-        &self.policy
+    fn announce(&mut self, body: &Value) -> Option<()> {
+        let digest = |name: &str| <Hash>::try_from(from_base64(body.get(name)?.as_str()?)?).ok();
+        let policy = self.texts.get(&(digest("policy")?, digest("text")?))?.clone();
+        let (number, effective_ms) = (body.get("version")?.as_u64()?, body.get("effective")?.as_u64()?);
+        self.terms.push((number, Terms::of(&policy)));
+        self.charter.announce(Version { number, effective_ms, policy }).ok()
+    }
+
+    /// The charter's versions that are announced.
+    pub(super) fn charter(&self) -> &Versions {
+        &self.charter
+    }
+
+    /// The numbering metadata that was named last; empty before any was.
+    pub(super) fn numbering(&self) -> &str {
+        &self.numbering
+    }
+
+    /// The charter's parameters at a time (Unix milliseconds).
+    pub(super) fn policy_at(&self, time_ms: u64) -> &Arc<Policy> {
+        &self.charter.at(time_ms).policy
+    }
+
+    /// The charter's periods at a time.
+    pub(super) fn terms_at(&self, time_ms: u64) -> &Terms {
+        let number = self.charter.at(time_ms).number;
+        let found = self.terms.iter().find(|(n, _)| *n == number).or(self.terms.first());
+        found.map(|(_, terms)| terms).expect("there is always a first version")
     }
 
     pub(super) fn register(&self) -> &Register {
@@ -177,13 +247,13 @@ impl InForce {
         self.accreditations.values()
     }
 
-    /// What the event rules rest on.
-    pub(super) fn law(&self) -> Law<'_> {
+    /// What the event rules rest on at a time (Unix milliseconds): of an event, that of its epoch.
+    pub(super) fn law_at(&self, time_ms: u64) -> Law<'_> {
         Law {
             register: &self.register,
             sequencer: &self.sequencer,
             gov: &self.leaf_hashes,
-            terms: &self.terms,
+            terms: self.terms_at(time_ms),
             carry_until: 0, // the first era carries nothing over
         }
     }

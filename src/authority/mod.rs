@@ -7,6 +7,8 @@
 //! ```
 
 mod access;
+mod affected;
+mod charter;
 mod delegate;
 mod error;
 mod gov;
@@ -34,12 +36,13 @@ use tokio::sync::{Semaphore, watch};
 pub use crate::authority::access::{
     Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
 };
+pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
-pub use crate::authority::open::{Opening, init, load_published, newest_epoch};
+pub use crate::authority::open::{Opening, charter_in_force, init, load_published, newest_epoch};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{NewToken, TokenInfo};
 pub use crate::authority::publish::View;
@@ -106,7 +109,6 @@ pub struct Authority {
 struct Core {
     settings: Settings,
     origin: String,
-    policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     random: ring::rand::SystemRandom,
     ledger: Ledger,
@@ -161,9 +163,9 @@ impl Authority {
         &self.core.settings
     }
 
-    /// The charter's parameters in force.
-    pub fn policy(&self) -> &Policy {
-        &self.core.policy
+    /// The charter's parameters in force now.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.core.policy()
     }
 
     /// The origin of the number map, part of everything that is signed.

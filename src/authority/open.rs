@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
+use crate::authority::charter;
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
@@ -123,6 +124,11 @@ impl Opening {
         Ok(Self { settings, ledger, keys })
     }
 
+    /// The charter's parameters that are in force; None before any version was announced, when the folder's will be.
+    pub fn charter(&self, now_ms: u64) -> Result<Option<Policy>, OpenError> {
+        Ok(charter::in_force(&self.ledger, now_ms)?)
+    }
+
     /// What can be served before everything is read and compared; None if nothing can.
     pub fn early(&self) -> Result<Option<Early>, OpenError> {
         Ok(image::early(&self.ledger)?)
@@ -149,9 +155,9 @@ impl Authority {
         mut served: impl FnMut(NumberData),
     ) -> Result<Self, OpenError> {
         let Opening { settings, ledger, keys } = opening;
-        let policy = Arc::new(policy);
         let (map_signer, gov_signer) = signers(&settings, &keys)?;
-        let mut found = ledger.read(|now| Found::read(now, &settings, &policy, &keys, &gov_signer, &mut served))?;
+        let folder = Arc::new(policy);
+        let mut found = ledger.read(|now| Found::read(now, &settings, &folder, &keys, &gov_signer, &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
         check_note(&ledger, &found.head, &settings, &map_signer)?;
         settle(&ledger, &mut found.head, &settings, &map_signer)?;
@@ -163,7 +169,6 @@ impl Authority {
         let line = Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0 };
         let core = Core {
             origin,
-            policy,
             clock,
             random: SystemRandom::new(),
             ledger,
@@ -189,6 +194,7 @@ impl Authority {
             interrupt: OnceLock::new(),
             settings,
         };
+        core.adopt_charter(Arc::unwrap_or_clone(folder))?;
         Ok(Self { core: Arc::new(core) })
     }
 
@@ -292,6 +298,7 @@ fn laws(
     let unsigned =
         |_| OpenError::Disagree { what: "the gov log is not signed by gov.key".to_owned(), remedy: RESTORE_KEY };
     let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
+    charter::texts(now)?.into_iter().for_each(|text| law.know(text));
     law.append(old.iter().copied(), &key).map_err(unsigned)?;
     let mut laws = vec![Arc::new(law)];
     for leaf in new {
@@ -370,6 +377,12 @@ pub fn load_published(dir: &Path, each: impl FnMut(NumberData)) -> Result<(u64, 
         publish::read_all(now, |_| {}, each)?;
         Ok((epoch.n, epoch.time_ms))
     })
+}
+
+/// The charter's parameters in force in a directory, also while another process works in it; None before any version was
+/// announced.
+pub fn charter_in_force(dir: &Path, now_ms: u64) -> Result<Option<Policy>, OpenError> {
+    Ledger::peek(dir, |now| Ok(charter::read_in_force(now, now_ms)?))
 }
 
 /// The newest epoch of a directory and its time in milliseconds, also while another process works in it.

@@ -110,8 +110,9 @@ impl Authority {
         let core = &self.core;
         let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, number);
         let now_s = unix_s(core.now_ms());
-        core.prepares.count(&core.ledger, provider, now_s / DAY_S, &core.policy)?;
-        let nonce_expires_s = now_s + core.policy.nonce_ttl_min * 60;
+        let policy = core.policy();
+        core.prepares.count(&core.ledger, provider, now_s / DAY_S, &policy)?;
+        let nonce_expires_s = now_s + policy.nonce_ttl_min * 60;
         let nonce = core.nonces.make(provider, &label, nonce_expires_s);
         let standing = core.ledger.read::<_, LedgerError>(|now| now.standing(&label))?;
         let sponsored = standing.filter(|standing| standing.entry.provider == provider).map(|standing| {

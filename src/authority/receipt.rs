@@ -11,7 +11,6 @@ use crate::log::event::{Door, Kind};
 use crate::log::label::Label;
 use crate::log::state::State;
 use crate::number::Number;
-use crate::registry::terms::Terms;
 
 /// The promise that a change is durable and will be published, and then the word that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +173,7 @@ impl Core {
         let standing = standing.filter(|_| created_by.is_none());
         let notice =
             standing.as_ref().and_then(|standing| standing.entry.request.as_ref()).filter(|r| r.door == Door::Direct);
-        let notice_ms = Terms::of(&self.policy).cooldown_ms(Door::Direct);
+        let notice_ms = self.law().terms_at(self.now_ms()).cooldown_ms(Door::Direct);
         let release_from_s = notice.map(|request| (request.time_ms + notice_ms).div_ceil(1000)); // a whole second at which it is over
         let state = standing.map(|standing| standing.entry.state);
         Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest, release_from_s }))

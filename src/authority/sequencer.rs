@@ -208,11 +208,11 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
     let before = now.standing(&label)?;
     let personal = now.personal(&label)?;
     let entry = before.as_ref().map(|standing| &standing.entry);
-    let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law()).map_err(PlanError::Broken)?;
+    let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law_at(time_ms)).map_err(PlanError::Broken)?;
     let sets_record = event.kind.sets_record();
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
     let dropped_keys =
-        personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal, law.policy()));
+        personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal, law.policy_at(time_ms)));
     Ok(Sealed { event, standing: Standing { entry, event_seq: row.seq, keys_seq }, personal, dropped_keys })
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::authority::access::{Actor, Verb};
+use crate::authority::charter::SEALED_WITHIN_MS;
 use crate::authority::error::Rejection;
 use crate::authority::receipt::Receipt;
 use crate::authority::tickets::{Begun, Idempotency, Ticket};
@@ -247,14 +248,14 @@ impl Core {
         submission: &Submission,
         label: Label,
     ) -> Result<Examined, Vec<refusal::Refusal>> {
-        let law = self.law();
+        let (law, now_ms) = (self.law(), self.now_ms());
         let context = Context {
-            policy: &self.policy,
+            policy: law.policy_at(now_ms),
             register: law.register(),
             origin: &self.origin,
             apex: &self.settings.apex,
             nonce_key: &self.nonces,
-            now_ms: self.now_ms(),
+            now_ms,
         };
         let submission = examine::Submission {
             entrance,
@@ -305,7 +306,13 @@ impl Core {
         let before_seq = tx.standing(&good.label)?.map(|standing| standing.event_seq);
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
-        let decision = decide::decide(&facts, &good.examined, &self.policy, &law.law(), now_ms)?;
+        let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
+        let decision = judge(now_ms)?;
+        // Its epoch may come after a new charter's date: what is accepted can be sealed by either.
+        let sealed_ms = now_ms + SEALED_WITHIN_MS;
+        if law.charter().at(sealed_ms).number != law.charter().at(now_ms).number {
+            judge(sealed_ms)?;
+        }
         store(tx, good, &decision, day)?;
         let (_, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
         if let Some(ticket) = ticket {

@@ -58,7 +58,7 @@ impl Core {
 
     /// Releases numbers whose grace is over, as the sequencer may (charter: lapse).
     fn release_lapsed(&self, now_ms: u64) -> Result<(), LedgerError> {
-        let grace_s = self.law().law().terms.grace_ms / 1000;
+        let grace_s = self.law().terms_at(now_ms).grace_ms / 1000;
         let before_s = unix_s(now_ms).saturating_sub(grace_s);
         let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(before_s, RELEASES_MAX))?;
         for label in lapsed {

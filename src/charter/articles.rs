@@ -7,7 +7,12 @@ pub const POLICY_TEXT: &str = include_str!("../../charter/policy.toml");
 
 /// The clauses of [`TEXT`] in their order: number (`"4.1"`) and text on one line.
 pub fn clauses() -> impl Iterator<Item = (&'static str, String)> {
-    TEXT.split("\n\n").filter_map(|paragraph| {
+    clauses_of(TEXT)
+}
+
+/// The clauses of a charter's text likewise.
+pub fn clauses_of(text: &str) -> impl Iterator<Item = (&str, String)> {
+    text.split("\n\n").filter_map(|paragraph| {
         let (number, text) = paragraph.trim().strip_prefix("**")?.split_once("** ")?;
         Some((number, text.split_whitespace().collect::<Vec<_>>().join(" ")))
     })

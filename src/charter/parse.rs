@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use crate::charter::articles::clause;
+use crate::charter::articles::{TEXT, clause};
 use crate::charter::enumservice::Enumservice;
+use crate::charter::numbering;
 use crate::charter::parameters::{PARAMETERS, Parameters};
 use crate::charter::policy::{Excluded, Method, MethodClass, Policy, Served};
 use crate::number::{DIGITS_MAX, DIGITS_MIN};
@@ -38,7 +39,7 @@ impl Policy {
             }]
         })?;
         let mut reading = Reading::default();
-        let policy = reading.policy(table);
+        let policy = reading.policy(table, text);
         if reading.mistakes.is_empty() { Ok(policy) } else { Err(reading.mistakes) }
     }
 }
@@ -53,7 +54,7 @@ impl Reading {
         self.mistakes.push(PolicyError { parameter: parameter.into(), article: article.into(), detail: detail.into() });
     }
 
-    fn policy(&mut self, mut table: Table) -> Policy {
+    fn policy(&mut self, mut table: Table, source: &str) -> Policy {
         match table.remove("format") {
             Some(Value::Integer(FORMAT)) => {}
             _ => self.wrong("format", "-", format!("must be {FORMAT}: the only format of this file that is known")),
@@ -66,6 +67,8 @@ impl Reading {
             served: Vec::new(),
             excluded: Vec::new(),
             methods: BTreeMap::new(),
+            source: source.to_owned(),
+            prose: TEXT.to_owned(),
         };
         let parameters = self.table("parameters", table.remove("parameters"));
         self.parameters(parameters, &mut policy);
@@ -183,21 +186,7 @@ impl Reading {
     fn served(&mut self, at: &str, mut entry: Table, policy: &mut Policy) {
         self.article(at, "1.2", &mut entry);
         let prefix = self.prefix(at, "1.2", &mut entry);
-        let digits = |this: &mut Self, name: &str, entry: &mut Table| match entry.remove(name) {
-            Some(Value::Integer(n)) if (DIGITS_MIN as i64..=DIGITS_MAX as i64).contains(&n) => n as usize,
-            _ => {
-                this.wrong(
-                    format!("{at}.{name}"),
-                    "1.2",
-                    format!("must be an integer from {DIGITS_MIN} to {DIGITS_MAX}, the country code included"),
-                );
-                DIGITS_MAX
-            }
-        };
-        let (digits_min, digits_max) = (digits(self, "digits_min", &mut entry), digits(self, "digits_max", &mut entry));
-        if digits_min > digits_max || prefix.len() > digits_max {
-            self.wrong(format!("{at}.digits_max"), "1.2", "must not be below digits_min or the length of the prefix");
-        }
+        let (digits_min, digits_max, by_country) = self.lengths(at, &prefix, &mut entry);
         let sandbox = match entry.remove("sandbox") {
             None => false,
             Some(Value::Boolean(sandbox)) => sandbox,
@@ -213,7 +202,36 @@ impl Reading {
         if policy.served.iter().any(same) {
             self.wrong(format!("{at}.prefix"), "1.2", format!("+{prefix} with these lengths is listed twice"));
         }
-        policy.served.push(Served { prefix, digits_min, digits_max, sandbox, note });
+        policy.served.push(Served { prefix, digits_min, digits_max, by_country, sandbox, note });
+    }
+
+    /// How long the numbers of a range are: as the entry says, or, when it says nothing, as those of its country.
+    fn lengths(&mut self, at: &str, prefix: &str, entry: &mut Table) -> (usize, usize, bool) {
+        if !entry.contains_key("digits_min") && !entry.contains_key("digits_max") {
+            let bounds = numbering::bounds(prefix);
+            if bounds.is_none() {
+                let why = "is needed: +… is no country code whose lengths are known here";
+                self.wrong(format!("{at}.digits_min"), "1.2", why.replace('…', prefix));
+            }
+            let (min, max) = bounds.unwrap_or((DIGITS_MIN, DIGITS_MAX));
+            return (min, max, true);
+        }
+        let (min, max) = (self.digits(at, "digits_min", entry), self.digits(at, "digits_max", entry));
+        if min > max || prefix.len() > max {
+            self.wrong(format!("{at}.digits_max"), "1.2", "must not be below digits_min or the length of the prefix");
+        }
+        (min, max, false)
+    }
+
+    fn digits(&mut self, at: &str, name: &str, entry: &mut Table) -> usize {
+        match entry.remove(name) {
+            Some(Value::Integer(n)) if (DIGITS_MIN as i64..=DIGITS_MAX as i64).contains(&n) => n as usize,
+            _ => {
+                let why = format!("must be an integer from {DIGITS_MIN} to {DIGITS_MAX}, the country code included");
+                self.wrong(format!("{at}.{name}"), "1.2", why);
+                DIGITS_MAX
+            }
+        }
     }
 
     fn excluded(&mut self, at: &str, mut entry: Table, policy: &mut Policy) {

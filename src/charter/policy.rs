@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use crate::charter::articles::POLICY_TEXT;
+use crate::charter::articles::{POLICY_TEXT, TEXT};
 use crate::charter::enumservice::Enumservice;
+use crate::charter::numbering;
 use crate::charter::parameters::Parameters;
 use crate::number::Number;
 
@@ -24,6 +25,8 @@ pub struct Policy {
     pub excluded: Vec<Excluded>,
     /// The validation methods by id (clause 3.3).
     pub methods: BTreeMap<String, Method>,
+    pub(super) source: String,
+    pub(super) prose: String,
 }
 
 /// A range of numbers that the directory serves.
@@ -35,6 +38,8 @@ pub struct Served {
     pub digits_min: usize,
     /// The most digits.
     pub digits_max: usize,
+    /// Whether the lengths are those of the country ([`numbering`]), which may leave some between the two out.
+    pub by_country: bool,
     /// Is this a range for trials?
     pub sandbox: bool,
     /// What it is, for people.
@@ -82,7 +87,7 @@ pub enum NotServed<'a> {
 impl Policy {
     /// The policy that callbook ships: numbers that ring nowhere.
     pub fn embedded() -> Self {
-        Self::parse(POLICY_TEXT).expect("a test parses the shipped policy")
+        Self::parse(POLICY_TEXT).expect("a test parses the shipped policy").beside(TEXT)
     }
 
     /// The range that serves a number, or why none does. Exclusions come first (clause 1.3).
@@ -93,7 +98,7 @@ impl Policy {
         }
         let mut other_length = None;
         for range in self.served.iter().filter(|range| digits.starts_with(&range.prefix)) {
-            if (range.digits_min..=range.digits_max).contains(&digits.len()) {
+            if range.has_length(&digits) {
                 return Ok(range);
             }
             other_length = Some(range);
@@ -101,9 +106,33 @@ impl Policy {
         Err(other_length.map_or(NotServed::Range, NotServed::Digits))
     }
 
+    /// What the policy was read from: `policy.toml`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The articles that it belongs to (Markdown); the shipped ones unless [`Policy::beside`] named others.
+    pub fn prose(&self) -> &str {
+        &self.prose
+    }
+
+    /// The same policy beside these articles.
+    #[must_use]
+    pub fn beside(self, prose: impl Into<String>) -> Self {
+        Self { prose: prose.into(), ..self }
+    }
+
     /// Does this number lie in a range for trials?
     pub fn is_sandbox(&self, number: Number) -> bool {
         self.serves(number).is_ok_and(|range| range.sandbox)
+    }
+}
+
+impl Served {
+    /// Whether numbers of this range may be as long as `digits`.
+    fn has_length(&self, digits: &str) -> bool {
+        let in_bounds = (self.digits_min..=self.digits_max).contains(&digits.len());
+        in_bounds && (!self.by_country || numbering::has_length(digits, digits.len()) == Some(true))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use crate::charter::Policy;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{InstallationArgs, instance};
 use crate::clock::{Clock, SystemClock};
@@ -84,9 +85,11 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     let mut note = |what: &str, result: Result<String, String>| {
         findings.push(Finding { what: what.to_owned(), outcome: Outcome::of(result) });
     };
-    let charter = instance::charter_in_force(config).map_err(|e| e.to_string());
-    let policy = charter.as_ref().ok().map(|(policy, _)| policy.clone());
-    note("charter", charter.map(|_| "every parameter is within its bounds".to_owned()));
+    // Without a ledger, which has a line of its own, what the folder says will be in force.
+    let charter = instance::charter_in_force(config).or_else(|_| instance::charter_folder(config));
+    let charter = charter.map_err(|e| e.to_string());
+    let policy = charter.as_ref().ok().cloned();
+    note("charter", charter.map(|in_force| charter_said(config, &in_force)));
     if let Some(policy) = policy {
         let zone = instance::zone_parts(config, &policy).map_err(|e| e.to_string());
         let zone = zone.map(|parts| {
@@ -123,6 +126,16 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
             }
         },
     );
+}
+
+/// What is to be said of a charter that can be read.
+fn charter_said(config: &Config, in_force: &Policy) -> String {
+    let is_draft = instance::charter_folder(config).is_ok_and(|folder| folder != *in_force);
+    let draft = match is_draft {
+        true => ". The one in the folder is another: `callbook charter diff` compares them",
+        false => "",
+    };
+    format!("every parameter is within its bounds{draft}")
 }
 
 /// Whether the directory of this installation runs, and if so, whether it is healthy.

@@ -80,7 +80,7 @@ pub(crate) struct SignArgs {
 
 pub(crate) fn export(args: &ExportArgs) -> Result<Report, Failure> {
     let config = Config::load(&args.dir)?;
-    let (policy, _) = instance::charter_in_force(&config)?;
+    let policy = instance::charter_in_force(&config)?;
     let ttls = instance::ttls(&policy);
     let parts = instance::zone_parts(&config, &policy)?;
     let mut loader = Loader::default();

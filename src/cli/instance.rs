@@ -5,14 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use data_encoding::HEXLOWER;
 use ring::rand::SystemRandom;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::api::charter::Charter;
 use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Opening};
 use crate::charter::Policy;
@@ -25,7 +23,6 @@ use crate::config::{Config, read_cookie_secrets};
 use crate::dnssec::life::Keeping;
 use crate::dnssec::{Algorithm, ZoneKeys};
 use crate::http::{self, Api};
-use crate::log::sha256;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
 use crate::net::{self, DnsService, RunningDns};
@@ -62,7 +59,7 @@ impl Instance {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (policy, charter) = charter_in_force(config)?;
+        let policy = charter_folder(config)?;
         let primary = Primary::open(config, clock.now_s())?;
         // Without it another service runs: then the ledger says so.
         let right = Right::wait(config)?;
@@ -93,7 +90,6 @@ impl Instance {
             ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
-            charter: Arc::new(charter),
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
@@ -154,7 +150,9 @@ struct Keys {
 
 /// Opens the authority and starts DNS: at once from the image of what was served before, if there is one that fits, and
 /// then everything is read and compared; else after that.
-fn open(config: &Config, policy: Policy, primary: &Primary, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
+fn open(config: &Config, folder: Policy, primary: &Primary, clock: &Arc<dyn Clock>) -> Result<Opened, Failure> {
+    let opening = Opening::begin(init::settings(config))?;
+    let policy = opening.charter(clock.now_ms())?.unwrap_or_else(|| folder.clone());
     let (ttls, parts) = (ttls(&policy), zone_parts(config, &policy)?);
     let served = Arc::new(parts.keys);
     let view = Arc::new(ArcSwap::from_pointee(View::default()));
@@ -167,10 +165,9 @@ fn open(config: &Config, policy: Policy, primary: &Primary, clock: &Arc<dyn Cloc
         view.store(Arc::new(primary.shown_by(first)));
         DnsService::start(view, &config.dns, Arc::clone(clock))
     };
-    let opening = Opening::begin(init::settings(config))?;
     let Some(early) = opening.early()? else {
         let mut loader = Loader::default();
-        let authority = Authority::finish(opening, policy, Arc::clone(clock), |data| loader.push(&data))?;
+        let authority = Authority::finish(opening, folder, Arc::clone(clock), |data| loader.push(&data))?;
         let zone = Arc::new(loader.finish(parts.fixed, ttls, authority.serial())?);
         let service = answer_from(&zone)?;
         return Ok(Opened { authority, zone, service, keys });
@@ -179,7 +176,7 @@ fn open(config: &Config, policy: Policy, primary: &Primary, clock: &Arc<dyn Cloc
     zone.apply(&early.changes, early.serial)?;
     let service = answer_from(&zone)?;
     let mut compared = Comparison::default();
-    let authority = Authority::finish(opening, policy, Arc::clone(clock), |data| compared.number(&zone, &data))?;
+    let authority = Authority::finish(opening, folder, Arc::clone(clock), |data| compared.number(&zone, &data))?;
     if !compared.agrees(&zone) {
         authority::discard_image(&config.paths.data)?;
         let why = "what was kept for a fast start is not what the ledger says. It was deleted: start again";
@@ -294,8 +291,8 @@ pub(crate) fn algorithm(config: &Config) -> Result<Algorithm, Failure> {
     Algorithm::try_from(config.dnssec.algorithm).map_err(|e| Failure::new(format!("dnssec.algorithm: {e}")))
 }
 
-/// Reads the charter of an installation and what the API shows of it.
-pub(crate) fn charter_in_force(config: &Config) -> Result<(Policy, Charter), Failure> {
+/// The charter that lies in the folder: in force as soon as it is announced, or at once where nobody relies on another yet.
+pub(crate) fn charter_folder(config: &Config) -> Result<Policy, Failure> {
     let read = |name: &str| {
         let path = config.paths.charter.join(name);
         std::fs::read_to_string(&path).map_err(|e| {
@@ -305,13 +302,21 @@ pub(crate) fn charter_in_force(config: &Config) -> Result<(Policy, Charter), Fai
             ))
         })
     };
-    let (charter_md, policy_toml) = (read("charter.md")?, read("policy.toml")?);
-    let policy = Policy::parse(&policy_toml).map_err(|mistakes| {
-        let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
-        Failure::new(format!("{}:\n{}", config.paths.charter.join("policy.toml").display(), lines.join("\n")))
-    })?;
-    let policy_digest = HEXLOWER.encode(&sha256(&[policy_toml.as_bytes()]));
-    Ok((policy, Charter { charter_md, policy_toml, policy_digest }))
+    let (prose, text) = (read("charter.md")?, read("policy.toml")?);
+    match Policy::parse(&text) {
+        Ok(policy) => Ok(policy.beside(prose)),
+        Err(mistakes) => {
+            let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
+            let path = config.paths.charter.join("policy.toml");
+            Err(Failure::new(format!("{}:\n{}", path.display(), lines.join("\n"))))
+        }
+    }
+}
+
+/// The charter that is in force, also while the service runs.
+pub(crate) fn charter_in_force(config: &Config) -> Result<Policy, Failure> {
+    let folder = charter_folder(config)?;
+    Ok(authority::charter_in_force(&config.paths.data, SystemClock.now_ms())?.unwrap_or(folder))
 }
 
 /// Asks our own name server for the signed SOA, as anybody would.

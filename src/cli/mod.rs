@@ -1,5 +1,6 @@
 //! The command line: the only room that prints. One definition yields parser, help, man pages and completions.
 
+mod charter;
 mod config;
 mod delegations;
 mod demo;
@@ -62,6 +63,9 @@ enum Command {
     /// Accredit providers and give them tokens, as the operator.
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
+    /// The charter: what is in force, what a draft would change, the next version.
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -121,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Lookup(args) => lookup::run(&args),
         Command::Number(command) => number::run(&command),
         Command::Provider(command) => provider::run(&command),
+        Command::Charter(command) => charter::run(&command),
         Command::Keys(command) => keys::run(command),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),

@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use crate::api::charter::Charter;
+use crate::api::charter::{Charter, NewVersion, Version};
 use crate::api::numbers::{HolderAct, NumberView, Prepared, Receipt, Release, Renewal, Submission, Visibility};
 use crate::api::providers::{IssuedToken, NewProvider, NewToken, Provider, Providers, StatusChange, Tokens};
 use crate::api::{Problem, problem};
@@ -214,7 +214,12 @@ impl Api {
         }
     }
 
-    /// The charter in force (`GET /v1/charter`).
+    /// Announces the next version of the charter, as the operator (`POST /v1/charter`).
+    pub fn announce_charter(&self, new: &NewVersion) -> Result<Version, ApiError> {
+        self.change(Method::POST, "/v1/charter".into(), new)
+    }
+
+    /// The charter in force, and what is announced (`GET /v1/charter`).
     pub fn charter(&self) -> Result<Charter, ApiError> {
         self.get("/v1/charter".into())
     }

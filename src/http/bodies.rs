@@ -1,5 +1,6 @@
 //! How each request body is read from its fields.
 
+use crate::api::charter::NewVersion;
 use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::http::fields::{Fields, Read};
@@ -18,6 +19,14 @@ impl Read for Submission {
             validation: validation?,
             nonce: nonce?,
         })
+    }
+}
+
+impl Read for NewVersion {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (charter_md, policy_toml) = (fields.string("charter_md"), fields.string("policy_toml"));
+        let effective_from = fields.optional_string("effective_from");
+        Some(Self { charter_md: charter_md?, policy_toml: policy_toml?, effective_from: effective_from? })
     }
 }
 

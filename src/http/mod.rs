@@ -47,8 +47,6 @@ pub struct Api {
     pub dns_probe: Probe,
     /// The apex of the number zone, with its final dot.
     pub apex: String,
-    /// The charter in force.
-    pub charter: Arc<crate::api::charter::Charter>,
 }
 
 /// The whole API as a router; `net::http` serves it.
@@ -79,7 +77,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(providers::list, providers::add))
         .routes(routes!(providers::change_status))
         .routes(routes!(tokens::list, tokens::add))
-        .routes(routes!(charter::show))
+        .routes(routes!(charter::show, charter::announce))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))
         .routes(routes!(health::metrics))

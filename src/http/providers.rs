@@ -70,7 +70,7 @@ pub(crate) async fn change_status(
     }
     // What goes into the public log rests on the charter in force, whose clauses begin with their number in bold.
     let is_number = !value.clause.is_empty() && value.clause.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if !is_number || !api.charter.charter_md.contains(&format!("\n**{}** ", value.clause)) {
+    if !is_number || !api.authority.policy().prose().contains(&format!("\n**{}** ", value.clause)) {
         let why = "the number of a clause of the charter is needed, such as 7.2";
         mistakes.push(ProblemError::form("/clause", "bad_value", why));
     }

@@ -13,6 +13,7 @@ mod snapshot;
 mod transaction;
 mod writer;
 
+mod charters;
 mod counters;
 mod epochs;
 mod events;
@@ -23,6 +24,7 @@ mod tokens;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use crate::ledger::charters::CharterRow;
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};
 pub use crate::ledger::error::{LedgerError, OpenError};
 pub use crate::ledger::events::{Accepted, EventRow};

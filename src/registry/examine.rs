@@ -5,6 +5,7 @@
 //! the only thing that [`decide`](crate::registry::decide) takes.
 
 use crate::charter::{NotServed, Policy};
+use crate::log::bytes::Malformed;
 use crate::log::event::{Door, Event, Kind, Role};
 use crate::log::label::Label;
 use crate::log::record::{Prefix, Record, commitment};
@@ -108,8 +109,9 @@ pub struct ExaminedRecord {
 /// Examines a submission; either it passes, or all that is wrong with it comes back in the order above.
 pub fn examine(submission: &Submission, context: &Context<'_>) -> Result<Examined, Vec<Refusal>> {
     let mut desk = Desk { submission, context, now_s: context.now_ms / 1000, refusals: Vec::new() };
-    desk.number();
-    let event = desk.event();
+    let parsed = Event::parse(&submission.event);
+    desk.number(parsed.as_ref().ok());
+    let event = desk.event(parsed);
     let record = desk.record(event.as_ref());
     desk.provider();
     let Some(event) = event else {
@@ -205,12 +207,20 @@ impl Desk<'_> {
         self.refusals.push(reason.at(pointer, detail));
     }
 
-    fn number(&mut self) {
-        self.refusals.extend(number(self.submission.number, self.context.policy));
+    /// Clauses 1.2 and 1.3. A number that the charter serves no more can still be withheld and given back.
+    fn number(&mut self, event: Option<&Event>) {
+        let gives_back = event.is_some_and(|event| match event.kind {
+            Kind::Release | Kind::Veto | Kind::Suspend | Kind::Object => true,
+            Kind::Request | Kind::Update => event.door == Door::Direct,
+            _ => false,
+        });
+        if !gives_back {
+            self.refusals.extend(number(self.submission.number, self.context.policy));
+        }
     }
 
-    fn event(&mut self) -> Option<Event> {
-        match Event::parse(&self.submission.event) {
+    fn event(&mut self, parsed: Result<Event, Malformed>) -> Option<Event> {
+        match parsed {
             Err(malformed) => {
                 self.wrong(&refusal::EVENT_MALFORMED, "/event", malformed.to_string());
                 None

@@ -16,5 +16,6 @@ pub mod records;
 pub mod refusal;
 pub mod register;
 pub mod rules;
+pub mod stands;
 pub mod terms;
 pub mod token;

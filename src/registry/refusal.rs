@@ -97,6 +97,9 @@ reasons! {
     NUMBER_LENGTH = "number_length" "1.2" None, Unlawful, Some(2005), "Write the whole number with its country code, with as many digits as the range has.";
     NOT_FOUND = "not_found" "1.4" None, NotFound, Some(2303), "Check the number. Only the provider and the holder of a registration can change or see it.";
 
+    // ---- the charter itself ----
+    CHARTER_NOTICE = "charter_notice" "10.1" Some("charter_notice_d"), Unlawful, Some(2306), "Name a date that leaves everybody the notice.";
+
     // ---- the submission ----
     EVENT_MALFORMED = "event_malformed" "2.7" None, Malformed, Some(2005), "Send the event as the format describes it, with both epochs 0.";
     RECORD_MALFORMED = "record_malformed" "2.7" None, Malformed, Some(2005), "Send the record R as the format describes it, lines sorted.";

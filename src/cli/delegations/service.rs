@@ -61,7 +61,7 @@ impl Delegating {
         let (found, looked) = sync_channel(LOOKED_A_TURN);
         let service = Service {
             config: config.clone(),
-            policy: authority.policy().clone(),
+            policy: Arc::unwrap_or_clone(authority.policy()),
             authority: authority.clone(),
             shown: Arc::clone(shown),
             folder: folder(config),

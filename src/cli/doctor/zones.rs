@@ -59,7 +59,7 @@ pub(super) fn examine(config: &Config, at: &[String], findings: &mut Vec<Finding
 fn zones(config: &Config) -> Result<Vec<Zone>, Failure> {
     let mut zones = Vec::new();
     if !config.dnssec.parent.is_empty() {
-        let (policy, _) = instance::charter_in_force(config)?;
+        let policy = instance::charter_in_force(config)?;
         let fixed = delegations::fixed(config, &policy, &delegations::read(config)?)?;
         zones.push(Zone::of(config, fixed, &config.dnssec.parent)?);
     }

@@ -162,7 +162,7 @@ fn read(args: &ImportArgs, origin: &Name) -> Result<Plan, Failure> {
 
 /// The directory's charter, and that it lets this import happen at all.
 fn charter(args: &ImportArgs, api: &Api) -> Result<Policy, Failure> {
-    let policy = Policy::parse(&api.charter()?.policy_toml).map_err(|mistakes| {
+    let policy = Policy::parse(&api.charter()?.in_force.policy_toml).map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!(
             "the directory's charter is of another kind than this program knows:\n{}",

@@ -148,7 +148,7 @@ fn by_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Option<Done>
 
 /// Nobody registers numbers meanwhile: whoever would start a service waits for the right that we have.
 fn without_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, Failure> {
-    let (policy, _) = instance::charter_in_force(config)?;
+    let policy = instance::charter_in_force(config)?;
     let before = delegations::fixed(config, &policy, &delegations::read(config)?)?;
     let proposal = delegations::propose(config, &policy, asked)?;
     if let Some((block, count)) = delegated_and_registered(&config.paths.data, &proposal.fixed)? {
@@ -162,7 +162,7 @@ fn without_service(config: &Config, asked: &Asked, mode: Mode) -> Result<Done, F
 }
 
 fn list(config: &Config) -> Result<Report, Failure> {
-    let (policy, _) = instance::charter_in_force(config)?;
+    let policy = instance::charter_in_force(config)?;
     let by_command = delegations::read(config)?;
     let fixed = delegations::fixed(config, &policy, &by_command)?;
     let mut rows: Vec<Value> = Vec::new();

@@ -15,7 +15,7 @@ use crate::zone::text;
 /// The DS of a delegation that is about to be made, as in a master file.
 pub(super) fn first_ds(config: &Config, delegation: &Delegation) -> Result<Vec<String>, Failure> {
     let block = &delegation.block;
-    let (policy, _) = instance::charter_in_force(config)?;
+    let policy = instance::charter_in_force(config)?;
     let before = delegations::read(config)?;
     if before.of(block).is_some_and(|before| !before.ds.is_empty()) {
         return Err(Failure::new(format!(

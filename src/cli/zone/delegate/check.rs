@@ -20,7 +20,7 @@ pub(super) enum Then {
 }
 
 pub(super) fn run(config: &Config, block: &str, then: Then) -> Result<Report, Failure> {
-    let (policy, _) = instance::charter_in_force(config)?;
+    let policy = instance::charter_in_force(config)?;
     let delegations = delegations::read(config)?;
     let was = delegations.of(block).ok_or_else(|| delegations::not_by_command(block))?;
     if was.ds.is_empty() {

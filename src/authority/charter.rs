@@ -1,0 +1,173 @@
+//! The charter's versions: announced in the gov log, in force from their date, each with its text in the ledger.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use crate::authority::access::{Actor, Party};
+use crate::authority::error::{OpenError, Rejection};
+use crate::authority::gov::{self, InForce};
+use crate::authority::{Authority, Core};
+use crate::charter::{Policy, Version, Versions, numbering};
+use crate::clock::rfc3339;
+use crate::ledger::{CharterRow, Ledger, LedgerError, Snapshot};
+use crate::log::gov::GovLeaf;
+use crate::log::note::LineType;
+use crate::registry::refusal;
+
+/// An event that is accepted now is sealed at the latest so much later, but for a stop of the directory: what it is judged
+/// by must hold until then too.
+pub(super) const SEALED_WITHIN_MS: u64 = 120_000;
+
+/// What is to be written into the gov log.
+type Leaf<'a> = &'a dyn Fn(u64, u64) -> GovLeaf;
+
+impl Authority {
+    /// The charter's versions that are announced; which one is in force depends on the time alone.
+    pub fn charter(&self) -> Versions {
+        self.core.law().charter().clone()
+    }
+
+    /// The edition of the numbering metadata that numbers are judged by.
+    pub fn numbering(&self) -> String {
+        self.core.law().numbering().to_owned()
+    }
+
+    /// Announces the next version of the charter, in force from `effective_ms` on or as early as the notice allows
+    /// (clause 10.1). Before anybody is accredited it is in force at once: nobody relies on the present one. Blocks.
+    pub fn announce_charter(
+        &self,
+        actor: &Actor,
+        policy: Policy,
+        effective_ms: Option<u64>,
+    ) -> Result<Version, Rejection> {
+        if actor.party != Party::Operator {
+            return Err(Rejection::Forbidden("only the operator may do this".to_owned()));
+        }
+        let core = &self.core;
+        let _one_at_a_time = core.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let (law, now_ms) = (core.law(), core.now_ms());
+        let newest = law.charter().newest();
+        if gov::digests(&newest.policy) == gov::digests(&policy) {
+            return Err(Rejection::Conflict(format!("version {} says exactly this", newest.number)));
+        }
+        let earliest_ms = if is_unbound(&law) { now_ms } else { law.charter().earliest_ms(now_ms) };
+        let effective_ms = effective_ms.unwrap_or(earliest_ms);
+        if effective_ms < earliest_ms {
+            let detail = format!("the earliest date of a version that is announced now is {}", day(earliest_ms));
+            return Err(refusal::CHARTER_NOTICE.at("/effective_from", detail).into());
+        }
+        let version = Version { number: newest.number + 1, effective_ms, policy: Arc::new(policy) };
+        core.announce(&law, &version)?;
+        Ok(version)
+    }
+}
+
+/// Whether nobody relies on the charter yet.
+fn is_unbound(law: &InForce) -> bool {
+    law.accreditations().next().is_none()
+}
+
+fn day(at_ms: u64) -> String {
+    rfc3339(at_ms.div_ceil(1000))
+}
+
+impl Core {
+    /// The charter's parameters in force now.
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.law().policy_at(self.now_ms()).clone()
+    }
+
+    /// At a start: what lies in the folder becomes a version of its own as long as nobody relies on another; after that
+    /// it is a draft until it is announced. The numbering metadata of this program is named in the log.
+    pub(super) fn adopt_charter(&self, folder: Policy) -> Result<(), OpenError> {
+        let (law, now_ms) = (self.law(), self.now_ms());
+        let is_new = gov::digests(&law.charter().newest().policy) != gov::digests(&folder);
+        if law.charter().newest().number == 0 || is_new && is_unbound(&law) {
+            let number = law.charter().newest().number + 1;
+            let version = Version { number, effective_ms: now_ms, policy: Arc::new(folder) };
+            self.announce(&law, &version).map_err(failed)?;
+        } else if is_new {
+            tracing::warn!(
+                "charter/ differs from the versions that are announced: it is a draft until `callbook charter announce`"
+            );
+        }
+        let law = self.law();
+        if law.numbering() != numbering::EDITION {
+            self.add_leaf(&law, None, &|seq, time_ms| gov::numbering_leaf(numbering::EDITION, seq, time_ms))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn announce(&self, law: &InForce, version: &Version) -> Result<(), Rejection> {
+        self.add_leaf(law, Some(version), &|seq, time_ms| gov::charter_leaf(version, seq, time_ms))
+    }
+
+    /// Adds a leaf to the gov log, and the text of the version that it announces: durable, then in force.
+    fn add_leaf(&self, law: &InForce, version: Option<&Version>, leaf: Leaf<'_>) -> Result<(), Rejection> {
+        let (seq, time_ms) = (law.size(), self.now_ms().max(law.time_ms() + 1));
+        let leaf = leaf(seq, time_ms)
+            .sign(&[&self.gov_signer])
+            .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
+        let mut next = InForce::clone(law);
+        if let Some(version) = version {
+            next.know(version.policy.clone());
+        }
+        let key = self.gov_signer.verifier(LineType::Signature);
+        if let Err(error) = next.append([leaf.as_str()], &key) {
+            tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
+            return Err(Rejection::Fault("the decision could not be written".to_owned()));
+        }
+        let row = version.map(row);
+        let laws = || self.laws.write().unwrap_or_else(PoisonError::into_inner);
+        // The writer judges by the size that it finds in the ledger, so the next law must be at hand before it is in force.
+        laws().push(Arc::new(next));
+        let stored = self.ledger.write::<_, LedgerError, _>(move |tx| {
+            row.iter().try_for_each(|row| tx.add_charter(row))?;
+            tx.add_gov_leaf(seq, leaf.as_bytes())
+        });
+        match stored.wait_blocking() {
+            Ok(()) => self.gov_size.store(seq + 1, Ordering::Release),
+            Err(error) => {
+                laws().retain(|law| law.size() <= seq);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(no: Rejection) -> OpenError {
+    match no {
+        Rejection::Unavailable { why, .. } => LedgerError::Unavailable(why).into(),
+        _ => LedgerError::Damaged("the charter could not be written into the gov log").into(),
+    }
+}
+
+fn row(version: &Version) -> CharterRow {
+    let Version { number, effective_ms, policy } = version;
+    let (source, prose) = (policy.source().to_owned(), policy.prose().to_owned());
+    CharterRow { version: *number, effective_ms: *effective_ms, policy: source, prose }
+}
+
+/// The texts of the versions that are kept in the ledger.
+pub(super) fn texts(now: &Snapshot<'_>) -> Result<Vec<Arc<Policy>>, LedgerError> {
+    let read = |row: CharterRow| Policy::parse(&row.policy).map(|policy| Arc::new(policy.beside(row.prose)));
+    let texts = now.charters()?.into_iter().map(read).collect::<Result<Vec<_>, _>>();
+    texts.map_err(|_| LedgerError::Damaged("a version of the charter that cannot be read"))
+}
+
+/// The parameters that are in force at a time by the ledger; None before any version was announced.
+pub(super) fn in_force(ledger: &Ledger, now_ms: u64) -> Result<Option<Policy>, LedgerError> {
+    ledger.read(|now| read_in_force(now, now_ms))
+}
+
+/// The same, also while another process works in the folder.
+pub(super) fn read_in_force(now: &Snapshot<'_>, now_ms: u64) -> Result<Option<Policy>, LedgerError> {
+    let rows = now.charters()?;
+    let Some(row) = rows.into_iter().rev().find(|row| row.effective_ms <= now_ms) else { return Ok(None) };
+    match Policy::parse(&row.policy) {
+        Ok(policy) => Ok(Some(policy.beside(row.prose))),
+        Err(_) => Err(LedgerError::Damaged("a version of the charter that cannot be read")),
+    }
+}

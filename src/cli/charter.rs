@@ -1,0 +1,137 @@
+//! `charter show|diff|announce`: what is in force, what a draft would change and whom it touches, and the next version.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::api::charter::{NewVersion, Version};
+use crate::authority::{self, Affected};
+use crate::charter::{Difference, differences, numbering};
+use crate::cli::instance;
+use crate::cli::profile::read_token;
+use crate::cli::report::{Exit, Failure, Report};
+use crate::cli::{ApiArgs, InstallationArgs};
+use crate::client::provider::Api;
+use crate::config::Config;
+
+#[derive(Subcommand)]
+pub(crate) enum CharterCommand {
+    /// Show which version is in force and which are announced.
+    Show(ShowArgs),
+    /// Compare the charter in the folder with the one in force: every parameter, and the registrations that it touches.
+    Diff(InstallationArgs),
+    /// Announce the charter in the folder as the next version.
+    Announce(AnnounceArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    /// The API's address.
+    #[arg(long, value_name = "URL", env = "CALLBOOK_API", default_value = "http://127.0.0.1:8300")]
+    api: String,
+}
+
+#[derive(Args)]
+pub(crate) struct AnnounceArgs {
+    #[command(flatten)]
+    of: InstallationArgs,
+    /// From when on it shall be in force (RFC 3339); left out, as early as the charter's notice allows.
+    #[arg(long, value_name = "TIME")]
+    effective_from: Option<String>,
+    /// Another folder with charter.md and policy.toml than the installation's.
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+pub(crate) fn run(command: &CharterCommand) -> Result<Report, Failure> {
+    match command {
+        CharterCommand::Show(args) => show(args),
+        CharterCommand::Diff(args) => diff(args),
+        CharterCommand::Announce(args) => announce(args),
+    }
+}
+
+fn show(args: &ShowArgs) -> Result<Report, Failure> {
+    let charter = Api::at(&args.api, "")?.charter()?;
+    let mut lines = vec![format!("in force   {}", line(&charter.in_force))];
+    lines.extend(charter.announced.iter().map(|version| format!("announced  {}", line(version))));
+    lines.push(format!("numbers    by {}", charter.numbering));
+    Ok(Report::done(lines.join("\n"), serde_json::to_value(&charter)?))
+}
+
+fn line(version: &Version) -> String {
+    format!("version {} from {}, policy {}", version.version, version.effective_from, version.policy_digest)
+}
+
+fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
+    let config = Config::load(&args.dir)?;
+    let (now, then) = (instance::charter_in_force(&config)?, instance::charter_folder(&config)?);
+    let found = differences(&now, &then);
+    let prose = now.prose() != then.prose();
+    let touched = authority::affected(&config.paths.data, &config.apex, &now, &then)?;
+    let mut lines: Vec<String> = found.iter().map(told).collect();
+    if prose {
+        lines.push("charter.md says something else".to_owned());
+    }
+    if lines.is_empty() {
+        lines.push("the charter in the folder is the one in force".to_owned());
+    } else {
+        lines.extend(consequences(&touched));
+    }
+    let same = found.is_empty() && !prose;
+    let json = json!({
+        "same": same,
+        "text_differs": prose,
+        "differences": found.iter().map(as_json).collect::<Vec<_>>(),
+        "registrations": touched.registrations,
+        "affected": touched.affected,
+        "by_provider": touched.providers,
+        "by_reason": touched.reasons.iter().map(|((code, clause), count)| {
+            json!({"code": code, "clause": clause, "registrations": count})
+        }).collect::<Vec<_>>(),
+        "numbering": numbering::EDITION,
+    });
+    Ok(Report { text: lines.join("\n"), json, exit: if same { Exit::Done } else { Exit::None } })
+}
+
+fn told(one: &Difference) -> String {
+    let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+    format!("{:<6} {}: {} -> {}", one.article, one.parameter, said(&one.before), said(&one.after))
+}
+
+fn as_json(one: &Difference) -> Value {
+    json!({"parameter": one.parameter, "article": one.article, "before": one.before, "after": one.after})
+}
+
+/// Whom a change touches, in words.
+fn consequences(touched: &Affected) -> Vec<String> {
+    let Affected { registrations, affected, providers, reasons } = touched;
+    let mut lines = vec![match affected {
+        0 => format!("all {registrations} registrations stand as they are"),
+        n => format!(
+            "{n} of {registrations} registrations could not be renewed or changed as they are; they stay published until they end:"
+        ),
+    }];
+    lines.extend(reasons.iter().map(|((code, clause), count)| format!("  {count:>9}  {code} (charter {clause})")));
+    lines.extend(providers.iter().map(|(provider, count)| format!("  {count:>9}  of provider {provider}")));
+    lines
+}
+
+fn announce(args: &AnnounceArgs) -> Result<Report, Failure> {
+    let mut config = Config::load(&args.of.dir)?;
+    if let Some(from) = &args.from {
+        config.paths.charter.clone_from(from);
+    }
+    let policy = instance::charter_folder(&config)?;
+    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let made = api.announce_charter(&NewVersion {
+        charter_md: policy.prose().to_owned(),
+        policy_toml: policy.source().to_owned(),
+        effective_from: args.effective_from.clone(),
+    })?;
+    let text = format!("version {} is announced: in force from {}", made.version, made.effective_from);
+    Ok(Report::done(text, serde_json::to_value(&made)?))
+}

@@ -1,0 +1,43 @@
+//! The texts of the charter's versions; which of them is in force when stands in the gov log.
+
+use crate::ledger::error::LedgerError;
+use crate::ledger::snapshot::{Snapshot, int, uint};
+use crate::ledger::transaction::Transaction;
+
+/// A version of the charter as it was announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CharterRow {
+    /// Its number.
+    pub version: u64,
+    /// From when on it is in force, milliseconds.
+    pub effective_ms: u64,
+    /// `policy.toml`.
+    pub policy: String,
+    /// `charter.md`.
+    pub prose: String,
+}
+
+impl Snapshot<'_> {
+    /// Every version, the first first.
+    pub fn charters(&self) -> Result<Vec<CharterRow>, LedgerError> {
+        self.all("SELECT version, effective_ms, policy, prose FROM charters ORDER BY version", [], |row| {
+            Ok(CharterRow {
+                version: uint(row, 0)?,
+                effective_ms: uint(row, 1)?,
+                policy: row.get(2)?,
+                prose: row.get(3)?,
+            })
+        })
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds a version.
+    pub fn add_charter(&self, row: &CharterRow) -> Result<(), LedgerError> {
+        self.change(
+            "INSERT INTO charters (version, effective_ms, policy, prose) VALUES (?1, ?2, ?3, ?4)",
+            (int(row.version), int(row.effective_ms), &row.policy, &row.prose),
+        )?;
+        Ok(())
+    }
+}
