@@ -77,7 +77,8 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
 
     let second = announce(without_sandbox(), None).unwrap();
     assert_eq!((second.number, second.effective_ms), (2, START_MS + 60 * DAY_MS));
-    let sooner = announce(policy(|text| text.replace("value = 60 }", "value = 61 }")), Some(START_MS + 60 * DAY_MS - 1));
+    let sooner =
+        announce(policy(|text| text.replace("value = 60 }", "value = 61 }")), Some(START_MS + 60 * DAY_MS - 1));
     assert_eq!(codes(&sooner.unwrap_err()), ["charter_notice"]);
     assert!(desk.submit(&desk.registration(2, "before")).is_ok());
     desk.authority.turn().unwrap();
@@ -107,9 +108,7 @@ fn whom_a_change_touches_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let desk = Desk::new(dir.path());
     (1..=3).for_each(|n| drop(desk.register(n)));
-    let look = |then: &Policy| {
-        affected(&dir.path().join("data"), "e164.example.", &Policy::embedded(), then).unwrap()
-    };
+    let look = |then: &Policy| affected(&dir.path().join("data"), "e164.example.", &Policy::embedded(), then).unwrap();
     let none = look(&policy(|text| text.replace("value = [30, 15, 3]", "value = [30, 3]")));
     assert_eq!((none.registrations, none.affected), (3, 0));
     let all = look(&without_sandbox());

@@ -1,6 +1,7 @@
 //! The HTTP API of the real program: what a provider, a holder, the operator and a stranger get for what they send.
 
 mod access;
+mod charter;
 mod described;
 mod holder;
 mod kit;
