@@ -379,7 +379,7 @@ def main():
     directory = args.dir or f"{tempfile.gettempdir()}/callbook-beside-peers/{args.n}"
     os.makedirs(directory, exist_ok=True)
     make_data(directory, args.n)
-    binary = args.binary or (our_binary() if any(n.startswith("callbook") for n in names) else None)
+    binary = args.binary and os.path.abspath(args.binary) or (our_binary() if any(n.startswith("callbook") for n in names) else None)
     with open(f"{directory}/numbers.txt") as there, open(f"{directory}/queries.neg") as absent:
         there, absent = there.readline().strip(), absent.readline().split(f".{APEX}")[0].replace(".", "")[::-1]
 

@@ -7,3 +7,4 @@ mod holder;
 mod kit;
 mod numbers;
 mod quiet;
+mod racing;
