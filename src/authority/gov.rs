@@ -4,7 +4,6 @@
 //! whoever has the log can tell which keys counted at any size of it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -107,22 +106,20 @@ pub(super) struct InForce {
     accreditations: BTreeMap<String, Accreditation>,
     register: Register,
     sequencer: [Thumbprint; 1],
-    policy: Arc<Policy>,
     terms: Terms,
     time_ms: u64,
 }
 
 impl InForce {
     /// The log without a leaf.
-    pub(super) fn new(policy: Arc<Policy>, sequencer: Thumbprint) -> Self {
+    pub(super) fn new(policy: &Policy, sequencer: Thumbprint) -> Self {
         Self {
             log: Frontier::new(),
             leaf_hashes: HashSet::new(),
             accreditations: BTreeMap::new(),
             register: Register::default(),
             sequencer: [sequencer],
-            terms: Terms::of(&policy),
-            policy,
+            terms: Terms::of(policy),
             time_ms: 0,
         }
     }
@@ -158,11 +155,6 @@ impl InForce {
     /// The time of the newest leaf.
     pub(super) fn time_ms(&self) -> u64 {
         self.time_ms
-    }
-
-    /// The charter's parameters.
-    pub(super) fn policy(&self) -> &Policy {
-        &self.policy
     }
 
     pub(super) fn register(&self) -> &Register {
@@ -230,7 +222,7 @@ mod tests {
         let sanctioned = Accreditation { suspended: true, clause: Some("7.2".into()), ..acme.clone() };
         let leaf = |a: &Accreditation, seq| provider_leaf(a, seq, 5).sign(&[&signer]).unwrap();
 
-        let mut now = InForce::new(Arc::new(Policy::embedded()), [0; 32]);
+        let mut now = InForce::new(&Policy::embedded(), [0; 32]);
         now.append([leaf(&acme, 0).as_str()], &vkey).unwrap();
         assert_eq!(now.accreditation("acme"), Some(&acme));
         assert!(now.register().is_statement_key("acme", &statement));

@@ -278,7 +278,7 @@ fn check_tree(now: &Snapshot<'_>, head: &Head) -> Result<(), OpenError> {
 /// The gov log at each size from `from` on; the last is in force.
 fn laws(
     now: &Snapshot<'_>,
-    policy: &Arc<Policy>,
+    policy: &Policy,
     keys: &Keys,
     signer: &NoteSigner,
     from: u64,
@@ -291,7 +291,7 @@ fn laws(
     let key = signer.verifier(LineType::Signature);
     let unsigned =
         |_| OpenError::Disagree { what: "the gov log is not signed by gov.key".to_owned(), remedy: RESTORE_KEY };
-    let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
+    let mut law = InForce::new(policy, keys.sequencer.public().thumbprint());
     law.append(old.iter().copied(), &key).map_err(unsigned)?;
     let mut laws = vec![Arc::new(law)];
     for leaf in new {

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use crate::authority::gov::InForce;
 use crate::authority::publish;
-use crate::charter::Policy;
 use crate::ledger::{EpochRow, EventRow, Ledger, LedgerError, Personal, Snapshot, Standing, Transaction};
 use crate::log::batch::Batch;
 use crate::log::checkpoint::Checkpoint;
@@ -211,8 +210,7 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
     let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law()).map_err(PlanError::Broken)?;
     let sets_record = event.kind.sets_record();
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
-    let dropped_keys =
-        personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal));
+    let dropped_keys = personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal));
     Ok(Sealed { event, standing: Standing { entry, event_seq: row.seq, keys_seq }, personal, dropped_keys })
 }
 

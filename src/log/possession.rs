@@ -36,9 +36,9 @@ impl PublishedKey {
     /// An X25519 key of low order, with its high bit set or u >= p is refused: it has no secret or a second spelling.
     pub fn from_spki(der: &[u8]) -> Result<Self, Malformed> {
         let Some(key) = der.strip_prefix(&SPKI_X25519) else {
-            return PublicKey::from_spki(der).map(Self::Signing).or_else(|not_that| {
-                RsaPublicKey::from_spki(der).map(Self::Rsa).map_err(|_| not_that)
-            });
+            return PublicKey::from_spki(der)
+                .map(Self::Signing)
+                .or_else(|not_that| RsaPublicKey::from_spki(der).map(Self::Rsa).map_err(|_| not_that));
         };
         let bad = Malformed::new("key", "not a proper X25519 public key");
         let key: [u8; 32] = key.try_into().map_err(|_| bad)?;

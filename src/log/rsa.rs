@@ -45,7 +45,8 @@ impl RsaPublicKey {
     /// The key of these numbers, big-endian and without leading zeros; at most [`MODULUS_LEN_MAX`] and
     /// [`EXPONENT_LEN_MAX`] bytes.
     pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, Malformed> {
-        let minimal = |number: &[u8], len_max: usize| number.len() <= len_max && number.first().is_some_and(|b| *b != 0);
+        let minimal =
+            |number: &[u8], len_max: usize| number.len() <= len_max && number.first().is_some_and(|b| *b != 0);
         let proper = minimal(modulus, MODULUS_LEN_MAX) && minimal(exponent, EXPONENT_LEN_MAX);
         Malformed::unless(proper, "key", "an RSA number that is empty, padded or too long")?;
         Ok(Self { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
@@ -122,7 +123,7 @@ impl fmt::Debug for RsaPublicKey {
 fn tagged<'a>(reader: &mut Reader<'a>, tag: u8) -> Result<&'a [u8], Malformed> {
     reader.tag(&[tag])?;
     let len = match reader.u8()? {
-        short @ 0..0x80 => usize::from(short),
+        short @ 0..=0x7f => usize::from(short),
         0x81 => usize::from(reader.u8()?),
         0x82 => usize::from(reader.u16()?),
         _ => return Err(Malformed::new("key", "a length that no such key has")),
@@ -164,7 +165,8 @@ mod tests {
             assert!(RsaPublicKey::from_spki(&[&spki[..], &[0]].concat()).is_err());
             assert!(RsaPublicKey::from_spki(&spki[..spki.len() - 1]).is_err());
         }
-        for (modulus, exponent) in [(&[][..], &[3][..]), (&[0, 1], &[3]), (&[1], &[]), (&[1], &[0, 3]), (&[1; 1025], &[3])]
+        for (modulus, exponent) in
+            [(&[][..], &[3][..]), (&[0, 1], &[3]), (&[1], &[]), (&[1], &[0, 3]), (&[1; 1025], &[3])]
         {
             assert!(RsaPublicKey::new(modulus, exponent).is_err());
         }

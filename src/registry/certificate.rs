@@ -3,7 +3,9 @@
 //! The directory says under DNSSEC that the certificate is the number's (usage 3, DANE-EE), so its issuer is not asked. Only a
 //! certificate that names itself as issuer has to bear its own signature.
 
-use ring::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm,
+};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Version};
 
 use crate::log::possession::PublishedKey;
@@ -32,16 +34,16 @@ const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
 const EDDSA: &str = "1.3.101.112";
 /// Extensions that a certificate for e-mail may have, and whether one may be critical; any other could say anything.
 const EXTENSIONS: [(&str, bool); 10] = [
-    ("2.5.29.14", false),               // subject key identifier
-    ("2.5.29.15", true),                // key usage
-    ("2.5.29.17", true),                // subject alternative name
-    ("2.5.29.19", true),                // basic constraints
-    ("2.5.29.31", false),               // CRL distribution points
-    ("2.5.29.32", true),                // certificate policies
-    ("2.5.29.35", false),               // authority key identifier
-    ("2.5.29.37", true),                // extended key usage
-    ("1.3.6.1.5.5.7.1.1", false),       // authority information access
-    ("1.2.840.113549.1.9.15", false),   // S/MIME capabilities (RFC 8551 2.5.2)
+    ("2.5.29.14", false),             // subject key identifier
+    ("2.5.29.15", true),              // key usage
+    ("2.5.29.17", true),              // subject alternative name
+    ("2.5.29.19", true),              // basic constraints
+    ("2.5.29.31", false),             // CRL distribution points
+    ("2.5.29.32", true),              // certificate policies
+    ("2.5.29.35", false),             // authority key identifier
+    ("2.5.29.37", true),              // extended key usage
+    ("1.3.6.1.5.5.7.1.1", false),     // authority information access
+    ("1.2.840.113549.1.9.15", false), // S/MIME capabilities (RFC 8551 2.5.2)
 ];
 /// Attributes of a subject that may repeat the address: common name and e-mail address.
 const SUBJECT_ATTRIBUTES: [&str; 2] = ["2.5.4.3", "1.2.840.113549.1.9.1"];
@@ -107,7 +109,9 @@ fn extensions(certificate: &X509Certificate<'_>) -> Result<(), Wrong> {
     for extension in certificate.extensions() {
         let id = extension.oid.to_id_string();
         match EXTENSIONS.iter().find(|(known, _)| *known == id) {
-            Some((_, false)) | None if extension.critical => return Err(form("a critical extension that is not known here")),
+            Some((_, false)) | None if extension.critical => {
+                return Err(form("a critical extension that is not known here"));
+            }
             None => return Err(Wrong(&refusal::KEY_EXTRA, "an extension that a certificate for e-mail does not need")),
             Some(_) if matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. }) => {
                 return Err(form("an extension that cannot be read"));
@@ -144,7 +148,8 @@ fn usage(certificate: &X509Certificate<'_>) -> Result<(), Wrong> {
     let usage = certificate.key_usage().map_err(|_| form("an extension that cannot be read"))?;
     let serves = usage.is_none_or(|extension| {
         let usage = extension.value;
-        let wanted = usage.digital_signature() || usage.non_repudiation() || usage.key_encipherment() || usage.key_agreement();
+        let wanted =
+            usage.digital_signature() || usage.non_repudiation() || usage.key_encipherment() || usage.key_agreement();
         wanted && !usage.key_cert_sign() && !usage.crl_sign()
     });
     let extended = certificate.extended_key_usage().map_err(|_| form("an extension that cannot be read"))?;
@@ -159,7 +164,10 @@ fn signature(certificate: &X509Certificate<'_>) -> Result<(), Wrong> {
         return Err(form("it names two signature algorithms"));
     }
     if !SIGNATURES.contains(&algorithm.as_str()) {
-        return Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "its signature rests on MD5, SHA-1 or an algorithm that is not known here"));
+        return Err(Wrong(
+            &refusal::KEY_SELF_SIGNATURE,
+            "its signature rests on MD5, SHA-1 or an algorithm that is not known here",
+        ));
     }
     if certificate.issuer().as_raw() != certificate.subject().as_raw() {
         return Ok(());
@@ -178,5 +186,9 @@ fn signature(certificate: &X509Certificate<'_>) -> Result<(), Wrong> {
         (PublishedKey::Signing(_), EDDSA) => by(ED25519_HEAD_LEN, &ED25519),
         _ => false,
     };
-    if good { Ok(()) } else { Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "it names itself as issuer and does not bear its own signature")) }
+    if good {
+        Ok(())
+    } else {
+        Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "it names itself as issuer and does not bear its own signature"))
+    }
 }

@@ -139,8 +139,11 @@ pub fn fits(prefix: Prefix, key: &PublishedKey) -> bool {
 /// What a resource record publishes, by its form alone.
 fn read(rr: &Rr) -> Result<Vec<Published>, Wrong> {
     let (prefix, rdata) = (rr.prefix, rr.rdata.as_slice());
-    let named = |key: PublishedKey, proved: ProvedBy| {
-        Published { prefix, spki_hash: sha256(&[&key.to_spki()]), key: Some(key), proved }
+    let named = |key: PublishedKey, proved: ProvedBy| Published {
+        prefix,
+        spki_hash: sha256(&[&key.to_spki()]),
+        key: Some(key),
+        proved,
     };
     match prefix {
         Prefix::OpenPgpKey => {

@@ -52,7 +52,8 @@ pub fn check(
 }
 
 fn verify(proof: &Proof, policy: &Policy, event_tbs: &[u8], ephemeral: Option<&[u8; 32]>) -> Result<(), Wrong> {
-    let key = PublishedKey::from_spki(&proof.spki).map_err(|_: Malformed| Wrong(&refusal::KEY_WEAK, "not a sound key"))?;
+    let key =
+        PublishedKey::from_spki(&proof.spki).map_err(|_: Malformed| Wrong(&refusal::KEY_WEAK, "not a sound key"))?;
     keys::sound(proof.prefix, &key, policy)?;
     let ephemeral = match (&key, ephemeral) {
         (PublishedKey::X25519(_), None) => {
@@ -76,7 +77,10 @@ mod tests {
     fn signed(prefix: Prefix, seed: u8) -> (Published, Proof) {
         let key = SigningKey::from_bytes(Algorithm::Ed25519, &[seed; 32]).unwrap();
         let (spki, proof) = (key.public().to_spki(), signature(&key, TBS, prefix).to_vec());
-        (Published { prefix, spki_hash: sha256(&[&spki]), key: None, proved: ProvedBy::Proof }, Proof { prefix, spki, proof })
+        (
+            Published { prefix, spki_hash: sha256(&[&spki]), key: None, proved: ProvedBy::Proof },
+            Proof { prefix, spki, proof },
+        )
     }
 
     fn agreed(seed: u8) -> (Published, Proof) {

@@ -80,7 +80,8 @@ impl<'a> KeyPacket<'a> {
         let mut material = match version {
             Version::V4 => reader,
             Version::V6 => {
-                let len = usize::try_from(u32::from_be_bytes(reader.array()?)).map_err(|_| form("a key that is too long"))?;
+                let len =
+                    usize::try_from(u32::from_be_bytes(reader.array()?)).map_err(|_| form("a key that is too long"))?;
                 let material = Reader::new(reader.take(len)?, WHAT);
                 reader.end()?;
                 material
@@ -171,7 +172,8 @@ fn x25519(bytes: &[u8]) -> Result<PublishedKey, Wrong> {
 
 /// SEC1, uncompressed (RFC 9580 11.2.1).
 fn p256(point: &[u8]) -> Result<PublishedKey, Wrong> {
-    const HEAD: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+    const HEAD: &[u8] =
+        b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
     match point {
         [4, ..] if point.len() == 65 => published_key(&[HEAD, point].concat()),
         _ => Err(form("a point of P-256 that is not uncompressed")),

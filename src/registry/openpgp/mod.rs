@@ -86,14 +86,18 @@ impl<'a> TransferableKey<'a> {
             other => return Err(surplus(other)),
         };
         let certification = match rest.next() {
-            Some(packet) if is_signature(&packet, |found| kind::CERTIFICATIONS.contains(&found)) => Signature::read(packet.body)?,
+            Some(packet) if is_signature(&packet, |found| kind::CERTIFICATIONS.contains(&found)) => {
+                Signature::read(packet.body)?
+            }
             other => return Err(surplus(other)),
         };
         let mut subkeys = Vec::new();
         while let Some(packet) = rest.next_if(|packet| packet.tag == tag::PUBLIC_SUBKEY) {
             let key = KeyPacket::read(packet.body)?;
             let binding = match rest.next() {
-                Some(packet) if is_signature(&packet, |found| found == kind::SUBKEY_BINDING) => Signature::read(packet.body)?,
+                Some(packet) if is_signature(&packet, |found| found == kind::SUBKEY_BINDING) => {
+                    Signature::read(packet.body)?
+                }
                 other => return Err(surplus(other)),
             };
             let back = binding.embedded.map(Signature::read).transpose()?;
@@ -140,10 +144,10 @@ impl<'a> TransferableKey<'a> {
     fn properties(&self, expected: &Expected<'_>) -> Result<(), Wrong> {
         let said = match self.primary.version {
             Version::V4 => &self.certification,
-            Version::V6 => self.direct.as_ref().ok_or(Wrong(
-                &refusal::KEY_SELF_SIGNATURE,
-                "a key of version 6 without a direct key signature",
-            ))?,
+            Version::V6 => self
+                .direct
+                .as_ref()
+                .ok_or(Wrong(&refusal::KEY_SELF_SIGNATURE, "a key of version 6 without a direct key signature"))?,
         };
         for told in self.direct.iter().chain([&self.certification]) {
             in_force(&self.primary, told, expected)?;
@@ -187,7 +191,13 @@ impl<'a> TransferableKey<'a> {
     }
 
     /// A signature that `signer` made about the key, neither from the future nor from before the key, nor expired.
-    fn own(&self, made: &Signature<'_>, signer: &KeyPacket<'_>, data: &[u8], expected: &Expected<'_>) -> Result<(), Wrong> {
+    fn own(
+        &self,
+        made: &Signature<'_>,
+        signer: &KeyPacket<'_>,
+        data: &[u8],
+        expected: &Expected<'_>,
+    ) -> Result<(), Wrong> {
         if !made.names(signer) {
             return Err(Wrong(&refusal::KEY_EXTRA, "a signature by another key"));
         }

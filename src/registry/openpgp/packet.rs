@@ -134,8 +134,15 @@ mod tests {
             let packets = packets(&raw).unwrap();
             assert_eq!((packets.len(), packets[0].tag, packets[0].body.len()), (1, tag, len));
         }
-        for raw in [&[0x9b, 1, 2][..], &[0xc6, 224, 1], &[0x98, 3, 1, 2], &[0x40, 0], b"-----BEGIN", &[0xc6], &[0xc6, 255, 255, 255, 255, 255]]
-        {
+        for raw in [
+            &[0x9b, 1, 2][..],
+            &[0xc6, 224, 1],
+            &[0x98, 3, 1, 2],
+            &[0x40, 0],
+            b"-----BEGIN",
+            &[0xc6],
+            &[0xc6, 255, 255, 255, 255, 255],
+        ] {
             assert!(packets(raw).is_err(), "{raw:02x?}");
         }
         assert!(packets(&[0xcd, 0].repeat(PACKETS_MAX)).is_ok());

@@ -116,7 +116,8 @@ impl<'a> Signature<'a> {
         let length = (self.head.len() as u32).to_be_bytes(); // an RRset has at most 4096 bytes
         let signed = [self.salt, data, self.head, &[self.version.number(), 0xff], &length].concat();
         let hashed = self.hash.of(&signed);
-        let same = self.version == signer.version && self.algorithm == signer.algorithm && hashed.starts_with(&self.start);
+        let same =
+            self.version == signer.version && self.algorithm == signer.algorithm && hashed.starts_with(&self.start);
         same && match (&self.value, &signer.key) {
             (Value::Pair(pair), PublishedKey::Signing(key)) => match key.algorithm() {
                 Algorithm::Ed25519 => key.verify(&hashed, pair),
@@ -134,8 +135,13 @@ impl Digest {
             8 => Ok(Self::Sha256),
             9 => Ok(Self::Sha384),
             10 => Ok(Self::Sha512),
-            1..=3 | 11 => Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "a signature rests on MD5, SHA-1 or another weak hash")),
-            _ => Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "a signature rests on a hash other than SHA-256, SHA-384 or SHA-512")),
+            1..=3 | 11 => {
+                Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "a signature rests on MD5, SHA-1 or another weak hash"))
+            }
+            _ => Err(Wrong(
+                &refusal::KEY_SELF_SIGNATURE,
+                "a signature rests on a hash other than SHA-256, SHA-384 or SHA-512",
+            )),
         }
     }
 
@@ -228,6 +234,7 @@ impl<'a> Said<'a> {
             let (first, data) = reader.take(len)?.split_first().ok_or(form("an empty subpacket"))?;
             let (critical, number) = (first & 0x80 != 0, first & 0x7f);
             match (signed, number) {
+                (Area::Unhashed, _) if critical => return Err(form("what is not signed calls itself critical")),
                 (Area::Hashed, 2) => once(&mut self.created_s, seconds(data)?)?,
                 (Area::Hashed, 3) => once(&mut self.life_s, seconds(data)?)?,
                 (Area::Hashed, 9) => once(&mut self.key_life_s, seconds(data)?)?,
@@ -245,7 +252,10 @@ impl<'a> Said<'a> {
                 // Whether it can be revoked, is the primary user id; preferences and features.
                 (Area::Hashed, 4 | 7 | 11 | 21..=23 | 25 | 30 | 34 | 39) => {}
                 _ if critical => {
-                    return Err(Wrong(&refusal::KEY_SELF_SIGNATURE, "a critical part of a signature that is not known here"));
+                    return Err(Wrong(
+                        &refusal::KEY_SELF_SIGNATURE,
+                        "a critical part of a signature that is not known here",
+                    ));
                 }
                 _ => return Err(Wrong(&refusal::KEY_EXTRA, "a signature says more than a published key needs")),
             }
@@ -277,7 +287,9 @@ fn is_salt(notation: &[u8]) -> bool {
 fn area_length(version: Version, reader: &mut Reader<'_>) -> Result<usize, Wrong> {
     match version {
         Version::V4 => Ok(usize::from(reader.u16()?)),
-        Version::V6 => usize::try_from(u32::from_be_bytes(reader.array()?)).map_err(|_| form("a signature that is too long")),
+        Version::V6 => {
+            usize::try_from(u32::from_be_bytes(reader.array()?)).map_err(|_| form("a signature that is too long"))
+        }
     }
 }
 
