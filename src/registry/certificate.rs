@@ -51,6 +51,8 @@ const SUBJECT_ATTRIBUTES: [&str; 2] = ["2.5.4.3", "1.2.840.113549.1.9.1"];
 const P256_HEAD_LEN: usize = 26;
 const ED25519_HEAD_LEN: usize = 12;
 
+const DER_SEQUENCE: u8 = 0x30;
+
 /// What a certificate is held against.
 pub(super) struct Expected<'a> {
     /// The only name that it may have: `+E164@apex`.
@@ -83,6 +85,10 @@ pub(super) fn check(der: &[u8], expected: &Expected<'_>) -> Result<(), Wrong> {
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Wrong> {
     if der.len() > RECORD_LEN_MAX {
         return Err(form("it is too long"));
+    }
+    // The one tag that no signature covers and that is not looked at closely below.
+    if der.first() != Some(&DER_SEQUENCE) {
+        return Err(form("not an X.509 certificate in DER"));
     }
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) if certificate.version() == X509Version::V3 => Ok(certificate),

@@ -1,5 +1,7 @@
 //! RSA numbers that are not sound: too small, a bad exponent, small factors, or made by a generator that is known to be broken.
 
+use std::sync::LazyLock;
+
 use crate::log::rsa::RsaPublicKey;
 
 /// Trial division ends here: it finds what no working generator makes, and costs a fraction of a millisecond.
@@ -16,7 +18,7 @@ pub(super) fn weakness(key: &RsaPublicKey, bits_min: u64) -> Option<&'static str
         Some("an RSA modulus with fewer bits than rsa_bits_min of the charter")
     } else if exponent < EXPONENT_MIN || exponent.is_multiple_of(2) {
         Some("an RSA exponent that is even or below 65537")
-    } else if primes(FACTOR_MAX).any(|prime| remainder(key.modulus(), prime) == 0) {
+    } else if PRIMES.iter().any(|prime| remainder(key.modulus(), *prime) == 0) {
         Some("an RSA modulus that a small number divides")
     } else if is_of_the_broken_generator(key.modulus()) {
         Some("an RSA modulus of a generator whose keys can be factored (CVE-2017-15361, ROCA)")
@@ -28,17 +30,17 @@ pub(super) fn weakness(key: &RsaPublicKey, bits_min: u64) -> Option<&'static str
 /// The generator's primes are `k * M + (65537^a mod M)` with `M` the product of the first primes: so modulo each of
 /// them the modulus is a power of 65537. A sound modulus is that with a probability below 2^-27.
 fn is_of_the_broken_generator(modulus: &[u8]) -> bool {
-    primes(ROCA_PRIME_MAX).filter(|prime| *prime > 2).all(|prime| {
+    PRIMES.iter().copied().filter(|prime| (3..=ROCA_PRIME_MAX).contains(prime)).all(|prime| {
         let (rest, generator) = (remainder(modulus, prime), EXPONENT_MIN % prime);
         let powers = std::iter::successors(Some(1), |power| Some(power * generator % prime).filter(|next| *next != 1));
         powers.take(ROCA_PRIME_MAX as usize).any(|power| power == rest)
     })
 }
 
-/// The primes up to `max`.
-fn primes(max: u64) -> impl Iterator<Item = u64> {
-    (2..=max).filter(|n| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d)))
-}
+/// The primes up to [`FACTOR_MAX`].
+static PRIMES: LazyLock<Vec<u64>> = LazyLock::new(|| {
+    (2..=FACTOR_MAX).filter(|n| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d))).collect()
+});
 
 /// `number`, big-endian, modulo a number below 2^16.
 fn remainder(number: &[u8], modulo: u64) -> u64 {
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn remainders_and_primes() {
-        assert_eq!(primes(30).collect::<Vec<_>>(), [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
+        assert_eq!((&PRIMES[..10], PRIMES.len()), (&[2, 3, 5, 7, 11, 13, 17, 19, 23, 29][..], 564));
         assert_eq!(remainder(&[1, 0, 0, 0, 0], 4093), (1 << 32) % 4093);
         assert_eq!(remainder(&[255; 9], 251), ((1u128 << 72) - 1).rem_euclid(251) as u64);
     }

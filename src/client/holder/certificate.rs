@@ -42,6 +42,7 @@ impl Block {
 }
 
 /// The private key of a certificate. It signs one kind of thing here: that the certificate is published.
+#[allow(clippy::large_enum_variant)] // a device has a handful of them
 pub enum CertificateKey {
     /// Ed25519 or P-256.
     Signing(SigningKey),

@@ -60,7 +60,7 @@ fn a_key_is_found_with_its_other_holder_alone() {
     assert_eq!((elsewhere(7, 7), elsewhere(200, 7)), (None, None));
 }
 
-/// `cargo test --release --test it -- --ignored ledger::index --nocapture`; the figures stand in docs/performance.md.
+/// `cargo test --test it -- --ignored ledger::index --nocapture`; the figures stand in docs/performance.md.
 #[test]
 #[ignore = "fills an index of a million keys"]
 fn a_million_keys_cost_what_ten_thousand_cost() {
