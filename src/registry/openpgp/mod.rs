@@ -151,6 +151,9 @@ impl<'a> TransferableKey<'a> {
         };
         for told in self.direct.iter().chain([&self.certification]) {
             in_force(&self.primary, told, expected)?;
+            if told.embedded.is_some() {
+                return Err(Wrong(&refusal::KEY_EXTRA, "a signature inside one that is not a subkey's"));
+            }
         }
         let flags = flags(said)?;
         let encrypts = if self.primary.ability == Ability::Both { flag::ENCRYPTS } else { 0 };

@@ -331,6 +331,7 @@ fn each_wrong_key_has_its_code() {
         (said(28, b"alice".to_vec()), "key_extra"),
         (said(0x80 | 101, vec![1]), "key_self_signature"),
         (said(101, vec![1]), "key_extra"),
+        (said(32, vec![4, 0x10, 27, 8]), "key_extra"),
         (said(2, seconds(MADE_S)), "key_openpgp"),
     ];
     for version in [4, 6] {
