@@ -45,9 +45,10 @@ fn published(prefix: Prefix, rdata: &[u8]) -> Result<Verdict, &'static str> {
     rule(found.is_empty() || found == indexed, "the index has other keys than the check")?;
     rule(indexed.len() <= KEYS_MAX, "it has more keys than it can have")?;
     indexed.iter().try_for_each(has_one_name)?;
-    let oversize = rdata.len() as u64 > policy.rrset_bytes_max;
-    rule(!refusals.is_empty() || !oversize && !found.is_empty(), "nothing, or too much, is accepted")?;
-    Ok(match (indexed.is_empty(), refusals.is_empty()) {
+    let (accepted, fits) = (refusals.is_empty(), rdata.len() as u64 <= policy.rrset_bytes_max);
+    rule(!accepted || fits, "too much is accepted")?;
+    rule(!accepted || found == indexed, "what is accepted is not what was found")?;
+    Ok(match (indexed.is_empty(), accepted) {
         (true, _) => Verdict::Unreadable,
         (false, false) => Verdict::Refused,
         (false, true) => Verdict::Accepted,

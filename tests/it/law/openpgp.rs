@@ -178,9 +178,8 @@ impl Recipe {
         let hash = if self.version == 6 { &SHA256 } else { &SHA1_FOR_LEGACY_USE_ONLY };
         let mut fingerprint = digest(hash, &framed).as_ref().to_vec();
         let key_id = if self.version == 6 { fingerprint[..8].to_vec() } else { fingerprint[12..].to_vec() };
-        match self.issuer {
-            Issuer::SomebodyElse => fingerprint[0] ^= 1,
-            Issuer::Named | Issuer::Unnamed => {}
+        if self.issuer == Issuer::SomebodyElse {
+            fingerprint[0] ^= 1;
         }
         if self.issuer != Issuer::Unnamed {
             said.push((33, [&[self.version][..], &fingerprint].concat()));

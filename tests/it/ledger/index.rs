@@ -41,7 +41,7 @@ fn measured(ledger: &Ledger, keys: u64) -> (f64, u64) {
             let (began, mut found) = (Instant::now(), 0);
             for i in 0..CHECKS {
                 // Keys all over the index, and as many that are not in it.
-                let n = if i % 2 == 0 { i * 7_919 % keys } else { MANY + i };
+                let n = if i.is_multiple_of(2) { i * 7_919 % keys } else { MANY + i };
                 found += u64::from(now.key_published_elsewhere(&name(n), &label(MANY * 2))?.is_some());
             }
             Ok((began.elapsed().as_secs_f64() * 1e6 / CHECKS as f64, found))
