@@ -149,8 +149,11 @@ fn signed(
     let directory = Directory::new(&prepared.origin, prepared.vrf_key.0.as_slice().try_into()?)?;
     let label = directory.label(number, &prepared.vrf_proof.0)?;
     let identity = DeviceKey::Signing(SigningKey::generate(Algorithm::Ed25519, &random)?);
-    let device =
-        Device { control: SigningKey::generate(Algorithm::Ed25519, &random)?, keys: vec![(Prefix::Id, identity)] };
+    let device = Device {
+        control: SigningKey::generate(Algorithm::Ed25519, &random)?,
+        keys: vec![(Prefix::Id, identity)],
+        certificates: vec![],
+    };
     let record = RecordDraft::new(number, "acme").sip("sip:bench@acme.example")?.device(&device).build()?;
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let token = ValidationToken {

@@ -64,11 +64,11 @@ pub struct Submission {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Possession {
-    /// The record's prefix: `_id`, `_e2e`, `_mls` or `_sip-client`.
+    /// The record's prefix: `_id`, `_e2e`, `_mls`, `_sip-client` or `_smimecert`. An OpenPGP key needs no proof beside it.
     pub prefix: String,
     /// The key, a SubjectPublicKeyInfo (DER).
     pub spki: Base64,
-    /// A signature (64 bytes), or for X25519 a MAC (32 bytes).
+    /// A signature (64 bytes; RSA-PSS: as long as the modulus), or for X25519 a MAC (32 bytes).
     pub proof: Base64,
 }
 

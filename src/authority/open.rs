@@ -284,7 +284,7 @@ fn check_tree(now: &Snapshot<'_>, head: &Head) -> Result<(), OpenError> {
 /// The gov log at each size from `from` on; the last is in force.
 fn laws(
     now: &Snapshot<'_>,
-    policy: &Arc<Policy>,
+    policy: &Policy,
     keys: &Keys,
     signer: &NoteSigner,
     from: u64,

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use crate::authority::gov::InForce;
 use crate::authority::publish;
-use crate::charter::Policy;
 use crate::ledger::{EpochRow, EventRow, Ledger, LedgerError, Personal, Snapshot, Standing, Transaction};
 use crate::log::batch::Batch;
 use crate::log::checkpoint::Checkpoint;
@@ -24,7 +23,7 @@ use crate::log::merkle::{self, Frontier};
 use crate::log::note::NoteSigner;
 use crate::log::record::Record;
 use crate::log::{Hash, ZERO};
-use crate::registry::keys;
+use crate::registry::keys::{self, Published};
 use crate::registry::rules::{self, Broken};
 use crate::zone::Change;
 
@@ -211,27 +210,26 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
     let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law_at(time_ms)).map_err(PlanError::Broken)?;
     let sets_record = event.kind.sets_record();
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
-    let dropped_keys =
-        personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal, law.policy_at(time_ms)));
+    let dropped_keys = personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal));
     Ok(Sealed { event, standing: Standing { entry, event_seq: row.seq, keys_seq }, personal, dropped_keys })
 }
 
 /// Keys that were published by what a sealed event replaces and are not any more.
-fn dropped_keys(kind: Kind, personal: &Personal, policy: &Policy) -> Vec<Hash> {
+fn dropped_keys(kind: Kind, personal: &Personal) -> Vec<Hash> {
     match (kind, &personal.next) {
-        (Kind::Release, _) => keys_of(&personal.disclosed.record, policy),
+        (Kind::Release, _) => keys_of(&personal.disclosed.record),
         (_, Some(next)) => {
-            let kept = keys_of(&next.record, policy);
-            keys_of(&personal.disclosed.record, policy).into_iter().filter(|key| !kept.contains(key)).collect()
+            let kept = keys_of(&next.record);
+            keys_of(&personal.disclosed.record).into_iter().filter(|key| !kept.contains(key)).collect()
         }
         _ => Vec::new(),
     }
 }
 
 /// The keys that an accepted record publishes, by the names in the index of published keys.
-fn keys_of(record: &[u8], policy: &Policy) -> Vec<Hash> {
+fn keys_of(record: &[u8]) -> Vec<Hash> {
     let Ok(record) = Record::parse(record) else { return Vec::new() };
-    keys::check(&record, policy, "").0.into_iter().map(|key| key.spki_hash).collect()
+    keys::published(&record).into_iter().filter(Published::counts).map(|key| key.spki_hash).collect()
 }
 
 impl Plan {

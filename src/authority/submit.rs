@@ -341,7 +341,7 @@ fn facts(tx: &Transaction<'_>, examined: &Examined, label: &Label, day: u64) -> 
         token_used |= tx.jti_is_used(&short(&token.hash))?;
     }
     let mut published_elsewhere = Vec::new();
-    for key in examined.record.iter().flat_map(|record| &record.keys) {
+    for key in examined.record.iter().flat_map(|record| &record.keys).filter(|key| key.counts()) {
         if let Some(other) = tx.key_published_elsewhere(&key.spki_hash, label)?
             && control_of(tx, &other)? != Some(examined.event.state.control)
         {

@@ -62,6 +62,8 @@ parameters! {
     "4.1" naptr_records_max = 5 in 1..=5;
     /// The largest NAPTR answer without DNSSEC, in octets.
     "4.1" naptr_answer_bytes_max = 512 in 256..=1232;
+    /// The fewest bits of an RSA modulus inside OpenPGP and S/MIME; what is verified ends at 8192.
+    "4.2" rsa_bits_min = 3072 in 3072..=8192;
     /// The largest record R, in octets; the format ends at 16 384.
     "4.5" number_bytes_max = 16384 in 1024..=16384;
     /// The largest RRset (sum of its RDATA), in octets.

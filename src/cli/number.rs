@@ -1,16 +1,19 @@
 //! `number register|show|renew|release`: a provider's work on one number, with the keys in its folder.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use ring::rand::SystemRandom;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::api::numbers::Receipt;
 use crate::cli::held;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::holder::{Change, RecordDraft};
+use crate::client::holder::{CertificateKey, Change, KEY_FILE_LEN_MAX, RecordDraft};
 use crate::client::provider::Api;
 use crate::client::register::{Finding, Registrar, Validation};
 use crate::clock::{Clock, SystemClock};
@@ -66,6 +69,15 @@ pub(crate) struct RegisterArgs {
     /// Where calls go: a SIP address.
     #[arg(long, value_name = "URI", required = true)]
     sip: Vec<String>,
+    /// An OpenPGP key to publish, binary or armoured; its only user id is <+NUMBER@APEX>.
+    #[arg(long, value_name = "FILE")]
+    openpgp: Option<PathBuf>,
+    /// An S/MIME certificate to publish, DER or PEM; its only name is the e-mail address +NUMBER@APEX.
+    #[arg(long, value_name = "FILE", requires = "smime_key")]
+    smime: Option<PathBuf>,
+    /// The private key of that certificate, PKCS#8 in DER or PEM: it proves possession and goes nowhere.
+    #[arg(long, value_name = "FILE", requires = "smime")]
+    smime_key: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -94,16 +106,40 @@ fn register(args: &RegisterArgs) -> Result<Report, Failure> {
              To register it anew, release it first"
         )));
     }
-    let device = profile.device(number)?;
+    let mut device = profile.device(number)?;
     let mut draft = RecordDraft::new(number, &profile.provider);
     for uri in &args.sip {
         draft = draft.sip(uri)?;
+    }
+    if let Some(path) = &args.openpgp {
+        draft = draft.openpgp(&key_file(path)?).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    }
+    if let Some(path) = &args.smime {
+        draft = draft.certificate(&key_file(path)?).map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    }
+    if let Some(path) = &args.smime_key {
+        let key = CertificateKey::from_pkcs8(&key_file(path)?);
+        device.certificates.push(key.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?);
     }
     let finding = finding(&args.validated, number);
     let done = acting(&profile, |registrar| {
         Ok(registrar.register(number, draft.device(&device), &device, &finding, WAIT_MS)?)
     })?;
     Ok(accepted(number, "registered", &done.receipt))
+}
+
+/// The bytes of a key or certificate as another program wrote it.
+fn key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |e: std::io::Error| Failure::new(format!("{}: {e}", path.display()));
+    let file = File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    if len > KEY_FILE_LEN_MAX {
+        return Err(Failure::new(format!("{}: {len} octets; at most {KEY_FILE_LEN_MAX}", path.display())));
+    }
+    // Room for the whole file at once: a buffer that grows would leave copies of a private key behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_FILE_LEN_MAX as usize + 1));
+    file.take(KEY_FILE_LEN_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 fn renew(args: &ValidatedArgs) -> Result<Report, Failure> {

@@ -172,7 +172,7 @@ impl Profile {
             holder::save(&control, &device.control)?;
         }
         let keys: Vec<(Prefix, DeviceKey)> = vec![(Prefix::Id, holder::load(&id)?), (Prefix::E2e, holder::load(&e2e)?)];
-        Ok(Device { control: holder::load(&control)?, keys })
+        Ok(Device { control: holder::load(&control)?, keys, certificates: Vec::new() })
     }
 }
 

@@ -148,8 +148,11 @@ fn one(authority: &Authority, actor: &Actor, profile: &Profile, apex: &str, i: u
     let prepared = authority.prepare_blocking(actor, number)?;
     let random = SystemRandom::new();
     let identity = DeviceKey::Signing(SigningKey::generate(Algorithm::Ed25519, &random)?);
-    let device =
-        Device { control: SigningKey::generate(Algorithm::Ed25519, &random)?, keys: vec![(Prefix::Id, identity)] };
+    let device = Device {
+        control: SigningKey::generate(Algorithm::Ed25519, &random)?,
+        keys: vec![(Prefix::Id, identity)],
+        certificates: vec![],
+    };
     registration(profile, apex, &prepared, number, &format!("sip:{}@acme.example", &*number.digits()), &device)
 }
 

@@ -42,11 +42,13 @@
 //! With a [`Seeded`](crate::log::random::Seeded) source everything repeats itself but ES256 signatures, whose nonces
 //! the operating system draws.
 
+mod certificate;
 mod change;
 mod device;
 mod keyfile;
 mod record;
 
+pub use certificate::{CertificateKey, KEY_FILE_LEN_MAX, openpgp_rdata, smimea_rdata};
 pub use change::{Change, Signed};
 pub use device::{Device, DeviceKey, Proved, X25519Secret};
 pub use keyfile::{KeptKey, KeyFileError, from_text, load, save, to_text};
@@ -70,6 +72,17 @@ pub enum HolderError {
     /// The URI cannot be published in a NAPTR record that every client reads.
     #[error("this URI cannot be published: {0}")]
     Uri(&'static str),
+    /// A text file without the block that was looked for, or with a broken one.
+    #[error("this file has no whole block that begins with -----BEGIN {0}-----, nor is it binary")]
+    Block(&'static str),
+    /// A private key where a public one is published.
+    #[error("this is a private key: export the public one, and never hand this file to anybody")]
+    Secret,
+    /// A private key that cannot be used.
+    #[error(
+        "this is no private key in PKCS#8 of Ed25519, P-256 or RSA, or it is encrypted: openssl pkcs8 -topk8 -nocrypt writes one"
+    )]
+    PrivateKey,
     /// The change is not complete.
     #[error("{0}")]
     Incomplete(&'static str),

@@ -136,6 +136,7 @@ impl Registrar<'_> {
         let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
         let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
         signed.prove(self.directory, &device.keys, &ephemeral)?;
+        signed.prove_certificates(self.directory, &device.certificates)?;
         signed.cosign(self.directory, self.statement_key);
         let nonce = tokens.is_empty().then(|| prepared.nonce.clone());
         let body = Submission { nonce, ..signed.submission(tokens) };

@@ -145,7 +145,7 @@ fn submission_of(number: Number, body: Submission) -> Result<authority::Submissi
         match Prefix::from_text(&proof.prefix) {
             Some(prefix) => possession.push(Proof { prefix, spki: proof.spki.0, proof: proof.proof.0 }),
             None => {
-                let why = "no such prefix; `_id`, `_e2e`, `_mls` or `_sip-client` is needed";
+                let why = "no such prefix; `_id`, `_e2e`, `_mls`, `_sip-client` or `_smimecert` is needed";
                 mistakes.push(ProblemError::form(format!("/possession/{i}/prefix"), "bad_value", why));
             }
         }

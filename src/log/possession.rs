@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use crate::log::bytes::{Malformed, put_lp16, to_base64url};
 use crate::log::key::{PublicKey, SPKI_X25519, SigningKey, Thumbprint};
 use crate::log::record::Prefix;
+use crate::log::rsa::{RsaPublicKey, RsaScheme};
 use crate::log::{Hash, hmac_sha256, sha256};
 
 /// The canonical u of every point of low order on Curve25519 and its twist (RFC 7748 7): 0 (order 2), 1 and p - 1 (order 4),
@@ -18,21 +19,27 @@ const LOW_ORDER: [[u8; 32]; 5] = [
     *b"\x5f\x9c\x95\xbc\xa3\x50\x8c\x24\xb1\xd0\xb1\x55\x9c\x83\xef\x5b\x04\x44\x5c\xc4\x58\x1c\x8e\x86\xd8\x22\x4e\xdd\xd0\x9f\x11\x57",
 ];
 
-/// A key that a TLSA 3 1 0 record publishes.
+/// A key that a record publishes: by itself in TLSA 3 1 0, or inside an OpenPGP key or a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
-    /// A key that signs: `_id`, `_mls`.
+    /// A key that signs: `_id`, `_mls`, `_sip-client`, `_smimecert`. One of P-256 may agree instead, inside `_openpgpkey`.
     Signing(PublicKey),
     /// A key that agrees: `_e2e`.
     X25519([u8; 32]),
+    /// An RSA key: inside `_openpgpkey` and `_smimecert` alone.
+    Rsa(RsaPublicKey),
 }
 
 impl PublishedKey {
-    /// The key of a DER SubjectPublicKeyInfo: Ed25519, P-256 (uncompressed) or X25519; one encoding each.
+    /// The key of a DER SubjectPublicKeyInfo: Ed25519, P-256 (uncompressed), X25519 or RSA; one encoding each.
     ///
     /// An X25519 key of low order, with its high bit set or u >= p is refused: it has no secret or a second spelling.
     pub fn from_spki(der: &[u8]) -> Result<Self, Malformed> {
-        let Some(key) = der.strip_prefix(&SPKI_X25519) else { return PublicKey::from_spki(der).map(Self::Signing) };
+        let Some(key) = der.strip_prefix(&SPKI_X25519) else {
+            return PublicKey::from_spki(der)
+                .map(Self::Signing)
+                .or_else(|not_that| RsaPublicKey::from_spki(der).map(Self::Rsa).map_err(|_| not_that));
+        };
         let bad = Malformed::new("key", "not a proper X25519 public key");
         let key: [u8; 32] = key.try_into().map_err(|_| bad)?;
         let canonical = key[31] & 0x80 == 0 && crate::log::key::is_canonical_y(&key);
@@ -40,10 +47,11 @@ impl PublishedKey {
         if canonical && !low_order { Ok(Self::X25519(key)) } else { Err(bad) }
     }
 
-    /// The DER SubjectPublicKeyInfo (RFC 8410 4, RFC 5480 2).
+    /// The DER SubjectPublicKeyInfo (RFC 8410 4, RFC 5480 2, RFC 3279 2.3.1).
     pub fn to_spki(&self) -> Vec<u8> {
         match self {
             Self::Signing(key) => key.to_spki(),
+            Self::Rsa(key) => key.to_spki(),
             Self::X25519(key) => [&SPKI_X25519[..], key].concat(),
         }
     }
@@ -52,6 +60,7 @@ impl PublishedKey {
     pub fn thumbprint(&self) -> Thumbprint {
         match self {
             Self::Signing(key) => key.thumbprint(),
+            Self::Rsa(key) => key.thumbprint(),
             Self::X25519(key) => {
                 sha256(&[format!(r#"{{"crv":"X25519","kty":"OKP","x":"{}"}}"#, to_base64url(key)).as_bytes()])
             }
@@ -60,14 +69,16 @@ impl PublishedKey {
 
     /// Whether `proof` shows possession of this key for that event, published under `prefix`.
     ///
-    /// A signing key's proof is a signature of 64 bytes over [`tbs`]; an X25519 key's is [`mac`] of 32 bytes under the
-    /// secret that it shares with `ephemeral`, the private half of what the server gave out.
+    /// A signing key's proof is a signature of 64 bytes over [`tbs`], an RSA key's one of RSASSA-PSS with SHA-256, as long
+    /// as its modulus; an X25519 key's is [`mac`] of 32 bytes under the secret that it shares with `ephemeral`, the
+    /// private half of what the server gave out.
     pub fn is_proved_by(&self, proof: &[u8], event_tbs: &[u8], prefix: Prefix, ephemeral: &[u8; 32]) -> bool {
         let spki = self.to_spki();
         match self {
             Self::Signing(key) => {
                 proof.try_into().is_ok_and(|signature| key.verify(&tbs(event_tbs, prefix, &spki), signature))
             }
+            Self::Rsa(key) => key.verify(RsaScheme::PssSha256, &tbs(event_tbs, prefix, &spki), proof),
             Self::X25519(key) => shared_secret(ephemeral, key).is_some_and(|shared| {
                 let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &*shared);
                 ring::hmac::verify(&key, &tbs(event_tbs, prefix, &spki), proof).is_ok()

@@ -8,11 +8,12 @@ use crate::charter::Policy;
 use crate::clock::rfc3339;
 use crate::log::event::{Event, Kind, Role};
 use crate::log::key::Thumbprint;
-use crate::log::record::{Prefix, Record, Rr};
+use crate::log::record::{Prefix, Record};
 use crate::log::state::{State, Status};
-use crate::log::{Hash, ZERO, sha256};
+use crate::log::{Hash, ZERO};
 use crate::number::Number;
 use crate::registry::examine::{Entrance, Examined, ExaminedRecord};
+use crate::registry::keys;
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::rules::{self, Broken, Entry, Law};
 use crate::registry::terms::{DAY_MS, DAY_S};
@@ -84,7 +85,7 @@ pub enum RecordChange {
         bytes: Vec<u8>,
         /// The opening of the commitment.
         opening: [u8; 32],
-        /// Every key that R publishes, by SHA-256 of its SubjectPublicKeyInfo.
+        /// Every key that R publishes and that counts, by SHA-256 of its SubjectPublicKeyInfo.
         key_hashes: Vec<Hash>,
     },
     /// They are erased at once (clause 8.2).
@@ -253,12 +254,9 @@ impl Bench<'_> {
             return refuse(&refusal::RECORD_PROVIDER, "/record", "the record names another provider");
         }
         let before = self.facts.record.as_ref();
-        let published = |name: &(Prefix, Hash)| {
-            before.is_some_and(|record| {
-                record.rr.iter().any(|rr| spki_hash(rr).is_some_and(|hash| (rr.prefix, hash) == *name))
-            })
-        };
-        if let Some((prefix, _)) = examined.unproved.iter().find(|name| !published(name)) {
+        let published = before.map_or_else(Vec::new, keys::published);
+        let already = |name: &(Prefix, Hash)| published.iter().any(|key| (key.prefix, key.spki_hash) == *name);
+        if let Some((prefix, _)) = examined.unproved.iter().find(|name| !already(name)) {
             let detail = format!("{}: a new key without a proof", prefix.as_str());
             return refuse(&refusal::POSSESSION_MISSING, "/possession", &detail);
         }
@@ -315,10 +313,10 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Clause 4.4. Possession was proved before: nobody learns where a key of another is published.
+    /// Clause 4.4. Possession was proved before, or the key does not count: nobody learns where a key of another is published.
     fn keys(&self) -> Result<(), Refusal> {
         let keys = self.examined.record.as_ref().map_or(&[][..], |record| &record.keys);
-        match keys.iter().find(|key| self.facts.published_elsewhere.contains(&key.spki_hash)) {
+        match keys.iter().find(|key| key.counts() && self.facts.published_elsewhere.contains(&key.spki_hash)) {
             Some(key) => {
                 refuse(&refusal::DUPLICATE_KEY, "/record", &format!("{}: another holder's key", key.prefix.as_str()))
             }
@@ -339,7 +337,7 @@ impl Bench<'_> {
             (Some(record), _) => RecordChange::Set {
                 bytes: record.bytes.clone(),
                 opening: record.opening,
-                key_hashes: record.keys.iter().map(|key| key.spki_hash).collect(),
+                key_hashes: record.keys.iter().filter(|key| key.counts()).map(|key| key.spki_hash).collect(),
             },
             (None, _) => RecordChange::Keep,
         };
@@ -360,15 +358,6 @@ pub fn renewal_end_s(not_after: u64, validation: &Validation, policy: &Policy, n
     let window_s = policy.renew_window_d * DAY_S;
     let inside = now_s < not_after && now_s.saturating_add(window_s) >= not_after;
     if inside { not_after.saturating_add(validation.period_s) } else { validation.until_s }
-}
-
-/// The name of a published key in the index: of TLSA 3 1 0 the hash of the key, of 3 1 1 the hash itself.
-fn spki_hash(rr: &Rr) -> Option<Hash> {
-    match (rr.prefix, rr.rdata.get(3..)?) {
-        (Prefix::SipClient, hash) => hash.try_into().ok(),
-        (Prefix::Id | Prefix::E2e | Prefix::Mls, spki) => Some(sha256(&[spki])),
-        _ => None,
-    }
 }
 
 /// The reason behind a broken rule, where the checks before did not find a better one.

@@ -12,7 +12,7 @@ use crate::log::record::{Prefix, Record, commitment};
 use crate::log::state::Flags;
 use crate::log::{Hash, ZERO, evidence};
 use crate::number::Number;
-use crate::registry::keys::{self, Published};
+use crate::registry::keys::{self, Circumstances, Published};
 use crate::registry::naptr;
 use crate::registry::nonce::NonceKey;
 use crate::registry::possession::{self, Proof};
@@ -381,7 +381,8 @@ impl Desk<'_> {
         }
         let addresses: Vec<&[u8]> = record.rdata(Prefix::Naptr).collect();
         self.refusals.extend(naptr::check(&addresses, record.number, self.context.apex, policy, AT));
-        let (keys, refusals) = keys::check(&record, policy, AT);
+        let circumstances = Circumstances { policy, apex: self.context.apex, now_s: self.now_s };
+        let (keys, refusals) = keys::check(&record, &circumstances, AT);
         self.refusals.extend(refusals);
         self.published(event, &record, &keys);
         ExaminedRecord { record, bytes, opening, keys, unproved: Vec::new() }
@@ -445,7 +446,8 @@ impl Desk<'_> {
         };
         let ephemeral = verdict.ephemeral.as_deref().or(beside.as_deref());
         let keys = record.map_or(&[][..], |record| &record.keys);
-        let (unproved, refusals) = possession::check(&self.submission.possession, keys, tbs, ephemeral);
+        let policy = self.context.policy;
+        let (unproved, refusals) = possession::check(&self.submission.possession, keys, policy, tbs, ephemeral);
         self.refusals.extend(refusals);
         if event.kind == Kind::Create {
             for (prefix, _) in &unproved {

@@ -3,18 +3,22 @@
 //! A submission takes two steps: [`examine`] looks at it by the charter and the register alone and reports every mistake;
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
+mod certificate;
 pub mod decide;
 pub mod examine;
+pub mod fuzz;
 mod json;
 pub mod keys;
 mod known;
 pub mod lapse;
 pub mod naptr;
 pub mod nonce;
+mod openpgp;
 pub mod possession;
 pub mod records;
 pub mod refusal;
 pub mod register;
+mod rsa;
 pub mod rules;
 pub mod stands;
 pub mod terms;

@@ -140,16 +140,27 @@ reasons! {
     NAPTR_SIZE = "naptr_size" "4.1" Some("naptr_answer_bytes_max"), Unlawful, Some(2306), "Publish fewer or shorter addresses: the answer must fit resolvers without EDNS.";
 
     // ---- keys ----
-    KEY_RDATA = "key_rdata" "4.2" None, Malformed, Some(2005), "Send TLSA RDATA 3 1 0 with a DER SubjectPublicKeyInfo, or 3 1 1 with its SHA-256 under _sip-client.";
-    KEY_ALGORITHM = "key_algorithm" "4.2" None, Unlawful, Some(2306), "Publish Ed25519 or P-256 keys under _id, X25519 under _e2e, Ed25519 under _mls, Ed25519 or P-256 under _sip-client.";
-    KEY_WEAK = "key_weak" "4.2" None, Unlawful, Some(2306), "Generate a new key: this one is no sound point of its curve.";
+    KEY_RDATA = "key_rdata" "4.2" None, Malformed, Some(2005), "Send TLSA RDATA 3 1 0 with a DER SubjectPublicKeyInfo, 3 1 1 with its SHA-256 under _sip-client, and SMIMEA RDATA 3 0 0 with a certificate.";
+    KEY_ALGORITHM = "key_algorithm" "4.2" None, Unlawful, Some(2306), "Publish Ed25519 or P-256 keys under _id, X25519 under _e2e, Ed25519 under _mls, Ed25519 or P-256 under _sip-client; Ed25519, P-256 or RSA under _smimecert and in OpenPGP keys, whose subkeys may be X25519 too.";
+    KEY_WEAK = "key_weak" "4.2" None, Unlawful, Some(2306), "Generate a new key: this one is no sound point of its curve, or its RSA numbers are too small or not sound. RSA needs rsa_bits_min bits and an odd exponent from 65537 up.";
     KEY_KNOWN = "key_known" "4.2" None, Unlawful, Some(2306), "Generate a new key: the private half of this one is printed in a public document.";
     KEY_COUNT = "key_count" "4.5" Some("devices_max"), Unlawful, Some(2306), "Publish fewer keys under this label.";
-    KEY_KIND = "key_kind" "4.8" None, Unlawful, Some(2306), "OPENPGPKEY and SMIMEA records are not accepted yet: leave them out.";
+
+    // ---- OpenPGP keys and certificates ----
+    KEY_KIND = "key_kind" "4.8" None, Unlawful, Some(2306), "Publish a public OpenPGP key of version 4 (RFC 4880) or 6 (RFC 9580), and never a private one.";
+    KEY_OPENPGP = "key_openpgp" "4.8" None, Malformed, Some(2005), "Send one binary transferable public key (RFC 9580 10.1), for instance from gpg --export --export-options export-minimal.";
+    KEY_NAMES = "key_names" "4.8" None, Unlawful, Some(2306), "Name the number and nobody else: the only OpenPGP user id is <+NUMBER@APEX>, the only name of a certificate the e-mail address +NUMBER@APEX in its subject alternative name.";
+    KEY_EXTRA = "key_extra" "4.8" None, Unlawful, Some(2306), "Send the key alone, with one signature of its own on each part: gpg --export --export-options export-minimal. What others signed or said does not belong here.";
+    KEY_SELF_SIGNATURE = "key_self_signature" "4.8" None, Unlawful, Some(2201), "Certify user id and subkeys anew with the primary key: SHA-256 or better (P-256: SHA-256 or SHA-384), the issuer's fingerprint inside, a back signature of each signing subkey. A certificate that names itself as issuer is signed by its own key.";
+    KEY_EXPIRED = "key_expired" "4.8" None, Unlawful, Some(2306), "Publish only what is in force now: not expired, not revoked, not from the future. Extend or replace the key, or leave it out.";
+    KEY_USE = "key_use" "4.8" None, Unlawful, Some(2306), "Give each OpenPGP key flags that fit it (the primary key certifies, a subkey signs or encrypts). A certificate is for e-mail and signatures or encryption, and no authority's.";
+    KEY_CERTIFICATE = "key_certificate" "4.9" None, Malformed, Some(2005), "Send one X.509 certificate of version 3 in DER (RFC 5280), without critical extensions that nobody knows.";
+
+    // ---- records in all ----
     RRSET_SIZE = "rrset_size" "4.5" Some("rrset_bytes_max"), Unlawful, Some(2306), "Publish less under this label.";
     RECORD_SIZE = "record_size" "4.5" Some("number_bytes_max"), Unlawful, Some(2306), "Publish less for this number.";
     REVOKED = "revoked" "4.6" Some("revoked_keep_d"), Unlawful, Some(2306), "List as revoked only keys that are not published, with the time of their revocation, for as long as the charter says.";
-    POSSESSION_MISSING = "possession_missing" "4.3" None, Unlawful, Some(2003), "Send one proof of possession for every key that is newly published.";
+    POSSESSION_MISSING = "possession_missing" "4.3" None, Unlawful, Some(2003), "Send one proof of possession for every key that is newly published; an OpenPGP key brings its own.";
     POSSESSION_INVALID = "possession_invalid" "4.3" None, Unlawful, Some(2201), "Prove possession with this key, for this event and this label.";
     POSSESSION_UNEXPECTED = "possession_unexpected" "4.3" None, Unlawful, Some(2002), "Send proofs only for keys of this record, one each.";
     POSSESSION_NONCE = "possession_nonce" "4.3" None, Unlawful, Some(2003), "A new X25519 key is proved with the ephemeral key of prepare: send the nonce it came with, in a token or beside it.";

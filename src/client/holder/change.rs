@@ -2,7 +2,7 @@
 
 use crate::api::Base64;
 use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
-use crate::client::holder::{DeviceKey, Directory, HolderError, Proved};
+use crate::client::holder::{CertificateKey, DeviceKey, Directory, HolderError, Proved};
 use crate::log::event::{Door, Event, Kind, Role};
 use crate::log::key::{PublicKey, SigningKey, Thumbprint};
 use crate::log::label::Label;
@@ -262,6 +262,15 @@ impl Signed {
         let tbs = self.event.tbs(directory.origin());
         for (prefix, key) in keys {
             self.possession.push(key.prove(&tbs, *prefix, ephemeral)?);
+        }
+        Ok(())
+    }
+
+    /// Proves possession of the keys of published certificates. OpenPGP keys bring their proof themselves.
+    pub fn prove_certificates(&mut self, directory: &Directory, keys: &[CertificateKey]) -> Result<(), HolderError> {
+        let tbs = self.event.tbs(directory.origin());
+        for key in keys {
+            self.possession.push(key.prove(&tbs)?);
         }
         Ok(())
     }

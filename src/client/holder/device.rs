@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::client::holder::HolderError;
+use crate::client::holder::{CertificateKey, HolderError};
 use crate::log::bytes::Malformed;
 use crate::log::key::{Algorithm, SigningKey};
 use crate::log::possession::{self, PublishedKey};
@@ -16,6 +16,8 @@ pub struct Device {
     pub control: SigningKey,
     /// The private halves of the published keys, and under which prefix each stands.
     pub keys: Vec<(Prefix, DeviceKey)>,
+    /// The private keys of the certificates that are published.
+    pub certificates: Vec<CertificateKey>,
 }
 
 impl Device {
@@ -23,7 +25,7 @@ impl Device {
     pub fn generate(control: Algorithm, random: &dyn Random) -> Result<Self, NoRandomness> {
         let identity = DeviceKey::Signing(SigningKey::generate(Algorithm::Ed25519, random)?);
         let keys = vec![(Prefix::Id, identity), (Prefix::E2e, DeviceKey::x25519(random)?)];
-        Ok(Self { control: SigningKey::generate(control, random)?, keys })
+        Ok(Self { control: SigningKey::generate(control, random)?, keys, certificates: Vec::new() })
     }
 }
 

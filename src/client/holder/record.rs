@@ -1,6 +1,6 @@
 //! Builds record R: endpoints by the safe NAPTR profile, keys as TLSA.
 
-use crate::client::holder::{Device, HolderError};
+use crate::client::holder::{Device, HolderError, openpgp_rdata, smimea_rdata};
 use crate::log::key::Thumbprint;
 use crate::log::possession::PublishedKey;
 use crate::log::record::{Prefix, Record, Revoked, Rr};
@@ -63,6 +63,18 @@ impl RecordDraft {
     #[must_use]
     pub fn device(self, device: &Device) -> Self {
         device.keys.iter().fold(self, |draft, (prefix, key)| draft.key(*prefix, &key.public()))
+    }
+
+    /// An OpenPGP key: the bytes of a file, binary or armoured, as `gpg --export --export-options export-minimal` writes it.
+    /// Its only user id is `<+E164@apex>`.
+    pub fn openpgp(self, file: &[u8]) -> Result<Self, HolderError> {
+        Ok(self.rr(Prefix::OpenPgpKey, openpgp_rdata(file)?))
+    }
+
+    /// An S/MIME certificate: the bytes of a file, DER or PEM. Its only name is `+E164@apex`; its private key stands in
+    /// [`Device::certificates`].
+    pub fn certificate(self, file: &[u8]) -> Result<Self, HolderError> {
+        Ok(self.rr(Prefix::SmimeCert, smimea_rdata(file)?))
     }
 
     /// A key that is no longer to be used, since `at_s` (Unix seconds).

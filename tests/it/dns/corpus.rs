@@ -1,5 +1,5 @@
 //! The fuzz corpora, replayed without a fuzzer, and inputs made from them by a seeded hand: packets to the name server, answers
-//! to those who ask, master files.
+//! to those who ask, master files, OpenPGP keys and certificates.
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +10,7 @@ use callbook::client::fuzz::answer;
 use callbook::clock::{Clock, SystemClock};
 use callbook::nameserver::Transport;
 use callbook::nameserver::fuzz::Target;
+use callbook::registry::fuzz::{Verdict, certificate, openpgp};
 use callbook::zone::fuzz::master;
 use hickory_proto::rr::RecordType;
 
@@ -22,6 +23,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 const PACKETS: u64 = 2_000_000;
 const ANSWERS: u64 = 200_000;
 const FILES: u64 = 50_000;
+const KEYS: u64 = 20_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
 /// Set to start the hand elsewhere.
@@ -146,6 +148,27 @@ fn the_corpora_break_no_rule() {
     for (i, file) in files.iter().enumerate() {
         assert_eq!(master(file), Ok(true), "file {i}");
     }
+}
+
+#[test]
+fn keys_and_certificates_of_other_programs_are_taken() {
+    let (keys, certificates) = (inputs("openpgp"), inputs("certificate"));
+    assert!(keys.len() >= 6 && certificates.len() >= 3, "a corpus is missing");
+    for (i, key) in keys.iter().enumerate() {
+        assert_eq!(openpgp(key), Ok(Verdict::Accepted), "key {i}");
+    }
+    for (i, rdata) in certificates.iter().enumerate() {
+        assert_eq!(certificate(rdata), Ok(Verdict::Accepted), "certificate {i}");
+    }
+}
+
+#[test]
+fn mutated_keys_and_certificates_break_no_rule() {
+    let read = |verdict| verdict != Verdict::Unreadable;
+    let (count, taken) = mutated("openpgp", KEYS, |key| openpgp(key).map(read));
+    assert!(taken > count / 20, "{taken} keys could be read: what cannot be read breaks no rule");
+    let (count, taken) = mutated("certificate", KEYS, |rdata| certificate(rdata).map(read));
+    assert!(taken > count / 20, "{taken} certificates could be read: what cannot be read breaks no rule");
 }
 
 #[test]

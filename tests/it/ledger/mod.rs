@@ -7,4 +7,5 @@ mod delegated;
 mod desk;
 mod faults;
 mod files;
+mod index;
 mod writes;

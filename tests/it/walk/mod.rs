@@ -9,6 +9,7 @@ mod full_disk;
 mod image;
 mod import;
 mod keeps;
+mod mail;
 mod session;
 mod sign;
 mod traces;

@@ -1,0 +1,11 @@
+//! Throws certificates at the law; the rules stand in `callbook::registry::fuzz`.
+#![no_main]
+
+use callbook::registry::fuzz::certificate;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    if let Err(broken) = certificate(input) {
+        panic!("{broken}");
+    }
+});
