@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
+use crate::authority::codes::WrongCodes;
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
@@ -171,6 +172,7 @@ impl Authority {
             gov_signer,
             nonces: NonceKey::new(&keys.nonce),
             prepares: Prepares::default(),
+            wrong_codes: WrongCodes::default(),
             labels: Labels::default(),
             keys,
             tokens,

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
 
@@ -131,6 +131,22 @@ impl<T: Read> FromRequest<Api> for Body<T> {
         let value = fields::read(&bytes).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
         let digest = sha256(&[parts.method.as_str().as_bytes(), b" ", parts.uri.path().as_bytes(), b"\n", &bytes]);
         Ok(Self { value, digest })
+    }
+}
+
+/// A JSON body that may be left out whole: then every field has its default.
+pub(crate) struct OptionalBody<T>(pub T);
+
+impl<T: Read + Default> FromRequest<Api> for OptionalBody<T> {
+    type Rejection = Reply;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Reply> {
+        let headers = request.headers();
+        let empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+        if empty && !headers.contains_key(CONTENT_TYPE) && !headers.contains_key(TRANSFER_ENCODING) {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, api).await.map(|body: Body<T>| Self(body.value))
     }
 }
 

@@ -14,6 +14,7 @@ mod transaction;
 mod writer;
 
 mod counters;
+mod doors;
 mod epochs;
 mod events;
 mod idempotency;

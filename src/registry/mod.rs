@@ -3,7 +3,9 @@
 //! A submission takes two steps: [`examine`] looks at it by the charter and the register alone and reports every mistake;
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
+pub mod code;
 pub mod decide;
+mod doors;
 pub mod examine;
 mod json;
 pub mod keys;
@@ -11,6 +13,7 @@ mod known;
 pub mod lapse;
 pub mod naptr;
 pub mod nonce;
+pub mod past;
 pub mod possession;
 pub mod records;
 pub mod refusal;

@@ -339,6 +339,7 @@ impl Draft {
             possession: Vec::new(),
             validation: Vec::new(),
             nonce: None,
+            code: None,
         };
         Self { event, submission }
     }

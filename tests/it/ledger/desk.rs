@@ -259,6 +259,7 @@ fn submission(n: u64, signed: Signed, validation: Vec<String>) -> Submission {
         possession: signed.possession.into_iter().map(proof).collect(),
         validation,
         nonce: None,
+        code: None,
     }
 }
 
