@@ -19,7 +19,7 @@ use crate::log::state::{State, Status};
 use crate::number::Number;
 
 /// How long a signed event may wait for its epoch: far more than an epoch, far less than the 24 h that the format allows.
-const EVENT_LIFE_S: u64 = 3_600;
+pub(super) const EVENT_LIFE_S: u64 = 3_600;
 
 /// A provider at a directory, with the keys that it signs with and the directory's keys as it pinned them.
 pub struct Registrar<'a> {
@@ -99,6 +99,12 @@ pub enum RegisterError {
     /// There is nothing to change: the number is not registered by this provider.
     #[error("the number is not registered by this provider")]
     NotSponsored,
+    /// There is nothing to take over.
+    #[error("the number is not registered: register it")]
+    NotRegistered,
+    /// There is nothing to complete.
+    #[error("no request of this provider is pending for the number: make one; a veto or a change may have ended it")]
+    NothingPending,
 }
 
 impl Registrar<'_> {
@@ -200,7 +206,7 @@ impl Registrar<'_> {
     }
 
     /// What the directory knows, and the number's label, proved by the pinned key.
-    fn prepare(&self, number: Number) -> Result<(Prepared, Label), RegisterError> {
+    pub(super) fn prepare(&self, number: Number) -> Result<(Prepared, Label), RegisterError> {
         let prepared = self.api.prepare(number)?;
         if prepared.origin != self.directory.origin() {
             let pinned = self.directory.origin().to_owned();
@@ -210,7 +216,7 @@ impl Registrar<'_> {
         Ok((prepared, label))
     }
 
-    fn token(
+    pub(super) fn token(
         &self,
         number: Number,
         control: Thumbprint,
@@ -234,7 +240,7 @@ impl Registrar<'_> {
         Ok(token.mint(self.validation.key))
     }
 
-    fn done(
+    pub(super) fn done(
         &self,
         receipt: Receipt,
         signed: &Signed,

@@ -343,6 +343,9 @@ impl Bench<'_> {
         let Some(request) = entry.request.as_ref().filter(|request| request.door == self.event.door) else {
             return refuse(&refusal::NOTICE_MISSING, "", "no notice of release is pending");
         };
+        if self.facts.entry.as_ref().is_some_and(|entry| self.is_void(entry)) {
+            return refuse(&refusal::REQUEST_VOID, "", "the notice is void by now");
+        }
         let over_ms = request.time_ms.saturating_add(self.law.terms.notice_ms);
         if self.now_ms < over_ms {
             let detail = format!("the notice ends at {}", rfc3339(over_ms.div_ceil(1000)));

@@ -98,7 +98,10 @@ impl Bench<'_> {
         let Some(entry) = &self.facts.entry else { return Ok(()) };
         let fits = |request: &&Request| {
             let (event, control) = (self.event, self.event.state.control);
-            request.door == event.door && request.provider == event.provider && request.control == control
+            // The holder may have moved the number since: a recovery stays with its provider, a code leads to another.
+            let here = entry.provider == event.provider;
+            let led = if request.door == Door::Code { !here } else { here || request.door == Door::Validation };
+            led && request.door == event.door && request.provider == event.provider && request.control == control
         };
         let Some(request) = entry.request.as_ref().filter(fits) else {
             return refuse(&refusal::REQUEST_MISSING, "", "no such request is pending");

@@ -1,9 +1,12 @@
-//! The law: event rules against the reference, tokens, lives of numbers, and random sequences of commands.
+//! The law: event rules against the reference, tokens, lives of numbers, the doors, random sequences of commands, and a second law.
 
+mod claims;
 mod directory;
+mod doors;
 mod kit;
 mod life;
 mod mint;
+mod model;
 mod property;
 mod rules;
 mod token;

@@ -153,7 +153,7 @@ impl Desk {
         callbook::clock::Clock::now_s(&*self.clock)
     }
 
-    fn directory(&self) -> Directory {
+    pub(super) fn directory(&self) -> Directory {
         Directory::new(self.authority.origin(), &self.authority.vrf_key()).unwrap()
     }
 

@@ -4,6 +4,7 @@ mod authority;
 mod crash;
 mod delegated;
 mod desk;
+mod doors;
 mod faults;
 mod files;
 mod writes;

@@ -2,6 +2,7 @@
 
 mod access;
 mod described;
+mod doors;
 mod holder;
 mod kit;
 mod numbers;
