@@ -11,7 +11,7 @@ use crate::client::provider::{Api, ApiError};
 use crate::client::ve::{ValidationToken, token_id};
 use crate::log::Hash;
 use crate::log::bytes::Malformed;
-use crate::log::event::Role;
+use crate::log::event::{Door, Role};
 use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::label::Label;
 use crate::log::random::{NoRandomness, Random};
@@ -124,7 +124,11 @@ impl Registrar<'_> {
         let control = device.control.public();
         let (change, role, tokens) = match &before {
             Some(before) if before.status != Status::Released => {
-                (Change::update(label, before, &record, opening), Role::Control, vec![])
+                let change = Change::update(label, before, &record, opening);
+                // A claim stays pending through every change, or the directory refuses it.
+                let claimed = prepared.pending.as_ref().is_some_and(|pending| pending.door == Door::Validation as u32);
+                let change = if claimed { change.keep_pending(before) } else { change };
+                (change, Role::Control, vec![])
             }
             released => {
                 let token = self.token(number, control.thumbprint(), finding, &prepared)?;

@@ -12,7 +12,7 @@
 use crate::clock::rfc3339;
 use crate::log::event::{Door, Kind, Role};
 use crate::log::key::Thumbprint;
-use crate::log::state::{Flags, Status};
+use crate::log::state::{Flags, State, Status};
 use crate::registry::decide::{Bench, refuse};
 use crate::registry::examine::Entrance;
 use crate::registry::past::{Happened, History};
@@ -211,7 +211,7 @@ impl Bench<'_> {
         };
         let flags = entry.state.flags.without(Flags::OBJECTED);
         let asked = Entry {
-            state: crate::log::state::State { flags, ..entry.state.clone() },
+            state: State { flags, ..entry.state.clone() },
             request: Some(asked),
             ..entry.clone()
         };

@@ -72,7 +72,8 @@ impl Change {
 
     /// Another record. Signed by the control key and the provider.
     pub fn update(label: Label, before: &State, record: &Record, opening: [u8; 32]) -> Self {
-        let change = Self::next(Kind::Update, Door::Main, label, before);
+        let mut change = Self::next(Kind::Update, Door::Main, label, before);
+        change.event.state.flags = before.flags.without(Flags::OBJECTED); // an objection goes with what it was to
         change.pending(ZERO).with_record(record, opening)
     }
 
@@ -200,9 +201,11 @@ impl Change {
         self.flags(flags)
     }
 
-    /// Leaves a claim by fresh validation (door 3) pending, which an UPDATE must not clear.
+    /// Leaves a claim by fresh validation (door 3) pending, which an UPDATE must not clear until it is void.
     #[must_use]
-    pub fn keep_pending(self, before: &State) -> Self {
+    pub fn keep_pending(mut self, before: &State) -> Self {
+        let objected = before.flags.only(Flags::OBJECTED);
+        self.event.state.flags = self.event.state.flags.with(objected);
         self.pending(before.pending)
     }
 

@@ -519,7 +519,12 @@ pub(super) fn holder(directory: &Directory, number: Number, phone: &Phone, kind:
                 state.flags = state.flags.without(Flags::SUSP_HOLDER);
             }
             Kind::Release => emptied(state),
-            Kind::Object => state.flags = state.flags.with(Flags::OBJECTED),
+            Kind::Object => {
+                state.flags = state.flags.with(Flags::OBJECTED);
+                if state.pending == ZERO {
+                    state.pending = [9; 32]; // an objection to nothing is no State at all
+                }
+            }
             _ => state.pending = ZERO,
         })
         .sign(&[(Role::Control, &phone.control)])

@@ -216,6 +216,7 @@ impl Line {
             Act::Object => {
                 let claim = owner.asked.as_ref().filter(|asked| asked.door == 3);
                 no(claim.is_none_or(|asked| now_ms < asked.at_ms + 7 * DAY_MS), "objection_over")?;
+                no(owner.asked.is_some(), "state_rule")?; // the submission makes something up
                 no(claim.is_some(), "nothing_pending")?;
                 no(claim.is_some_and(|asked| asked.objected_ms.is_none()), "flags")
             }

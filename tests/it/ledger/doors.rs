@@ -14,7 +14,7 @@ use callbook::registry::code::TransferCode;
 use callbook::registry::possession::Proof;
 use callbook::registry::refusal::{self, Reason};
 
-use crate::ledger::desk::{Desk, START_MS, acme, address, device, number, statement_key, token_key};
+use crate::ledger::desk::{Desk, START_MS, acme, address, device, number, token_key};
 
 const DAY_MS: u64 = 86_400_000;
 const DAY_S: u64 = 86_400;
@@ -298,11 +298,11 @@ fn a_claim_waits_through_a_stop_and_is_objected_to_without_a_provider() {
     let desk = Desk::open(dir.path(), START_MS + 3 * DAY_MS).unwrap();
     let pending = view(&desk, &desk.actor, 1).unwrap().pending.unwrap();
     assert_eq!((pending.door, pending.can_be_vetoed, pending.objected_s), (Door::Validation, false, None));
+    refused(desk.submit(&desk.update(1, "sip:bob@acme.example")), &refusal::CONTESTED);
     desk.authority.holder_event_blocking(&desk.holder(1, Change::object)).unwrap();
     desk.clock.advance(1000);
     desk.authority.turn().unwrap();
     assert!(view(&desk, &desk.actor, 1).unwrap().pending.unwrap().objected_s.is_some());
-    refused(desk.submit(&desk.update(1, "sip:bob@acme.example")), &refusal::CONTESTED);
     desk.clock.advance(5 * DAY_MS);
     let early = complete(&desk, &bell, 1, &new, Door::Validation);
     refused(submit(&desk, &bell, &early), &refusal::SECOND_ROUND);

@@ -109,7 +109,9 @@ fn a_code_is_shown_once_and_what_waits_is_seen(acme: &Kit<'_>, other: &Kit<'_>) 
         kit.demo.http("POST", &format!("{}/transfer-code", path(number)), Some(&kit.token), &[], None)
     };
     let strangers = [number, Number::parse(FREE).expect("a number")].map(|number| ask(other, number));
-    strangers.iter().for_each(|answer| drop(answer.expect_problem(404, "not_found")));
+    for answer in &strangers {
+        answer.expect_problem(404, "not_found");
+    }
     assert_eq!(anonymous(&strangers[0]), anonymous(&strangers[1]));
     let given = ask(acme, number);
     assert_eq!(given.status, 200, "{}", given.json);
@@ -165,7 +167,9 @@ fn strangers_cannot_tell(acme: &Kit<'_>, other: &Kit<'_>) {
             let body = serde_json::to_vec(&signed.against()).expect("JSON");
             told.push(acme.demo.http(method, &format!("{}{tail}", path(number)), None, &[], Some(&body)));
         }
-        told.iter().for_each(|answer| drop(answer.expect_problem(404, "not_found")));
+        for answer in &told {
+            answer.expect_problem(404, "not_found");
+        }
         told.iter().map(anonymous).collect::<Vec<Value>>()
     });
     assert_eq!(answers[0], answers[1]);
