@@ -210,11 +210,7 @@ impl Bench<'_> {
             objected_ms: None,
         };
         let flags = entry.state.flags.without(Flags::OBJECTED);
-        let asked = Entry {
-            state: State { flags, ..entry.state.clone() },
-            request: Some(asked),
-            ..entry.clone()
-        };
+        let asked = Entry { state: State { flags, ..entry.state.clone() }, request: Some(asked), ..entry.clone() };
         let released_ms = entry.state.not_after.saturating_mul(1000).saturating_add(self.law.terms.grace_ms);
         if self.lapsed() && asked.opens_ms(self.law.terms).is_some_and(|opens_ms| opens_ms >= released_ms) {
             let detail = format!("the number is released at {}", rfc3339(released_ms.div_ceil(1000)));

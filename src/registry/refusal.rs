@@ -208,7 +208,7 @@ reasons! {
     CLAIM_PAUSE = "claim_pause" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "The number has just changed hands by code or by claim: wait, or use the control key.";
     VETO_PAUSE = "veto_pause" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "The control key vetoed a request of this provider: wait, or claim the number through another provider.";
     DISPUTE_DESK = "dispute_desk" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "Two requests were vetoed: turn to the operator's dispute desk with a claim by fresh validation (door 3), on which two persons rule.";
-    REQUEST_TOO_LATE = "request_too_late" "6.7" Some("lapse_grace_d"), Conflict, Some(2304), "The lapsed number is released before this could take effect: register it after its quarantine.";
+    REQUEST_TOO_LATE = "request_too_late" "5.3" Some("lapse_grace_d"), Conflict, Some(2304), "The lapsed number is released before this could take effect: register it after its quarantine.";
     OBJECTION_OVER = "objection_over" "6.3" Some("objection_d"), Conflict, Some(2304), "The time for objections is over: turn to the operator's dispute desk.";
     SECOND_ROUND = "second_round" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder objected: send two validations by methods of class record, both made after the claim and as far apart as the charter says.";
     CONTEST_EVEN = "contest_even" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder has validated again too: two persons of the operator decide.";

@@ -118,6 +118,8 @@ struct Step {
     phone: usize,
     /// What the event sets `not_after` to, where it does.
     end_s: u64,
+    /// Is what is pending void when the event is made?
+    void: bool,
 }
 
 /// SplitMix64: enough to wander, the same each time.
@@ -180,6 +182,9 @@ impl Line {
         if step.act == Act::Register {
             return Err("exists");
         }
+        let objected = owner.asked.as_ref().is_some_and(|asked| asked.objected_ms.is_some());
+        // To end a claim that was objected to makes no State: nothing is looked up for that.
+        no(step.act != Act::Veto || !objected, "event_malformed")?;
         let (mine, holds) = (step.provider == owner.provider, step.phone == owner.phone);
         let asked_me = owner.asked.as_ref().is_some_and(|asked| asked.provider == step.provider);
         let party = match step.act {
@@ -192,19 +197,8 @@ impl Line {
         };
         no(party, "not_found")?;
         no(self.waiting.is_none(), "event_pending")?;
-        let lapsed = now_ms >= owner.end_s * 1000;
-        let contested = self.contested(owner, now_ms);
         match step.act {
-            Act::Update => {
-                no(!owner.suspended, "suspended")?;
-                no(!contested, "contested")?;
-                no(!lapsed, "lapsed")?;
-                no(holds, "possession_missing")
-            }
-            Act::Lock => {
-                no(!owner.suspended, "suspended")?;
-                no(!contested || owner.locked, "contested")
-            }
+            Act::Update | Act::Lock | Act::Transfer => self.judge_change(owner, step, now_ms),
             Act::Renew | Act::RenewTwice => {
                 no(now_ms < (owner.end_s + 30 * 86_400) * 1000, "grace_over")?;
                 no(step.end_s > owner.end_s, "not_raised")
@@ -219,13 +213,6 @@ impl Line {
                 no(owner.asked.is_some(), "state_rule")?; // the submission makes something up
                 no(claim.is_some(), "nothing_pending")?;
                 no(claim.is_some_and(|asked| asked.objected_ms.is_none()), "flags")
-            }
-            Act::Transfer => {
-                no(!owner.suspended, "suspended")?;
-                no(holds, "event_signers")?;
-                no(!mine, "same_provider")?;
-                no(!contested, "contested")?;
-                no(!lapsed, "lapsed")
             }
             Act::Notice => {
                 no(!owner.suspended, "suspended")?;
@@ -242,6 +229,23 @@ impl Line {
             Act::Complete(door) => self.judge_completion(owner, step, door, now_ms),
             Act::CompleteTwice | Act::Ruling => self.judge_completion(owner, step, 3, now_ms),
         }
+    }
+
+    fn judge_change(&self, owner: &Owner, step: &Step, now_ms: u64) -> Result<(), &'static str> {
+        let no = |unless: bool, why: &'static str| if unless { Ok(()) } else { Err(why) };
+        let (mine, holds) = (step.provider == owner.provider, step.phone == owner.phone);
+        let (lapsed, contested) = (now_ms >= owner.end_s * 1000, self.contested(owner, now_ms));
+        no(!owner.suspended, "suspended")?;
+        if step.act == Act::Transfer {
+            no(holds, "event_signers")?;
+            no(!mine, "same_provider")?;
+        }
+        if step.act == Act::Lock {
+            return no(!contested || owner.locked, "contested");
+        }
+        no(!contested, "contested")?;
+        no(!lapsed, "lapsed")?;
+        no(holds, "possession_missing")
     }
 
     fn judge_request(&self, owner: &Owner, step: &Step, door: u8, now_ms: u64) -> Result<(), &'static str> {
@@ -325,7 +329,6 @@ impl Line {
             suspended: self.owner.as_ref().is_some_and(|owner| owner.suspended),
             asked: None,
         };
-        let void = self.owner.as_ref().is_some_and(|owner| self.void(owner, now_ms));
         let Some(owner) = &mut self.owner else {
             self.owner = Some(fresh);
             return;
@@ -333,7 +336,7 @@ impl Line {
         match step.act {
             Act::Update | Act::Lock => {
                 owner.locked ^= step.act == Act::Lock;
-                owner.asked = owner.asked.take().filter(|asked| asked.door == 3 && !void);
+                owner.asked = owner.asked.take().filter(|asked| asked.door == 3 && !step.void);
             }
             Act::Renew | Act::RenewTwice => owner.end_s = step.end_s,
             Act::Suspend | Act::Resume => owner.suspended = step.act == Act::Suspend,
@@ -360,10 +363,10 @@ fn door_of(door: u8) -> Door {
 }
 
 /// The submission that the step sends; its signatures and tokens are right, whoever it is.
-fn build(directory: &mut Directory, line: Number, step: &Step, void: bool) -> Submission {
+fn build(directory: &mut Directory, line: Number, step: &Step) -> Submission {
     let (provider, phone) = (PROVIDERS[step.provider], Phone::new(PHONES[step.phone]));
     let keep = |state: &mut State, claim: bool| {
-        if !claim || void {
+        if !claim || step.void {
             state.pending = ZERO;
             state.flags = state.flags.without(Flags::OBJECTED);
         }
@@ -470,7 +473,8 @@ fn a_newcomer_gets_it(mut directory: Directory, number: Number) {
         let entry = directory.entry(number);
         entry.is_some_and(|entry| entry.state.control == phone.control.public().thumbprint() && directory.shows(number))
     };
-    for _ in 0..ESCAPE_D {
+    let until_ms = directory.now_ms + ESCAPE_D * DAY_MS;
+    while directory.now_ms < until_ms {
         directory.seal();
         if mine(&directory) {
             return;
@@ -490,7 +494,8 @@ fn a_newcomer_gets_it(mut directory: Directory, number: Number) {
         };
         directory.seal();
         if !tried {
-            directory.now_ms += DAY_MS;
+            let hidden = directory.entry(number).is_some_and(|entry| entry.state.status == Status::Suspended);
+            directory.now_ms += if hidden { 10 * DAY_MS } else { DAY_MS };
         } else if !mine(&directory) {
             directory.now_ms += 7 * DAY_MS;
         }
@@ -510,8 +515,7 @@ fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
         let number = *number;
         wander(&mut dice, &mut directory, number, line);
         let step = choose(&mut dice, &directory, line);
-        let void = line.owner.as_ref().is_some_and(|owner| line.void(owner, directory.now_ms));
-        let submission = build(&mut directory, number, &step, void);
+        let submission = build(&mut directory, number, &step);
         let expected = line.judge(&step, directory.now_ms);
         let got = directory.codes(&submission);
         match expected {
@@ -571,7 +575,8 @@ fn choose(dice: &mut Dice, directory: &Directory, line: &Line) -> Step {
         Act::RenewTwice => 357,
         _ => 80,
     };
-    Step { act, provider, phone, end_s: directory.now_s() + days * 86_400 }
+    let void = line.owner.as_ref().is_some_and(|owner| line.void(owner, directory.now_ms));
+    Step { act, provider, phone, end_s: directory.now_s() + days * 86_400, void }
 }
 
 fn lives(share: std::ops::Range<u64>) {
