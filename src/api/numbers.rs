@@ -26,7 +26,7 @@ pub struct Prepared {
     pub ephemeral: Base64,
     /// The directory's time, for `valid_until`: Unix seconds.
     pub now_s: u64,
-    /// The number's version; only for its provider.
+    /// The number's version; only for its provider, and for who brings a good validation token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     /// The hash of the number's State, the `prev` of the next one (32 bytes); only for its provider.
@@ -35,6 +35,93 @@ pub struct Prepared {
     /// The number's State (212 bytes); only for its provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Base64>,
+    /// What is pending for the number; for whom the State is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
+}
+
+/// What proves that the caller may know of the number (`POST /v1/numbers/{n}/prepare`); may be left out whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Validation tokens that name the caller, compact JWS, unused; they stay so.
+    #[serde(default)]
+    pub validation: Vec<String>,
+}
+
+/// A step at one of the doors (`POST /v1/numbers/{n}/transfer`): a TRANSFER, a REQUEST, or the COMPLETE after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// 0 recovery with the same provider, 1 transfer by the holder's key, 2 by code, 3 claim by fresh validation.
+    pub door: u32,
+    /// The event.
+    pub event: Base64,
+    /// Record R, as text; with a TRANSFER or COMPLETE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// The opening of the commitment to R (32 bytes); with R.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Base64>,
+    /// A proof of possession for every key that is newly published.
+    #[serde(default)]
+    pub possession: Vec<Possession>,
+    /// Validation tokens that name the gaining provider, compact JWS.
+    #[serde(default)]
+    pub validation: Vec<String>,
+    /// The nonce of `prepare`, where no token carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The transfer code; with a REQUEST by door 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// A transfer code (`POST /v1/numbers/{n}/transfer-code`). It is in this answer and nowhere else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct TransferCode {
+    /// The code, for the holder; it is good once, and until another is made.
+    pub code: String,
+    /// When it expires.
+    pub expires_at: String,
+}
+
+/// Never the code.
+impl std::fmt::Debug for TransferCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransferCode").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// What the holder signs against a request (`POST …/transfer/objection`, `DELETE …/transfer`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Against {
+    /// The OBJECT or the VETO, signed by the control key.
+    pub event: Base64,
+}
+
+/// A request that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Pending {
+    /// 0 recovery with the same provider, 2 change by code, 3 claim by fresh validation, 9 release by the provider.
+    pub door: u32,
+    /// The provider that asks.
+    pub provider: String,
+    /// Since when it is public.
+    pub since: String,
+    /// From when on it may take effect, if nobody stops it.
+    pub effective_from: String,
+    /// Whether the control key can end it by a veto.
+    pub can_be_vetoed: bool,
+    /// When the control key objected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objected_at: Option<String>,
 }
 
 /// A registration or a change of one (`PUT /v1/numbers/{n}`).
@@ -148,7 +235,8 @@ pub struct Receipt {
 pub struct NumberView {
     /// The number, `+…`.
     pub number: String,
-    /// `pending` (its first event waits for an epoch), `active`, `lapsed`, `suspended` or `released`.
+    /// `pending` (its first event waits for an epoch), `active`, `recovering` (door 0 or 2 is pending), `contested` (door 3 is),
+    /// `lapsed`, `suspended` or `released`.
     pub status: String,
     /// The sponsoring provider.
     pub provider: String,
@@ -175,4 +263,7 @@ pub struct NumberView {
     /// When a notice of release, if one was given, takes effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_possible_from: Option<String>,
+    /// What is pending for the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
 }

@@ -8,6 +8,7 @@ use crate::charter::Policy;
 use crate::ledger::{Ledger, LedgerError, Served};
 use crate::log::record::Record;
 use crate::log::state::Status;
+use crate::registry::keys::Circumstances;
 use crate::registry::refusal::Refusal;
 use crate::registry::stands;
 
@@ -25,12 +26,13 @@ pub struct Affected {
 }
 
 /// Compares two versions of the charter over every registration in the folder `dir`, also while the service runs.
-pub fn affected(dir: &Path, apex: &str, before: &Policy, after: &Policy) -> Result<Affected, OpenError> {
+pub fn affected(dir: &Path, apex: &str, now_s: u64, before: &Policy, after: &Policy) -> Result<Affected, OpenError> {
+    let [before, after] = [before, after].map(|policy| Circumstances { policy, apex, now_s });
     Ledger::peek(dir, |now| {
         let mut found = Affected::default();
         now.each_number(|_, row| {
             if let Some(row) = row.filter(|row| row.state.status != Status::Released) {
-                found.look(&row, apex, before, after)?;
+                found.look(&row, &before, &after)?;
             }
             Ok::<_, LedgerError>(())
         })?;
@@ -39,10 +41,10 @@ pub fn affected(dir: &Path, apex: &str, before: &Policy, after: &Policy) -> Resu
 }
 
 impl Affected {
-    fn look(&mut self, row: &Served, apex: &str, before: &Policy, after: &Policy) -> Result<(), LedgerError> {
+    fn look(&mut self, row: &Served, before: &Circumstances<'_>, after: &Circumstances<'_>) -> Result<(), LedgerError> {
         let record =
             Record::parse(&row.record).map_err(|_| LedgerError::Damaged("a record that breaks its own form"))?;
-        let refused = |policy| stands::refusals(&record, row.record.len(), row.state.flags, apex, policy);
+        let refused = |at| stands::refusals(&record, row.record.len(), row.state.flags, at);
         self.registrations += 1;
         let then = refused(after);
         if then.is_empty() || !refused(before).is_empty() {

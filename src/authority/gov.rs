@@ -4,6 +4,7 @@
 //! whoever has the log can tell which keys counted at any size of it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -299,7 +300,7 @@ mod tests {
         let sanctioned = Accreditation { suspended: true, clause: Some("7.2".into()), ..acme.clone() };
         let leaf = |a: &Accreditation, seq| provider_leaf(a, seq, 5).sign(&[&signer]).unwrap();
 
-        let mut now = InForce::new(&Policy::embedded(), [0; 32]);
+        let mut now = InForce::new(Arc::new(Policy::embedded()), [0; 32]);
         now.append([leaf(&acme, 0).as_str()], &vkey).unwrap();
         assert_eq!(now.accreditation("acme"), Some(&acme));
         assert!(now.register().is_statement_key("acme", &statement));

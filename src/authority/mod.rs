@@ -9,6 +9,7 @@
 mod access;
 mod affected;
 mod charter;
+mod codes;
 mod delegate;
 mod error;
 mod gov;
@@ -37,6 +38,7 @@ pub use crate::authority::access::{
     Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
 };
 pub use crate::authority::affected::{Affected, affected};
+pub use crate::authority::codes::NewCode;
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
@@ -46,13 +48,14 @@ pub use crate::authority::open::{Opening, charter_in_force, init, load_published
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{NewToken, TokenInfo};
 pub use crate::authority::publish::View;
-pub use crate::authority::receipt::{NumberView, Receipt, Visibility};
+pub use crate::authority::receipt::{NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 
 use crate::authority::access::Tokens;
+use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
 use crate::authority::image::Images;
 use crate::authority::keys::Keys;
@@ -115,6 +118,7 @@ struct Core {
     keys: Keys,
     nonces: NonceKey,
     prepares: Prepares,
+    wrong_codes: WrongCodes,
     map_signer: NoteSigner,
     gov_signer: NoteSigner,
     labels: Labels,

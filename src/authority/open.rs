@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
 use crate::authority::charter;
+use crate::authority::codes::WrongCodes;
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
@@ -176,6 +177,7 @@ impl Authority {
             gov_signer,
             nonces: NonceKey::new(&keys.nonce),
             prepares: Prepares::default(),
+            wrong_codes: WrongCodes::default(),
             labels: Labels::default(),
             keys,
             tokens,
@@ -284,7 +286,7 @@ fn check_tree(now: &Snapshot<'_>, head: &Head) -> Result<(), OpenError> {
 /// The gov log at each size from `from` on; the last is in force.
 fn laws(
     now: &Snapshot<'_>,
-    policy: &Policy,
+    policy: &Arc<Policy>,
     keys: &Keys,
     signer: &NoteSigner,
     from: u64,

@@ -9,8 +9,10 @@ use crate::ledger::{EventRow, LedgerError, Snapshot};
 use crate::log::Hash;
 use crate::log::event::{Door, Kind};
 use crate::log::label::Label;
-use crate::log::state::State;
+use crate::log::state::{Flags, State};
 use crate::number::Number;
+use crate::registry::rules::Entry;
+use crate::registry::terms::Terms;
 
 /// The promise that a change is durable and will be published, and then the word that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,42 @@ pub struct NumberView {
     pub newest: Receipt,
     /// From when on its provider may release it, Unix seconds; None without a notice of release.
     pub release_from_s: Option<u64>,
+    /// What is pending, unless it is void.
+    pub pending: Option<Pending>,
+}
+
+/// A request that waits, as those may see it whom it concerns. Times are Unix seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Which way it takes.
+    pub door: Door,
+    /// The provider that asks.
+    pub provider: String,
+    /// The time of its epoch.
+    pub since_s: u64,
+    /// From when on it may take effect, if nobody stops it.
+    pub effective_from_s: u64,
+    /// Whether the control key can end it by a veto.
+    pub can_be_vetoed: bool,
+    /// When the control key objected.
+    pub objected_s: Option<u64>,
+}
+
+impl Pending {
+    /// What is pending at `now_ms`.
+    pub(super) fn of(entry: &Entry, terms: &Terms, now_ms: u64) -> Option<Self> {
+        let request = entry.request.as_ref()?;
+        let (opens_ms, void_ms) = (entry.opens_ms(terms)?, entry.void_ms(terms)?);
+        let held = entry.state.flags.contains(Flags::PROVIDER_HELD);
+        (now_ms < void_ms).then(|| Self {
+            door: request.door,
+            provider: request.provider.clone(),
+            since_s: request.time_ms / 1000,
+            effective_from_s: opens_ms.div_ceil(1000), // a whole second at which it is open
+            can_be_vetoed: request.door != Door::Validation && !held,
+            objected_s: request.objected_ms.map(|ms| ms / 1000),
+        })
+    }
 }
 
 /// How far back the State of an old event is looked for.
@@ -175,8 +213,11 @@ impl Core {
             standing.as_ref().and_then(|standing| standing.entry.request.as_ref()).filter(|r| r.door == Door::Direct);
         let notice_ms = self.law().terms_at(self.now_ms()).cooldown_ms(Door::Direct);
         let release_from_s = notice.map(|request| (request.time_ms + notice_ms).div_ceil(1000)); // a whole second at which it is over
+        let terms = Terms::of(&self.policy());
+        let pending = standing.as_ref().and_then(|standing| Pending::of(&standing.entry, &terms, self.now_ms()));
         let state = standing.map(|standing| standing.entry.state);
-        Ok(Some(NumberView { number, label, state, record: personal.disclosed.record, newest, release_from_s }))
+        let record = personal.disclosed.record;
+        Ok(Some(NumberView { number, label, state, record, newest, release_from_s, pending }))
     }
 }
 

@@ -270,6 +270,7 @@ impl Plan {
             match one.event.kind {
                 Kind::Release => {
                     tx.erase_personal(label)?;
+                    tx.forget_past(label)?;
                     tx.remove_holding(&one.standing.entry.provider)?;
                 }
                 kind if kind.sets_record() => tx.settle_next(label)?,

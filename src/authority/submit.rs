@@ -21,7 +21,8 @@ use crate::log::record::Record;
 use crate::log::vrf::Proof;
 use crate::log::{Hash, sha256};
 use crate::number::Number;
-use crate::registry::decide::{self, Counters, Decision, Facts, RecordChange, Waiting};
+use crate::registry::code::TransferCode;
+use crate::registry::decide::{self, CodeChange, Counters, Decision, Facts, RecordChange, Waiting};
 use crate::registry::examine::{self, Context, Entrance, Examined, examine};
 use crate::registry::possession;
 use crate::registry::refusal;
@@ -47,6 +48,8 @@ pub struct Submission {
     pub validation: Vec<String>,
     /// The nonce of `prepare`, where no token carries it.
     pub nonce: Option<String>,
+    /// The transfer code, with a REQUEST by door 2.
+    pub code: Option<TransferCode>,
 }
 
 /// A submission after stage 1.
@@ -65,7 +68,7 @@ struct Good {
 }
 
 impl Authority {
-    /// Submits a change as the actor's provider: CREATE, UPDATE, RENEW, notice of release, RELEASE.
+    /// Submits a change as the actor's provider: CREATE, UPDATE, TRANSFER, RENEW, REQUEST and COMPLETE by every door, RELEASE.
     pub async fn submit(
         &self,
         actor: &Actor,
@@ -94,7 +97,7 @@ impl Authority {
         }
     }
 
-    /// Submits what the holder alone has signed (door 9): UPDATE, SUSPEND, RESUME, RELEASE, VETO. Needs no token.
+    /// Submits what the holder alone has signed (door 9): UPDATE, SUSPEND, RESUME, RELEASE, VETO, OBJECT. Needs no token.
     pub async fn holder_event(&self, submission: Submission) -> Result<Receipt, Rejection> {
         let authority = self.clone();
         let first = move || authority.first_stage(Entrance::Holder, &submission, "", None);
@@ -267,6 +270,7 @@ impl Core {
             possession: submission.possession.clone(),
             validation: submission.validation.clone(),
             nonce: submission.nonce.clone(),
+            code: submission.code.clone(),
         };
         examine(&submission, &context)
     }
@@ -302,18 +306,18 @@ impl Core {
             self.law_at(tx.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
         let now_ms = self.now_ms();
         let day = unix_s(now_ms) / DAY_S;
-        let facts = facts(tx, &good.examined, &good.label, day)?;
+        let facts = self.facts(tx, &good.examined, &good.label, now_ms)?;
         let before_seq = tx.standing(&good.label)?.map(|standing| standing.event_seq);
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
         let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
-        let decision = judge(now_ms)?;
+        let decision = judge(now_ms).inspect_err(|refusal| self.count_wrong_code(refusal, &good.examined, day))?;
         // Its epoch may come after a new charter's date: what is accepted can be sealed by either.
         let sealed_ms = now_ms + SEALED_WITHIN_MS;
         if law.charter().at(sealed_ms).number != law.charter().at(now_ms).number {
             judge(sealed_ms)?;
         }
-        store(tx, good, &decision, day)?;
+        store(tx, good, &decision, now_ms)?;
         let (_, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
         if let Some(ticket) = ticket {
             ticket.keep(tx, decision.event_hash, now_ms)?;
@@ -328,34 +332,74 @@ impl Core {
     }
 }
 
-/// What is stored that matters to this submission.
-fn facts(tx: &Transaction<'_>, examined: &Examined, label: &Label, day: u64) -> Result<Facts, LedgerError> {
-    let entry = tx.standing(label)?.map(|standing| standing.entry);
-    let record = match examined.event.kind {
-        Kind::Update => tx.personal(label)?.and_then(|personal| Record::parse(&personal.disclosed.record).ok()),
-        _ => None,
-    };
-    let waiting = waiting(tx, label, entry.as_ref().map(|entry| entry.provider.as_str()))?;
-    let mut token_used = false;
-    for token in examined.validation.iter().flat_map(|validation| &validation.used) {
-        token_used |= tx.jti_is_used(&short(&token.hash))?;
+impl Core {
+    /// What is stored that matters to this submission.
+    fn facts(
+        &self,
+        tx: &Transaction<'_>,
+        examined: &Examined,
+        label: &Label,
+        now_ms: u64,
+    ) -> Result<Facts, LedgerError> {
+        let (entry, kind) = (tx.standing(label)?.map(|standing| standing.entry), examined.event.kind);
+        let record = match kind {
+            Kind::Update | Kind::Transfer | Kind::Complete => {
+                tx.personal(label)?.and_then(|personal| Record::parse(&personal.disclosed.record).ok())
+            }
+            _ => None,
+        };
+        let waiting = waiting(tx, label, entry.as_ref().map(|entry| entry.provider.as_str()))?;
+        let mut token_used = false;
+        for token in examined.validation.iter().flat_map(|validation| &validation.used) {
+            token_used |= tx.jti_is_used(&token.short())?;
+        }
+        let counters = self.counters(tx, examined, unix_s(now_ms) / DAY_S)?;
+        let past = match kind {
+            Kind::Create | Kind::Suspend | Kind::Resume | Kind::Release => Vec::new(),
+            _ => tx.past(label)?,
+        };
+        let code = examined.code.map(|_| tx.transfer_code(label, now_ms)).transpose()?.flatten();
+        let published_elsewhere = published_elsewhere(tx, examined, label)?;
+        Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters, past, code })
     }
-    let mut published_elsewhere = Vec::new();
+
+    fn counters(&self, tx: &Transaction<'_>, examined: &Examined, day: u64) -> Result<Counters, LedgerError> {
+        let Entrance::Provider(provider) = &examined.entrance else { return Ok(Counters::default()) };
+        match examined.event.kind {
+            Kind::Create => {
+                let (creates_today, prepares_today) = tx.counted(provider, day)?;
+                let numbers = tx.holdings(provider)?;
+                Ok(Counters { creates_today, prepares_today, numbers, ..Counters::default() })
+            }
+            Kind::Transfer | Kind::Complete => Ok(Counters { numbers: tx.holdings(provider)?, ..Counters::default() }),
+            Kind::Request if examined.code.is_some() => {
+                let wrong_codes_today = self.wrong_codes.on(tx, provider, day)?;
+                Ok(Counters { wrong_codes_today, ..Counters::default() })
+            }
+            _ => Ok(Counters::default()),
+        }
+    }
+
+    /// A code that is not the number's, or of a number that nobody registered (clause 6.8).
+    fn count_wrong_code(&self, refusal: &refusal::Refusal, examined: &Examined, day: u64) {
+        if let (Entrance::Provider(provider), Some(_)) = (&examined.entrance, examined.code)
+            && refusal.is(&refusal::NOT_FOUND)
+        {
+            self.wrong_codes.add(provider, day);
+        }
+    }
+}
+
+fn published_elsewhere(tx: &Transaction<'_>, examined: &Examined, label: &Label) -> Result<Vec<Hash>, LedgerError> {
+    let mut found = Vec::new();
     for key in examined.record.iter().flat_map(|record| &record.keys).filter(|key| key.counts()) {
         if let Some(other) = tx.key_published_elsewhere(&key.spki_hash, label)?
             && control_of(tx, &other)? != Some(examined.event.state.control)
         {
-            published_elsewhere.push(key.spki_hash);
+            found.push(key.spki_hash);
         }
     }
-    let counters = match (&examined.entrance, examined.event.kind) {
-        (Entrance::Provider(provider), Kind::Create) => {
-            let (creates_today, prepares_today) = tx.counted(provider, day)?;
-            Counters { creates_today, prepares_today, numbers: tx.holdings(provider)? }
-        }
-        _ => Counters::default(),
-    };
-    Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters })
+    Ok(found)
 }
 
 fn waiting(tx: &Transaction<'_>, label: &Label, sponsor: Option<&str>) -> Result<Option<Waiting>, LedgerError> {
@@ -376,7 +420,7 @@ fn control_of(tx: &Transaction<'_>, label: &Label) -> Result<Option<Hash>, Ledge
 }
 
 /// Everything beside the event itself.
-fn store(tx: &Transaction<'_>, good: &Good, decision: &Decision, day: u64) -> Result<(), LedgerError> {
+fn store(tx: &Transaction<'_>, good: &Good, decision: &Decision, now_ms: u64) -> Result<(), LedgerError> {
     let label = &good.label;
     if let RecordChange::Set { bytes, opening, key_hashes } = &decision.record {
         let disclosed = Disclosed { opening: *opening, record: bytes.clone() };
@@ -388,16 +432,21 @@ fn store(tx: &Transaction<'_>, good: &Good, decision: &Decision, day: u64) -> Re
         key_hashes.iter().try_for_each(|key| tx.add_published_key(key, label))?;
     }
     for token in &decision.consumed {
-        tx.use_jti(&short(&token.hash), token.forget_s)?;
+        tx.use_jti(&token.short(), token.forget_s)?;
     }
     if decision.event.kind == Kind::Create {
-        tx.count(&decision.provider, day, 1, 0)?;
+        tx.count(&decision.provider, unix_s(now_ms) / DAY_S, 1, 0)?;
         tx.add_holding(&decision.provider)?;
     }
-    Ok(())
-}
-
-/// The first half of a hash names a token well enough.
-fn short(hash: &Hash) -> [u8; 16] {
-    *hash.first_chunk().expect("a hash has 32 bytes")
+    if let Some(before) = &decision.leaves {
+        tx.remove_holding(before)?;
+        tx.add_holding(&decision.provider)?;
+    }
+    if let Some(happened) = &decision.happened {
+        tx.remember(label, happened, now_ms)?;
+    }
+    match decision.code {
+        CodeChange::Keep => Ok(()),
+        CodeChange::Void => tx.void_transfer_code(label),
+    }
 }

@@ -3,12 +3,12 @@
 //! That a record ends at its `not_after` is not done here: the zone itself answers nothing past it.
 
 use crate::authority::sequencer::promise;
-use crate::authority::{Authority, Core, prepare};
+use crate::authority::{Authority, Core, codes, prepare};
 use crate::clock::unix_s;
 use crate::ledger::{Accepted, LedgerError, Transaction};
 use crate::log::event::Event;
 use crate::registry::lapse;
-use crate::registry::terms::DAY_S;
+use crate::registry::terms::{DAY_MS, DAY_S};
 
 /// How often upkeep looks around.
 const EVERY_MS: u64 = 10_000;
@@ -35,15 +35,19 @@ impl Core {
     }
 
     fn upkeep(&self, now_ms: u64) -> Result<(), LedgerError> {
-        let (uses, prepares) = (self.tokens.take_uses(), self.prepares.take());
+        let (uses, prepares, wrong_codes) = (self.tokens.take_uses(), self.prepares.take(), self.wrong_codes.take());
+        let policy = self.policy();
+        let past_ms = now_ms.saturating_sub(policy.claim_pause_d.max(policy.objected_void_d) * DAY_MS);
         let forget: Result<(), LedgerError> = self
             .ledger
             .write(move |tx| {
                 uses.iter().try_for_each(|(id, used_ms)| tx.touch_token(id, *used_ms))?;
                 prepare::note(tx, &prepares)?;
+                codes::note(tx, &wrong_codes)?;
                 tx.purge_counters((unix_s(now_ms) / DAY_S).saturating_sub(COUNTERS_KEPT_D))?;
                 tx.purge_answers(now_ms.saturating_sub(ANSWERS_KEPT_MS), FORGOTTEN_MAX)?;
                 tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
+                tx.purge_past(past_ms, now_ms, FORGOTTEN_MAX)?;
                 Ok(())
             })
             .wait_blocking();

@@ -104,6 +104,12 @@ parameters! {
     "6.4" recovery_locked_d = 30 in 7..=90;
     /// The pause after a change by code or claim, in days.
     "6.5" claim_pause_d = 30 in 0..=90;
+    /// When a request that nobody completes is void, in days.
+    "6.7" request_void_d = 30 in 30..=90;
+    /// When a claim that was objected to and that nobody decides is void, in days.
+    "6.7" objected_void_d = 60 in 60..=180;
+    /// The most wrong transfer codes of a provider in a day.
+    "6.8" wrong_codes_per_day_max = 20 in 1..=1000;
 
     /// How long an accreditation lasts, in months.
     "7.1" accreditation_months = 12 in 1..=60;

@@ -13,6 +13,7 @@ use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{ApiArgs, InstallationArgs};
 use crate::client::provider::Api;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 
 #[derive(Subcommand)]
@@ -71,7 +72,7 @@ fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
     let (now, then) = (instance::charter_in_force(&config)?, instance::charter_folder(&config)?);
     let found = differences(&now, &then);
     let prose = now.prose() != then.prose();
-    let touched = authority::affected(&config.paths.data, &config.apex, &now, &then)?;
+    let touched = authority::affected(&config.paths.data, &config.apex, SystemClock.now_s(), &now, &then)?;
     let mut lines: Vec<String> = found.iter().map(told).collect();
     if prose {
         lines.push("charter.md says something else".to_owned());

@@ -6,6 +6,7 @@ mod delegations;
 mod demo;
 mod docs;
 mod doctor;
+mod doors;
 mod export;
 mod held;
 mod import;
@@ -57,7 +58,7 @@ enum Command {
     Serve(InstallationArgs),
     /// Look a number up over DNS and validate the answer.
     Lookup(lookup::LookupArgs),
-    /// Register, show, renew and release numbers, as their provider.
+    /// Register, show, renew, take over and release numbers, as their provider.
     #[command(subcommand)]
     Number(number::NumberCommand),
     /// Accredit providers and give them tokens, as the operator.

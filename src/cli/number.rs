@@ -1,4 +1,4 @@
-//! `number register|show|renew|release`: a provider's work on one number, with the keys in its folder.
+//! `number …`: a provider's work on one number, with the keys in its folder. How a number changes hands stands in `doors`.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,6 +10,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::numbers::Receipt;
+use crate::cli::doors;
 use crate::cli::held;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
@@ -23,9 +24,9 @@ use crate::log::state::State;
 use crate::number::Number;
 
 /// How long a command waits for publication; an epoch takes a second.
-const WAIT_MS: u64 = 30_000;
+pub(super) const WAIT_MS: u64 = 30_000;
 /// How long an event that the holder signs may wait for its epoch.
-const EVENT_LIFE_S: u64 = 3_600;
+pub(super) const EVENT_LIFE_S: u64 = 3_600;
 /// Days that a validation by `operator-db` is good for; the charter allows 180.
 const VALID_D: u64 = 180;
 
@@ -37,6 +38,20 @@ pub(crate) enum NumberCommand {
     Show(NumberArgs),
     /// Extend a registration by a fresh validation of the same holder.
     Renew(ValidatedArgs),
+    /// Take a number over from another provider at once, with the holder's key.
+    Transfer(doors::TransferArgs),
+    /// Make a transfer code for the holder of a number of this provider.
+    Code(doors::CodeArgs),
+    /// Ask for a new control key for a number of this provider, whose holder has lost his.
+    Recover(doors::RecoverArgs),
+    /// Ask for a number of another provider: with its transfer code, or by fresh validation with two methods.
+    Claim(doors::ClaimArgs),
+    /// Complete a recovery or claim whose wait is over.
+    Complete(doors::CompleteArgs),
+    /// Stop a recovery, a change by code or a notice of release, with the holder's key.
+    Veto(doors::AgainstArgs),
+    /// Object to a claim, with the holder's key.
+    Object(doors::AgainstArgs),
     /// Release a number: at once with the holder's key, or as the provider, with notice.
     Release(ReleaseArgs),
 }
@@ -44,22 +59,22 @@ pub(crate) enum NumberCommand {
 #[derive(Args)]
 pub(crate) struct NumberArgs {
     /// The number, in international form: +44 7700 900123
-    number: String,
+    pub(super) number: String,
     /// The provider's folder: keys, token, where the API is.
     #[arg(long, value_name = "DIR", env = "CALLBOOK_PROVIDER")]
-    provider: PathBuf,
+    pub(super) provider: PathBuf,
 }
 
 #[derive(Args)]
 pub(crate) struct ValidatedArgs {
     #[command(flatten)]
-    of: NumberArgs,
+    pub(super) of: NumberArgs,
     /// How the holder was validated: method ids of the charter.
     #[arg(long, value_name = "ID", default_value = "operator-db")]
-    method: Vec<String>,
+    pub(super) method: Vec<String>,
     /// For how many days that is good; the charter bounds it by method.
     #[arg(long, value_name = "DAYS", default_value_t = VALID_D)]
-    days: u64,
+    pub(super) days: u64,
 }
 
 #[derive(Args)]
@@ -94,6 +109,13 @@ pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
         NumberCommand::Register(args) => register(args),
         NumberCommand::Show(args) => show(args),
         NumberCommand::Renew(args) => renew(args),
+        NumberCommand::Transfer(args) => doors::transfer(args),
+        NumberCommand::Code(args) => doors::code(args),
+        NumberCommand::Recover(args) => doors::recover(args),
+        NumberCommand::Claim(args) => doors::claim(args),
+        NumberCommand::Complete(args) => doors::complete(args),
+        NumberCommand::Veto(args) => doors::veto(args),
+        NumberCommand::Object(args) => doors::object(args),
         NumberCommand::Release(args) => release(args),
     }
 }
@@ -193,19 +215,25 @@ fn show(args: &NumberArgs) -> Result<Report, Failure> {
     if let Some(from) = &view.release_possible_from {
         text += &format!("\n  notice of release runs until {from}");
     }
+    if let Some(pending) = &view.pending {
+        text += &doors::line(pending);
+    }
     if let Some(record) = &view.record {
         text += &format!("\n{record}");
     }
     Ok(Report::done(text, serde_json::to_value(&view)?))
 }
 
-fn opened(args: &NumberArgs) -> Result<(Number, Profile), Failure> {
+pub(super) fn opened(args: &NumberArgs) -> Result<(Number, Profile), Failure> {
     let number = Number::parse(&args.number).map_err(|e| Failure::new(format!("{}: {e}", args.number)))?;
     Ok((number, Profile::load(&args.provider)?))
 }
 
 /// Runs `act` with everything that a provider acts with.
-fn acting<T>(profile: &Profile, act: impl FnOnce(&Registrar<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn acting<T>(
+    profile: &Profile,
+    act: impl FnOnce(&Registrar<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let api = Api::at(&profile.api, &profile.token()?)?;
     let directory = profile.directory()?;
     let validation = Validation { issuer: &profile.validation_entity, key: &profile.validation_key };
@@ -221,7 +249,7 @@ fn acting<T>(profile: &Profile, act: impl FnOnce(&Registrar<'_>) -> Result<T, Fa
     act(&registrar)
 }
 
-fn finding(args: &ValidatedArgs, number: Number) -> Finding {
+pub(super) fn finding(args: &ValidatedArgs, number: Number) -> Finding {
     let now_s = SystemClock.now_s();
     Finding {
         methods: args.method.clone(),
@@ -231,11 +259,11 @@ fn finding(args: &ValidatedArgs, number: Number) -> Finding {
     }
 }
 
-fn not_here(number: Number) -> Failure {
+pub(super) fn not_here(number: Number) -> Failure {
     Failure::new(format!("{number} is not registered by this provider"))
 }
 
-fn accepted(number: Number, what: &str, receipt: &Receipt) -> Report {
+pub(super) fn accepted(number: Number, what: &str, receipt: &Receipt) -> Report {
     let live =
         receipt.epoch.map_or_else(|| "waits for its epoch".to_owned(), |epoch| format!("live since epoch {epoch}"));
     let text = format!("{number}  {what}: version {}, {live}\n  receipt  {}", receipt.version, receipt.event_hash);

@@ -20,6 +20,9 @@ const TOKEN_FILE: &str = "token";
 const STATEMENT_KEY_FILE: &str = "statement.key";
 const VALIDATION_KEY_FILE: &str = "validation.key";
 const HOLDERS: &str = "holders";
+const CONTROL_KEY_FILE: &str = "control.key";
+/// The private halves of what is published under `_id` and `_e2e`.
+const DEVICE_KEY_FILES: [&str; 2] = ["id.key", "e2e.key"];
 
 /// What stands in provider.toml.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -158,22 +161,67 @@ impl Profile {
 
     /// The device of a number's holder, made on first use. In real life it is the holder's phone; here it is a folder.
     pub(crate) fn device(&self, number: Number) -> Result<Device, Failure> {
-        let dir = self.dir.join(HOLDERS).join(&*number.digits());
-        let (control, id, e2e) = (dir.join("control.key"), dir.join("id.key"), dir.join("e2e.key"));
-        if !control.exists() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-            let device = Device::generate(Algorithm::Ed25519, &SystemRandom::new())?;
-            for (path, (_, key)) in [&id, &e2e].into_iter().zip(&device.keys) {
-                if !path.exists() {
-                    holder::save(path, key)?;
-                }
-            }
-            // Last, so that a device that was cut off half-way is made again whole.
-            holder::save(&control, &device.control)?;
-        }
-        let keys: Vec<(Prefix, DeviceKey)> = vec![(Prefix::Id, holder::load(&id)?), (Prefix::E2e, holder::load(&e2e)?)];
-        Ok(Device { control: holder::load(&control)?, keys, certificates: Vec::new() })
+        device_in(&self.dir.join(HOLDERS).join(&*number.digits()))
     }
+
+    /// The device that shall have the number once a request is completed, made on first use.
+    pub(crate) fn next_device(&self, number: Number) -> Result<Device, Failure> {
+        device_in(&self.next_dir(number))
+    }
+
+    /// The request is completed: from now on that device is the holder's. The one before it is kept beside it.
+    pub(crate) fn promote_device(&self, number: Number, now_s: u64) -> Result<(), Failure> {
+        let dir = self.dir.join(HOLDERS).join(&*number.digits());
+        if dir.exists() {
+            fs::rename(&dir, dir.with_extension(format!("before-{now_s}")))?;
+        }
+        fs::rename(self.next_dir(number), &dir)?;
+        Ok(())
+    }
+
+    /// Copies a holder's device from another folder, so that later changes of the number find it here.
+    pub(crate) fn adopt_device(&self, number: Number, device: &Device) -> Result<(), Failure> {
+        let dir = self.dir.join(HOLDERS).join(&*number.digits());
+        if dir.join(CONTROL_KEY_FILE).exists() {
+            let here = self.device(number)?;
+            let same = here.control.public() == device.control.public();
+            let why = format!("{} holds another control key for this number: move it away", dir.display());
+            return if same { Ok(()) } else { Err(Failure::new(why)) };
+        }
+        keep_device(&dir, device)
+    }
+
+    fn next_dir(&self, number: Number) -> PathBuf {
+        self.dir.join(HOLDERS).join(format!("{}.next", &*number.digits()))
+    }
+}
+
+/// The device in a folder, made if there is none.
+fn device_in(dir: &Path) -> Result<Device, Failure> {
+    if !dir.join(CONTROL_KEY_FILE).exists() {
+        keep_device(dir, &Device::generate(Algorithm::Ed25519, &SystemRandom::new())?)?;
+    }
+    load_device(dir)
+}
+
+/// The device in a folder that must be there.
+pub(crate) fn load_device(dir: &Path) -> Result<Device, Failure> {
+    let keys: Vec<(Prefix, DeviceKey)> = vec![
+        (Prefix::Id, holder::load(&dir.join(DEVICE_KEY_FILES[0]))?),
+        (Prefix::E2e, holder::load(&dir.join(DEVICE_KEY_FILES[1]))?),
+    ];
+    Ok(Device { control: holder::load(&dir.join(CONTROL_KEY_FILE))?, keys, certificates: Vec::new() })
+}
+
+fn keep_device(dir: &Path, device: &Device) -> Result<(), Failure> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    for (file, (_, key)) in DEVICE_KEY_FILES.into_iter().zip(&device.keys) {
+        if !dir.join(file).exists() {
+            holder::save(&dir.join(file), key)?;
+        }
+    }
+    // Last, so that a device that was cut off half-way is made again whole.
+    Ok(holder::save(&dir.join(CONTROL_KEY_FILE), &device.control)?)
 }
 
 /// Reads a bearer token from its file.

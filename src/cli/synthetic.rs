@@ -83,6 +83,7 @@ pub(crate) fn registration(
         possession,
         validation: body.validation,
         nonce: None,
+        code: None,
     })
 }
 

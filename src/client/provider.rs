@@ -25,7 +25,10 @@ use ureq::http::{Method, Request, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use crate::api::charter::{Charter, NewVersion, Version};
-use crate::api::numbers::{HolderAct, NumberView, Prepared, Receipt, Release, Renewal, Submission, Visibility};
+use crate::api::numbers::{
+    Against, Asked, HolderAct, NumberView, Prepared, Receipt, Release, Renewal, Submission, Transfer, TransferCode,
+    Visibility,
+};
 use crate::api::providers::{IssuedToken, NewProvider, NewToken, Provider, Providers, StatusChange, Tokens};
 use crate::api::{Problem, problem};
 use crate::clock::{Clock, SystemClock};
@@ -157,6 +160,35 @@ impl Api {
     pub fn prepare(&self, number: Number) -> Result<Prepared, ApiError> {
         // Asked again it costs one more of the day's preparations, and nothing else.
         self.call(&Call::new(Method::POST, format!("/v1/numbers/{number}/prepare"), Repeat::Harmless))
+    }
+
+    /// The same with validation tokens that name this provider: for a number of another one too it tells version and State.
+    pub fn prepare_with(&self, number: Number, tokens: Vec<String>) -> Result<Prepared, ApiError> {
+        let call = Call::new(Method::POST, format!("/v1/numbers/{number}/prepare"), Repeat::Harmless);
+        self.call(&call.json(&Asked { validation: tokens })?)
+    }
+
+    /// Takes a number over, or a step on the way (`POST /v1/numbers/{n}/transfer`).
+    pub fn transfer(&self, number: Number, body: &Transfer) -> Result<Receipt, ApiError> {
+        self.change(Method::POST, format!("/v1/numbers/{number}/transfer"), body)
+    }
+
+    /// Makes a transfer code for a number of this provider (`POST /v1/numbers/{n}/transfer-code`); it is shown this once.
+    pub fn transfer_code(&self, number: Number) -> Result<TransferCode, ApiError> {
+        // Asked again, it is another code: the one before it, whose answer got lost, is void.
+        self.call(&Call::new(Method::POST, format!("/v1/numbers/{number}/transfer-code"), Repeat::Harmless))
+    }
+
+    /// Hands in the holder's objection to a claim (`POST /v1/numbers/{n}/transfer/objection`); no token is needed.
+    pub fn object(&self, number: Number, body: &Against) -> Result<Receipt, ApiError> {
+        let path = format!("/v1/numbers/{number}/transfer/objection");
+        self.call(&Call::new(Method::POST, path, Repeat::Harmless).json(body)?)
+    }
+
+    /// Hands in the holder's veto (`DELETE /v1/numbers/{n}/transfer`); no token is needed.
+    pub fn veto(&self, number: Number, body: &Against) -> Result<Receipt, ApiError> {
+        let path = format!("/v1/numbers/{number}/transfer");
+        self.call(&Call::new(Method::DELETE, path, Repeat::Harmless).json(body)?)
     }
 
     /// Registers or changes a number (`PUT /v1/numbers/{n}`); `version` is the one that it must still have.

@@ -11,7 +11,7 @@ use crate::client::provider::{Api, ApiError};
 use crate::client::ve::{ValidationToken, token_id};
 use crate::log::Hash;
 use crate::log::bytes::Malformed;
-use crate::log::event::Role;
+use crate::log::event::{Door, Role};
 use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::label::Label;
 use crate::log::random::{NoRandomness, Random};
@@ -19,7 +19,7 @@ use crate::log::state::{State, Status};
 use crate::number::Number;
 
 /// How long a signed event may wait for its epoch: far more than an epoch, far less than the 24 h that the format allows.
-const EVENT_LIFE_S: u64 = 3_600;
+pub(super) const EVENT_LIFE_S: u64 = 3_600;
 
 /// A provider at a directory, with the keys that it signs with and the directory's keys as it pinned them.
 pub struct Registrar<'a> {
@@ -99,6 +99,12 @@ pub enum RegisterError {
     /// There is nothing to change: the number is not registered by this provider.
     #[error("the number is not registered by this provider")]
     NotSponsored,
+    /// There is nothing to take over.
+    #[error("the number is not registered: register it")]
+    NotRegistered,
+    /// There is nothing to complete.
+    #[error("no request of this provider is pending for the number: make one; a veto or a change may have ended it")]
+    NothingPending,
 }
 
 impl Registrar<'_> {
@@ -118,7 +124,11 @@ impl Registrar<'_> {
         let control = device.control.public();
         let (change, role, tokens) = match &before {
             Some(before) if before.status != Status::Released => {
-                (Change::update(label, before, &record, opening), Role::Control, vec![])
+                let change = Change::update(label, before, &record, opening);
+                // A claim stays pending through every change, or the directory refuses it.
+                let claimed = prepared.pending.as_ref().is_some_and(|pending| pending.door == Door::Validation as u32);
+                let change = if claimed { change.keep_pending(before) } else { change };
+                (change, Role::Control, vec![])
             }
             released => {
                 let token = self.token(number, control.thumbprint(), finding, &prepared)?;
@@ -201,7 +211,7 @@ impl Registrar<'_> {
     }
 
     /// What the directory knows, and the number's label, proved by the pinned key.
-    fn prepare(&self, number: Number) -> Result<(Prepared, Label), RegisterError> {
+    pub(super) fn prepare(&self, number: Number) -> Result<(Prepared, Label), RegisterError> {
         let prepared = self.api.prepare(number)?;
         if prepared.origin != self.directory.origin() {
             let pinned = self.directory.origin().to_owned();
@@ -211,7 +221,7 @@ impl Registrar<'_> {
         Ok((prepared, label))
     }
 
-    fn token(
+    pub(super) fn token(
         &self,
         number: Number,
         control: Thumbprint,
@@ -235,7 +245,7 @@ impl Registrar<'_> {
         Ok(token.mint(self.validation.key))
     }
 
-    fn done(
+    pub(super) fn done(
         &self,
         receipt: Receipt,
         signed: &Signed,

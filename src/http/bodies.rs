@@ -1,7 +1,7 @@
 //! How each request body is read from its fields.
 
 use crate::api::charter::NewVersion;
-use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
+use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::http::fields::{Fields, Read};
 
@@ -34,6 +34,37 @@ impl Read for Possession {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (prefix, spki, proof) = (fields.string("prefix"), fields.bytes("spki", None), fields.bytes("proof", None));
         Some(Self { prefix: prefix?, spki: spki?, proof: proof? })
+    }
+}
+
+impl Read for Asked {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { validation: fields.strings("validation")? })
+    }
+}
+
+impl Read for Transfer {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (door, event) = (fields.u32("door"), fields.bytes("event", None));
+        let (record, opening) = (fields.optional_string("record"), fields.optional_bytes("opening", Some(32)));
+        let (possession, validation) = (fields.objects("possession"), fields.strings("validation"));
+        let (nonce, code) = (fields.optional_string("nonce"), fields.optional_string("code"));
+        Some(Self {
+            door: door?,
+            event: event?,
+            record: record?,
+            opening: opening?,
+            possession: possession?,
+            validation: validation?,
+            nonce: nonce?,
+            code: code?,
+        })
+    }
+}
+
+impl Read for Against {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { event: fields.bytes("event", None)? })
     }
 }
 

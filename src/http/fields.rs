@@ -69,6 +69,14 @@ impl Fields {
         if self.left.contains_key(name) { self.bytes(name, len).map(Some) } else { Some(None) }
     }
 
+    /// A whole number that must be there.
+    pub(crate) fn u32(&mut self, name: &str) -> Option<u32> {
+        match self.optional_u32(name)? {
+            Some(n) => Some(n),
+            None => self.mistake(name, "required", "this field is required: a whole number"),
+        }
+    }
+
     /// A whole number that may be left out.
     pub(crate) fn optional_u32(&mut self, name: &str) -> Option<Option<u32>> {
         match self.take(name) {

@@ -14,7 +14,7 @@ use crate::http::numbers::{accepted, bare};
 use crate::http::problem::Reply;
 use crate::http::request::{Body, number_of};
 
-/// Suspends, resumes or releases a number: the control key's signature is the permission, no token is needed.
+/// Suspends, resumes or releases a number, removes a key, vetoes, objects: the control key's signature is the permission, no token is needed.
 ///
 /// A number that is not registered and a signature by another key get the same answer.
 #[utoipa::path(post, path = "/v1/holder/events", tag = "holder", request_body = HolderAct, responses((status = 202, body = Receipt),

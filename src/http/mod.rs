@@ -13,6 +13,7 @@ mod providers;
 mod receipts;
 mod request;
 mod tokens;
+mod transfers;
 mod wrap;
 
 use std::sync::Arc;
@@ -72,6 +73,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::prepare))
         .routes(routes!(numbers::put, numbers::show, numbers::delete))
         .routes(routes!(numbers::validate))
+        .routes(routes!(transfers::take, transfers::veto))
+        .routes(routes!(transfers::object))
+        .routes(routes!(transfers::make_code))
         .routes(routes!(holder::act))
         .routes(routes!(receipts::show))
         .routes(routes!(providers::list, providers::add))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use data_encoding::HEXLOWER;
 
-use crate::api::numbers::{NumberView, Prepared, Receipt, Release, Renewal, Submission};
+use crate::api::numbers::{Asked, NumberView, Pending, Possession, Prepared, Receipt, Release, Renewal, Submission};
 use crate::api::{Base64, Problem, ProblemError};
 use crate::authority::{self, Actor};
 use crate::clock::rfc3339;
@@ -15,7 +15,8 @@ use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::receipts;
-use crate::http::request::{Body, Caller, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::http::request::{Body, Caller, OptionalBody, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::log::event::Door;
 use crate::log::record::Prefix;
 use crate::log::sha256;
 use crate::log::state::{Flags, Status};
@@ -24,8 +25,9 @@ use crate::registry::possession::Proof;
 
 /// Prepares a change: label with its VRF proof, a nonce for the validation token, a key for X25519 possession proofs.
 ///
-/// The answer is alike for every number; version and State come only for the number's own provider.
-#[utoipa::path(post, path = "/v1/numbers/{number}/prepare", tag = "numbers", params(("number" = String, Path, description = "E.164, `+…`")),
+/// The answer is alike for every number; version and State come only for the number's own provider, and for who brings a good
+/// validation token that names him. The body may be left out.
+#[utoipa::path(post, path = "/v1/numbers/{number}/prepare", tag = "numbers", request_body = Option<Asked>, params(("number" = String, Path, description = "E.164, `+…`")),
     security(("token" = [])), responses((status = 200, body = Prepared), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn prepare(
@@ -33,11 +35,14 @@ pub(crate) async fn prepare(
     Extension(id): Extension<RequestId>,
     Caller(actor): Caller,
     PathNumber(number): PathNumber,
+    OptionalBody(asked): OptionalBody<Asked>,
 ) -> Result<Json<Prepared>, Reply> {
-    let made = api.authority.prepare(&actor, number).await.map_err(|no| Reply::rejected(&id, no))?;
-    let (version, prev, state) = match made.sponsored {
-        Some(now) => (Some(now.version), Some(now.prev.into()), Some(now.state.write().into())),
-        None => (None, None, None),
+    let made = api.authority.prepare(&actor, number, asked.validation).await.map_err(|no| Reply::rejected(&id, no))?;
+    let (version, prev, state, pending) = match made.sponsored {
+        Some(now) => {
+            (Some(now.version), Some(now.prev.into()), Some(now.state.write().into()), now.pending.map(waiting))
+        }
+        None => (None, None, None, None),
     };
     Ok(Json(Prepared {
         apex: api.apex.clone(),
@@ -52,6 +57,7 @@ pub(crate) async fn prepare(
         version,
         prev,
         state,
+        pending,
     }))
 }
 
@@ -135,13 +141,26 @@ pub(crate) fn bare(number: Number, event: Base64) -> authority::Submission {
         possession: Vec::new(),
         validation: Vec::new(),
         nonce: None,
+        code: None,
     }
 }
 
 /// A submission from its JSON.
 fn submission_of(number: Number, body: Submission) -> Result<authority::Submission, Vec<ProblemError>> {
-    let (mut possession, mut mistakes) = (Vec::with_capacity(body.possession.len()), Vec::new());
-    for (i, proof) in body.possession.into_iter().enumerate() {
+    Ok(authority::Submission {
+        record: Some(body.record.into_bytes()),
+        opening: body.opening.0.try_into().ok(), // the body was read with exactly 32 bytes
+        possession: proofs(body.possession)?,
+        validation: body.validation,
+        nonce: body.nonce,
+        ..bare(number, body.event)
+    })
+}
+
+/// Proofs of possession from their JSON.
+pub(crate) fn proofs(sent: Vec<Possession>) -> Result<Vec<Proof>, Vec<ProblemError>> {
+    let (mut possession, mut mistakes) = (Vec::with_capacity(sent.len()), Vec::new());
+    for (i, proof) in sent.into_iter().enumerate() {
         match Prefix::from_text(&proof.prefix) {
             Some(prefix) => possession.push(Proof { prefix, spki: proof.spki.0, proof: proof.proof.0 }),
             None => {
@@ -150,17 +169,7 @@ fn submission_of(number: Number, body: Submission) -> Result<authority::Submissi
             }
         }
     }
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    Ok(authority::Submission {
-        record: Some(body.record.into_bytes()),
-        opening: body.opening.0.try_into().ok(), // the body was read with exactly 32 bytes
-        possession,
-        validation: body.validation,
-        nonce: body.nonce,
-        ..bare(number, body.event)
-    })
+    if mistakes.is_empty() { Ok(possession) } else { Err(mistakes) }
 }
 
 /// Reads a number on a thread that may wait for the disk.
@@ -177,9 +186,12 @@ async fn read(
 /// A registration as the API shows it.
 fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
     let state = view.state.as_ref();
+    let door = view.pending.as_ref().map(|pending| pending.door);
     let status = match state.map(|state| state.status) {
         None => "pending",
         Some(Status::Active) if state.is_some_and(|state| now_s >= state.not_after) => "lapsed",
+        Some(Status::Active) if door == Some(Door::Validation) => "contested",
+        Some(Status::Active) if matches!(door, Some(Door::Main | Door::Code)) => "recovering",
         Some(Status::Active) => "active",
         Some(Status::Suspended) => "suspended",
         Some(Status::Released) => "released",
@@ -200,10 +212,23 @@ fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
         record: (!record.is_empty()).then(|| record.to_owned()),
         event_pending: view.newest.visibility == authority::Visibility::Pending,
         release_possible_from: view.release_from_s.map(rfc3339),
+        pending: view.pending.clone().map(waiting),
     }
 }
 
-async fn submit(
+/// What is pending, as the API shows it.
+fn waiting(pending: authority::Pending) -> Pending {
+    Pending {
+        door: pending.door as u32,
+        provider: pending.provider,
+        since: rfc3339(pending.since_s),
+        effective_from: rfc3339(pending.effective_from_s),
+        can_be_vetoed: pending.can_be_vetoed,
+        objected_at: pending.objected_s.map(rfc3339),
+    }
+}
+
+pub(crate) async fn submit(
     api: &Api,
     id: &RequestId,
     actor: &Actor,

@@ -55,6 +55,11 @@ impl Reply {
         Self::new(id, 413, "too_large", "The body is too large", &detail)
     }
 
+    /// The body is something else, or does not say what it is.
+    pub(crate) fn not_json(id: &RequestId) -> Self {
+        Self::new(id, 415, "not_json", "The body must be JSON", "send `Content-Type: application/json`")
+    }
+
     /// No usable token.
     pub(crate) fn unauthorized(id: &RequestId, detail: &str) -> Self {
         Self::new(id, 401, "unauthorized", "A valid token is needed", detail)

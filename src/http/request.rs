@@ -113,20 +113,9 @@ impl<T: Read> FromRequest<Api> for Body<T> {
             parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
                 v.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
             });
-        let bytes = bounded(body, &parts.headers).await.map_err(|why| match why {
-            Unread::TooLong => Reply::too_large(&id),
-            Unread::Broken => {
-                Reply::invalid(&id, vec![ProblemError::form("", "body_cut", "the body ended before its length")])
-            }
-        })?;
+        let bytes = bounded(body, &parts.headers).await.map_err(|why| why.told(&id))?;
         if !is_json {
-            return Err(Reply::new(
-                &id,
-                415,
-                "not_json",
-                "The body must be JSON",
-                "send `Content-Type: application/json`",
-            ));
+            return Err(Reply::not_json(&id));
         }
         let value = fields::read(&bytes).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
         let digest = sha256(&[parts.method.as_str().as_bytes(), b" ", parts.uri.path().as_bytes(), b"\n", &bytes]);
@@ -134,9 +123,41 @@ impl<T: Read> FromRequest<Api> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out whole: then every field has its default.
+pub(crate) struct OptionalBody<T>(pub T);
+
+impl<T: Read + Default> FromRequest<Api> for OptionalBody<T> {
+    type Rejection = Reply;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Reply> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            return Body::from_request(request, api).await.map(|body: Body<T>| Self(body.value));
+        }
+        // Nothing says what the body is: then there must be none, however its end is told.
+        let (mut parts, body) = request.into_parts();
+        let Ok(id) = RequestId::from_request_parts(&mut parts, api).await;
+        match bounded(body, &parts.headers).await {
+            Ok(bytes) if bytes.is_empty() => Ok(Self(T::default())),
+            Ok(_) => Err(Reply::not_json(&id)),
+            Err(why) => Err(why.told(&id)),
+        }
+    }
+}
+
 enum Unread {
     TooLong,
     Broken,
+}
+
+impl Unread {
+    fn told(self, id: &RequestId) -> Reply {
+        match self {
+            Self::TooLong => Reply::too_large(id),
+            Self::Broken => {
+                Reply::invalid(id, vec![ProblemError::form("", "body_cut", "the body ended before its length")])
+            }
+        }
+    }
 }
 
 /// Reads a body up to the bound. What is over it is read away (bounded too) and thrown away.

@@ -11,6 +11,12 @@ impl Snapshot<'_> {
         Ok(self.first(sql, (provider, int(day)), |row| Ok((uint(row, 0)?, uint(row, 1)?)))?.unwrap_or((0, 0)))
     }
 
+    /// Wrong transfer codes of a provider on a day.
+    pub fn wrong_codes(&self, provider: &str, day: u64) -> Result<u64, LedgerError> {
+        let sql = "SELECT wrong_codes FROM counters WHERE provider = ?1 AND day = ?2";
+        Ok(self.first(sql, (provider, int(day)), |row| uint(row, 0))?.unwrap_or(0))
+    }
+
     /// How many numbers a provider has, those about to be registered included.
     pub fn holdings(&self, provider: &str) -> Result<u64, LedgerError> {
         let sql = "SELECT numbers FROM holdings WHERE provider = ?1";
@@ -25,6 +31,16 @@ impl Transaction<'_> {
             "INSERT INTO counters (provider, day, creates, prepares) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (provider, day) DO UPDATE SET creates = creates + ?3, prepares = prepares + ?4",
             (provider, int(day), int(creates), int(prepares)),
+        )?;
+        Ok(())
+    }
+
+    /// Counts wrong transfer codes of a provider on a day.
+    pub fn count_wrong_codes(&self, provider: &str, day: u64, count: u64) -> Result<(), LedgerError> {
+        self.change(
+            "INSERT INTO counters (provider, day, creates, prepares, wrong_codes) VALUES (?1, ?2, 0, 0, ?3)
+             ON CONFLICT (provider, day) DO UPDATE SET wrong_codes = wrong_codes + ?3",
+            (provider, int(day), int(count)),
         )?;
         Ok(())
     }

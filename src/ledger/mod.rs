@@ -15,6 +15,7 @@ mod writer;
 
 mod charters;
 mod counters;
+mod doors;
 mod epochs;
 mod events;
 mod idempotency;

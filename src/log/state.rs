@@ -63,6 +63,12 @@ impl Flags {
         Self(self.0 & !other.0)
     }
 
+    /// Those of these flags that are in `other` too.
+    #[must_use]
+    pub const fn only(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The flags in which the two differ.
     #[must_use]
     pub const fn changed(self, other: Self) -> Self {

@@ -6,7 +6,7 @@
 
 use crate::charter::Policy;
 use crate::clock::rfc3339;
-use crate::log::event::{Event, Kind, Role};
+use crate::log::event::{Door, Event, Kind, Role};
 use crate::log::key::Thumbprint;
 use crate::log::record::{Prefix, Record};
 use crate::log::state::{State, Status};
@@ -14,6 +14,7 @@ use crate::log::{Hash, ZERO};
 use crate::number::Number;
 use crate::registry::examine::{Entrance, Examined, ExaminedRecord};
 use crate::registry::keys;
+use crate::registry::past::{Happened, Past};
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::rules::{self, Broken, Entry, Law};
 use crate::registry::terms::{DAY_MS, DAY_S};
@@ -34,6 +35,10 @@ pub struct Facts {
     pub published_elsewhere: Vec<Hash>,
     /// What the provider has done today and has in all.
     pub counters: Counters,
+    /// What became of earlier requests for this number.
+    pub past: Vec<Past>,
+    /// The hash of the transfer code that is in force for this number.
+    pub code: Option<Hash>,
 }
 
 /// An accepted event that is not sealed yet.
@@ -54,6 +59,8 @@ pub struct Counters {
     pub prepares_today: u64,
     /// Numbers that it is the provider of.
     pub numbers: u64,
+    /// Wrong transfer codes that it sent today.
+    pub wrong_codes_today: u64,
 }
 
 /// Everything that is stored, in one transaction, for an accepted submission.
@@ -70,8 +77,23 @@ pub struct Decision {
     pub provider: String,
     /// What becomes of the personal data.
     pub record: RecordChange,
+    /// The provider from which the number goes away, if it goes to another.
+    pub leaves: Option<String>,
     /// The tokens to mark as used.
     pub consumed: Vec<UsedToken>,
+    /// What is remembered of it, at the time of acceptance.
+    pub happened: Option<Happened>,
+    /// What becomes of the number's transfer code.
+    pub code: CodeChange,
+}
+
+/// What becomes of a number's transfer code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeChange {
+    /// It stays in force.
+    Keep,
+    /// It is used up, or the number has changed hands.
+    Void,
 }
 
 /// What becomes of a number's record, opening and index of keys.
@@ -108,7 +130,11 @@ pub fn decide(
         Kind::Create => bench.create()?,
         Kind::Update => bench.update()?,
         Kind::Renew => bench.renew()?,
+        Kind::Request if bench.event.door == Door::Direct => bench.notice()?,
         Kind::Request => bench.request()?,
+        Kind::Transfer => bench.transfer()?,
+        Kind::Complete => bench.complete()?,
+        Kind::Object => bench.object()?,
         Kind::Release => bench.release()?,
         _ => {}
     }
@@ -123,53 +149,62 @@ pub fn prepare(counters: &Counters, policy: &Policy) -> Result<(), Refusal> {
     if full { Err(refusal::QUOTA_PREPARES.at("", "the day's preparations are used up")) } else { Ok(()) }
 }
 
-struct Bench<'a> {
-    facts: &'a Facts,
-    examined: &'a Examined,
-    event: &'a Event,
-    policy: &'a Policy,
-    law: &'a Law<'a>,
-    now_ms: u64,
+/// One submission before the law; the doors of article 6 stand in a file of their own.
+pub(super) struct Bench<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) examined: &'a Examined,
+    pub(super) event: &'a Event,
+    pub(super) policy: &'a Policy,
+    pub(super) law: &'a Law<'a>,
+    pub(super) now_ms: u64,
 }
 
-fn refuse(reason: &'static Reason, pointer: &str, detail: &str) -> Result<(), Refusal> {
+pub(super) fn refuse(reason: &'static Reason, pointer: &str, detail: &str) -> Result<(), Refusal> {
     Err(reason.at(pointer, detail))
 }
 
 impl Bench<'_> {
-    fn old(&self) -> Option<&State> {
+    pub(super) fn old(&self) -> Option<&State> {
         self.facts.entry.as_ref().map(|entry| &entry.state)
     }
 
-    fn lapsed(&self) -> bool {
+    pub(super) fn lapsed(&self) -> bool {
         self.old().is_some_and(|old| self.now_ms >= old.not_after.saturating_mul(1000))
     }
 
-    /// Who registers anew proves with a fresh token that he may know; everybody else must be the provider or hold the control key.
+    /// Who registers or claims proves with a fresh token that he may know; everybody else must be the provider, or hold the
+    /// control key, the code, or what is pending.
     fn party(&self) -> Result<(), Refusal> {
-        let create = self.event.kind == Kind::Create;
         let used = || refuse(&refusal::TOKEN_REPLAYED, "/validation", "a token was used before");
-        if create {
+        let claim = self.event.kind == Kind::Request && self.event.door == Door::Validation;
+        if self.event.kind == Kind::Create || claim && self.facts.token_used {
             return if self.facts.token_used { used() } else { Ok(()) };
         }
+        self.codes_left()?;
         let party = match &self.examined.entrance {
-            Entrance::Provider(id) => {
-                let now = self.facts.entry.as_ref().map(|entry| &entry.provider);
-                let soon = self.facts.waiting.as_ref().map(|waiting| &waiting.provider);
-                now == Some(id) || now.is_none() && soon == Some(id)
-            }
-            Entrance::Holder => {
-                let signer = self.event.signature(Role::Control).map(|signature| signature.key.thumbprint());
-                let now = self.old().map(|old| old.control);
-                let soon = self.facts.waiting.as_ref().map(|waiting| waiting.control);
-                signer.is_some() && (now == signer || now.is_none() && soon == signer)
-            }
+            Entrance::Provider(_) if claim => self.live(),
+            Entrance::Provider(id) => self.sponsors(id) || self.gains(id),
+            Entrance::Holder => self.controls(),
         };
         match party {
             false => refuse(&refusal::NOT_FOUND, "", "there is no such registration of yours"),
             true if self.facts.token_used => used(),
             true => Ok(()),
         }
+    }
+
+    fn sponsors(&self, id: &str) -> bool {
+        let now = self.facts.entry.as_ref().map(|entry| entry.provider.as_str());
+        let soon = self.facts.waiting.as_ref().map(|waiting| waiting.provider.as_str());
+        now == Some(id) || now.is_none() && soon == Some(id)
+    }
+
+    /// Whether the control key's signature is that of the registration.
+    pub(super) fn controls(&self) -> bool {
+        let signer = self.event.signature(Role::Control).map(|signature| signature.key.thumbprint());
+        let now = self.old().map(|old| old.control);
+        let soon = self.facts.waiting.as_ref().map(|waiting| waiting.control);
+        signer.is_some() && (now == signer || now.is_none() && soon == signer)
     }
 
     /// One unpublished event a label at most (clause 2.4).
@@ -235,6 +270,7 @@ impl Bench<'_> {
         if entry.state.status == Status::Suspended {
             return refuse(&refusal::SUSPENDED, "", "the number is suspended");
         }
+        self.contest_lets_change()?;
         // The holder alone may remove a key whenever he likes (clause 2.5); a provider renews first.
         if self.lapsed() && self.examined.entrance != Entrance::Holder {
             return refuse(&refusal::LAPSED, "", "the registration has lapsed");
@@ -249,7 +285,7 @@ impl Bench<'_> {
     }
 
     /// The new record against the present one: provider, keys without proof, revoked keys (clauses 4.3, 4.6, 4.7).
-    fn follows(&self, examined: &ExaminedRecord, provider: &str) -> Result<(), Refusal> {
+    pub(super) fn follows(&self, examined: &ExaminedRecord, provider: &str) -> Result<(), Refusal> {
         if examined.record.provider != provider {
             return refuse(&refusal::RECORD_PROVIDER, "/record", "the record names another provider");
         }
@@ -288,14 +324,14 @@ impl Bench<'_> {
     }
 
     /// The notice of a provider's release (clause 5.5).
-    fn request(&self) -> Result<(), Refusal> {
+    fn notice(&self) -> Result<(), Refusal> {
         let Some(entry) = &self.facts.entry else { return Ok(()) };
         if entry.state.status == Status::Suspended {
             return refuse(&refusal::SUSPENDED, "", "the number is suspended");
         }
         match entry.request {
-            Some(_) => refuse(&refusal::REQUEST_PENDING, "", "a request is pending"),
-            None => Ok(()),
+            Some(_) if !self.is_void(entry) => refuse(&refusal::REQUEST_PENDING, "", "a request is pending"),
+            _ => Ok(()),
         }
     }
 
@@ -305,6 +341,9 @@ impl Bench<'_> {
         let Some(request) = entry.request.as_ref().filter(|request| request.door == self.event.door) else {
             return refuse(&refusal::NOTICE_MISSING, "", "no notice of release is pending");
         };
+        if self.facts.entry.as_ref().is_some_and(|entry| self.is_void(entry)) {
+            return refuse(&refusal::REQUEST_VOID, "", "the notice is void by now");
+        }
         let over_ms = request.time_ms.saturating_add(self.law.terms.notice_ms);
         if self.now_ms < over_ms {
             let detail = format!("the notice ends at {}", rfc3339(over_ms.div_ceil(1000)));
@@ -324,7 +363,8 @@ impl Bench<'_> {
         }
     }
 
-    /// The rules that auditors replay, as if the next epoch were sealed now.
+    /// The rules that auditors replay, as if the next epoch were sealed now. What is lawful now stays so until
+    /// `valid_until`: waits end, and what is void stays void.
     fn rules(&self) -> Result<(), Refusal> {
         let epoch = self.old().map_or(1, |old| old.since_epoch.saturating_add(1));
         let sealed = rules::seal(self.event, epoch, self.now_ms, self.facts.entry.as_ref(), self.law);
@@ -341,14 +381,22 @@ impl Bench<'_> {
             },
             (None, _) => RecordChange::Keep,
         };
-        let sponsor = self.facts.entry.as_ref().filter(|_| self.event.kind != Kind::Create);
+        let takes_over = matches!(self.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
+        let sponsor = self.facts.entry.as_ref().map(|entry| &entry.provider);
+        let provider = sponsor.filter(|_| !takes_over).unwrap_or(&self.event.provider);
+        let leaves = sponsor.filter(|sponsor| self.event.kind != Kind::Create && *sponsor != provider);
+        let rotates = self.old().is_some_and(|old| old.control != self.event.state.control);
+        let code_used = self.event.kind == Kind::Request && self.event.door == Door::Code;
         Decision {
             number: self.examined.number,
             event: self.event.clone(),
             event_hash: self.event.hash(),
-            provider: sponsor.map_or(&self.event.provider, |entry| &entry.provider).clone(),
+            provider: provider.clone(),
             record,
+            leaves: leaves.cloned(),
             consumed: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.used.clone()),
+            happened: self.happened(),
+            code: if takes_over || rotates || code_used { CodeChange::Void } else { CodeChange::Keep },
         }
     }
 }

@@ -1,17 +1,19 @@
 //! Stage 1 of the law: a submission against the charter and the register alone, without any fact about stored numbers or keys.
 //!
 //! All mistakes are reported together, in this order: number, event, record, standing of the provider, signers and keys,
-//! signatures, times and flags, commitment, addresses, published keys, possession, tokens, evidence. What passes is [`Examined`],
+//! signatures, times and flags, transfer code, commitment, addresses, published keys, possession, tokens, evidence. What passes is [`Examined`],
 //! the only thing that [`decide`](crate::registry::decide) takes.
 
 use crate::charter::{NotServed, Policy};
 use crate::log::bytes::Malformed;
 use crate::log::event::{Door, Event, Kind, Role};
+use crate::log::key::Thumbprint;
 use crate::log::label::Label;
 use crate::log::record::{Prefix, Record, commitment};
 use crate::log::state::Flags;
 use crate::log::{Hash, ZERO, evidence};
 use crate::number::Number;
+use crate::registry::code::TransferCode;
 use crate::registry::keys::{self, Circumstances, Published};
 use crate::registry::naptr;
 use crate::registry::nonce::NonceKey;
@@ -46,6 +48,8 @@ pub struct Submission {
     pub validation: Vec<String>,
     /// The nonce of `prepare`, where no token carries it: an UPDATE that adds an X25519 key.
     pub nonce: Option<String>,
+    /// The transfer code, with a REQUEST by door 2.
+    pub code: Option<TransferCode>,
 }
 
 /// Who knocks.
@@ -88,6 +92,8 @@ pub struct Examined {
     pub record: Option<ExaminedRecord>,
     /// What the tokens say, if any came.
     pub validation: Option<Validation>,
+    /// The hash of the transfer code, if one came.
+    pub code: Option<Hash>,
 }
 
 /// A record that passed stage 1.
@@ -127,6 +133,7 @@ pub fn examine(submission: &Submission, context: &Context<'_>) -> Result<Examine
     desk.signatures(&event, &tbs);
     desk.times(&event);
     desk.flags(&event);
+    let code = desk.code(&event);
     let mut record = record.map(|(record, opening)| desk.contents(&event, record, opening));
     let verdict = desk.tokens(Some(&event));
     let unproved = desk.possession(&event, record.as_ref(), &tbs, &verdict);
@@ -139,7 +146,7 @@ pub fn examine(submission: &Submission, context: &Context<'_>) -> Result<Examine
         return Err(desk.refusals);
     }
     let (number, entrance) = (submission.number, submission.entrance.clone());
-    Ok(Examined { number, entrance, event, record, validation: verdict.validation })
+    Ok(Examined { number, entrance, event, record, validation: verdict.validation, code })
 }
 
 /// Why a number is not served, if it is not (clauses 1.2 and 1.3).
@@ -162,12 +169,18 @@ pub fn number(number: Number, policy: &Policy) -> Option<Refusal> {
 fn is_offered(event: &Event) -> bool {
     let operator = event.signature(Role::Operator).is_some();
     match event.kind {
-        Kind::Create | Kind::Update | Kind::Renew | Kind::Veto => true,
-        Kind::Request => event.door == Door::Direct,
+        Kind::Create | Kind::Update | Kind::Transfer | Kind::Request | Kind::Complete => true,
+        Kind::Renew | Kind::Veto | Kind::Object => true,
         Kind::Release => event.signature(Role::Sequencer).is_none(),
         Kind::Suspend | Kind::Resume => !operator,
-        Kind::Transfer | Kind::Complete | Kind::Object | Kind::Carry => false,
+        Kind::Carry => false,
     }
+}
+
+/// The control key that an event is about: the one that it asks for, or the one after it.
+fn control_of(event: &Event) -> Thumbprint {
+    let asked = event.signature(Role::NewControl).filter(|_| event.kind == Kind::Request);
+    asked.map_or(event.state.control, |signature| signature.key.thumbprint())
 }
 
 /// Whether an event of this kind needs tokens, may have them, or has none.
@@ -178,9 +191,10 @@ enum Need {
     Never,
 }
 
-const fn needs_tokens(kind: Kind) -> Need {
-    match kind {
-        Kind::Create | Kind::Renew => Need::Must,
+fn needs_tokens(event: &Event) -> Need {
+    match event.kind {
+        Kind::Create | Kind::Transfer | Kind::Complete | Kind::Renew => Need::Must,
+        Kind::Request if event.door != Door::Direct => Need::Must,
         Kind::Update => Need::May,
         _ => Need::Never,
     }
@@ -189,7 +203,7 @@ const fn needs_tokens(kind: Kind) -> Need {
 /// An UPDATE that leaves the commitment alone, such as one that sets LOCK, comes without a record.
 const fn needs_record(kind: Kind) -> Need {
     match kind {
-        Kind::Create => Need::Must,
+        Kind::Create | Kind::Transfer | Kind::Complete => Need::Must,
         Kind::Update => Need::May,
         _ => Need::Never,
     }
@@ -302,7 +316,7 @@ impl Desk<'_> {
     /// The keys that the State names (clauses 2.1, 4.2, 4.4).
     fn keys_of(&mut self, event: &Event) {
         if let Some(signature) = event.signature(Role::NewControl) {
-            if signature.key.thumbprint() != event.state.control {
+            if event.kind != Kind::Request && signature.key.thumbprint() != event.state.control {
                 self.wrong(
                     &refusal::NEW_CONTROL_KEY,
                     "/event",
@@ -313,9 +327,10 @@ impl Desk<'_> {
                 self.wrong(&refusal::KEY_KNOWN, "/event", "the private half of the control key is publicly known");
             }
         }
-        let (control, recovery) = (&event.state.control, &event.state.recovery);
+        let (control, recovery) = (&control_of(event), &event.state.recovery);
         let register = self.context.register;
-        let sets_keys = matches!(event.kind, Kind::Create | Kind::Update);
+        let sets_keys = matches!(event.kind, Kind::Create | Kind::Update | Kind::Complete)
+            || event.kind == Kind::Request && event.door != Door::Direct;
         if sets_keys && (register.is_any_statement_key(control) || register.is_any_statement_key(recovery)) {
             self.wrong(
                 &refusal::CONTROL_KEY_SHARED,
@@ -343,22 +358,35 @@ impl Desk<'_> {
         if !(earliest_s..=self.now_s + DAY_S).contains(&event.valid_until) {
             self.wrong(&refusal::VALID_UNTIL, "/event", "valid_until is not between 2 minutes and 24 hours ahead");
         }
-        if matches!(event.kind, Kind::Create | Kind::Renew) && event.state.not_after <= earliest_s {
+        if matches!(event.kind, Kind::Create | Kind::Complete | Kind::Renew) && event.state.not_after <= earliest_s {
             self.wrong(&refusal::NOT_AFTER, "/event", "not_after is over or almost over");
         }
     }
 
     /// Clause 2.6, and the flags that a new registration may carry.
     fn flags(&mut self, event: &Event) {
-        if event.kind != Kind::Create {
+        if !matches!(event.kind, Kind::Create | Kind::Complete) {
             return;
         }
-        if event.state.flags.without(Flags::LOCK.with(Flags::PROVIDER_HELD)) != Flags::NONE {
+        if event.kind == Kind::Create
+            && event.state.flags.without(Flags::LOCK.with(Flags::PROVIDER_HELD)) != Flags::NONE
+        {
             self.wrong(&refusal::FLAGS, "/event", "a new registration is at most locked and provider-held");
         }
         if event.state.flags.contains(Flags::PROVIDER_HELD) && !self.context.policy.provider_held_allowed {
             self.wrong(&refusal::PROVIDER_HELD, "/event", "this charter has no provider-held numbers");
         }
+    }
+
+    /// Clause 6.2.
+    fn code(&mut self, event: &Event) -> Option<Hash> {
+        let due = event.kind == Kind::Request && event.door == Door::Code;
+        match &self.submission.code {
+            None if due => self.wrong(&refusal::CODE_MISSING, "/code", "a change by code needs the code"),
+            Some(_) if !due => self.wrong(&refusal::CODE_UNEXPECTED, "/code", "this event takes no code"),
+            _ => {}
+        }
+        self.submission.code.as_ref().map(|code| code.hash(&event.label))
     }
 
     /// What the record says and publishes, and that the event commits to it.
@@ -412,6 +440,7 @@ impl Desk<'_> {
     fn tokens(&mut self, event: Option<&Event>) -> Verdict {
         let nothing = Verdict { validation: None, ephemeral: None, refusals: Vec::new() };
         let Entrance::Provider(provider) = &self.submission.entrance else { return nothing };
+        let control = event.map(control_of);
         let expected = Expected {
             register: self.context.register,
             policy: self.context.policy,
@@ -420,7 +449,7 @@ impl Desk<'_> {
             number: self.submission.number,
             label: &self.submission.label,
             provider,
-            control: event.map(|event| &event.state.control),
+            control: control.as_ref(),
             now_s: self.now_s,
         };
         let mut verdict = token::verify(&self.submission.validation, &expected);
@@ -430,7 +459,7 @@ impl Desk<'_> {
         verdict
     }
 
-    /// Proofs of possession; gives the keys that none proves. A new registration has none of those.
+    /// Proofs of possession; gives the keys that none proves. A new registration and a new control key have none of those.
     fn possession(
         &mut self,
         event: &Event,
@@ -449,7 +478,7 @@ impl Desk<'_> {
         let policy = self.context.policy;
         let (unproved, refusals) = possession::check(&self.submission.possession, keys, policy, tbs, ephemeral);
         self.refusals.extend(refusals);
-        if event.kind == Kind::Create {
+        if matches!(event.kind, Kind::Create | Kind::Complete) {
             for (prefix, _) in &unproved {
                 let detail = format!("{}: a key without a proof", prefix.as_str());
                 self.wrong(&refusal::POSSESSION_MISSING, "/possession", detail);
@@ -462,7 +491,9 @@ impl Desk<'_> {
     fn evidence(&mut self, event: &Event, validation: Option<&Validation>) {
         const AT: &str = "/validation";
         let sent = !self.submission.validation.is_empty();
-        let need = if self.submission.entrance == Entrance::Holder { Need::Never } else { needs_tokens(event.kind) };
+        let need = if self.submission.entrance == Entrance::Holder { Need::Never } else { needs_tokens(event) };
+        // A ruling is the evidence of the event that it allows; until when that is good, the tokens still say.
+        let ruling = event.signature(Role::Operator).is_some();
         match need {
             Need::Must if !sent => {
                 self.wrong(&refusal::VALIDATION_MISSING, AT, "an event of this kind needs a validation token")
@@ -470,14 +501,18 @@ impl Desk<'_> {
             Need::Never if sent => {
                 self.wrong(&refusal::VALIDATION_UNEXPECTED, AT, "an event of this kind needs no validation token")
             }
-            _ if evidence::hash(&self.submission.validation).unwrap_or(ZERO) != event.evidence => {
+            _ if !ruling && evidence::hash(&self.submission.validation).unwrap_or(ZERO) != event.evidence => {
                 self.wrong(&refusal::EVIDENCE, "/event", "the evidence is not that of these tokens");
             }
             _ => {}
         }
         let too_late = validation.is_some_and(|validation| event.state.not_after > validation.until_s);
-        if event.kind == Kind::Create && too_late {
+        if matches!(event.kind, Kind::Create | Kind::Complete) && too_late {
             self.wrong(&refusal::NOT_AFTER, "/event", "not_after lies after the end of the validation");
+        }
+        let claim = event.kind == Kind::Request && event.door == Door::Validation;
+        if claim && validation.is_some_and(|validation| !validation.two_methods) {
+            self.wrong(&refusal::TWO_METHODS, AT, "a claim needs one method of each class, far enough apart");
         }
     }
 }

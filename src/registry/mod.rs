@@ -4,7 +4,9 @@
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
 mod certificate;
+pub mod code;
 pub mod decide;
+mod doors;
 pub mod examine;
 pub mod fuzz;
 mod json;
@@ -14,6 +16,7 @@ pub mod lapse;
 pub mod naptr;
 pub mod nonce;
 mod openpgp;
+pub mod past;
 pub mod possession;
 pub mod records;
 pub mod refusal;

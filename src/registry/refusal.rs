@@ -109,9 +109,9 @@ reasons! {
     RECORD_PROVIDER = "record_provider" "4.7" None, Unlawful, Some(2306), "The record names the provider of the registration.";
     COMMITMENT = "commitment" "4.7" None, Unlawful, Some(2306), "Compute the commitment from exactly this opening and this record, then sign again.";
     LABEL = "label" "2.1" None, Unlawful, Some(2306), "Take the label from prepare for this number and check its proof.";
-    NOT_OFFERED = "not_offered" "6.6" None, Unlawful, Some(2101), "This command is not offered yet. Offered are: create, update, renew, release with its notice, and suspend, resume, release, veto and update by the holder.";
+    NOT_OFFERED = "not_offered" "6.6" None, Unlawful, Some(2101), "This command is not offered yet. Offered are: create, update, transfer, recovery, code, claim, renew, release with its notice, and suspend, resume, release, veto, object and update by the holder.";
     EVENT_DOOR = "event_door" "2.1" None, Unlawful, Some(2306), "Send events signed by provider and holder to the number, and events signed by the holder alone (door 9) to the holder's entrance.";
-    EVENT_SIGNERS = "event_signers" "2.1" None, Unlawful, Some(2201), "Sign as the table of event kinds demands: create 2+3, update 1+2 (and 3 for a new control key), renew 2, door 9 alone.";
+    EVENT_SIGNERS = "event_signers" "2.1" None, Unlawful, Some(2201), "Sign as the table of event kinds demands: create 2+3, update and transfer 1+2 (update with 3 for a new control key), request and complete 2+3, renew 2, door 9 alone.";
     SIGNATURE = "signature" "2.1" None, Unlawful, Some(2201), "Sign the bytes of this event for this directory's map log origin.";
     EVENT_PROVIDER = "event_provider" "2.3" None, Forbidden, Some(2201), "Submit events in which you are the provider, with your own access token.";
     PROVIDER_UNKNOWN = "provider_unknown" "7.1" None, Forbidden, Some(2201), "Ask the operator for an accreditation.";
@@ -192,7 +192,7 @@ reasons! {
     TOKEN_BINDING = "token_binding" "3.1" None, Unlawful, Some(2202), "The cnf.jkt of a token is the thumbprint of the control key of this event.";
     TOKEN_NONCE = "token_nonce" "3.2" Some("nonce_ttl_min"), Unlawful, Some(2202), "Prepare again and mint the token with the new nonce, last of all.";
     TOKEN_REPLAYED = "token_replayed" "3.5" None, Conflict, Some(2202), "Get a new token: this one was used.";
-    TWO_METHODS = "two_methods" "3.4" Some("recycle_lookback_d"), Unlawful, Some(2306), "Validate with one method of each class, at the distance that the charter sets, and send both tokens.";
+    TWO_METHODS = "two_methods" "3.4" Some("two_method_gap_h"), Unlawful, Some(2306), "Validate with one method of each class, at the distance that the charter sets, and send both tokens.";
 
     // ---- the present state ----
     EXISTS = "exists" "2.3" None, Conflict, Some(2302), "The number is registered. Its holder changes the provider with the control key; otherwise see article 6.";
@@ -209,6 +209,27 @@ reasons! {
     REQUEST_PENDING = "request_pending" "6.4" None, Conflict, Some(2304), "A request is pending already: wait for its end or for a veto.";
     NOTHING_PENDING = "nothing_pending" "6.4" None, Conflict, Some(2304), "There is nothing that this event could stop.";
     NOT_RAISED = "not_raised" "5.2" None, Unlawful, Some(2306), "A renewal sets a later not_after.";
+
+    // ---- the doors: transfer, recovery, code, claim ----
+    CONTESTED = "contested" "6.3" Some("contest_stop_d"), Conflict, Some(2304), "The number is claimed: object, or wait until the contest is over. A key can be removed by the holder's entrance meanwhile.";
+    SAME_PROVIDER = "same_provider" "6.1" None, Unlawful, Some(2306), "The number is with this provider already: a lost key is recovered by door 0.";
+    HELD_TRANSFER = "held_transfer" "2.6" None, Conflict, Some(2304), "The present provider keeps the control key: let the holder take it over first, or claim the number by door 3.";
+    REQUEST_MISSING = "request_missing" "6.4" None, Conflict, Some(2304), "Make the request first, for this provider, this door and this control key; a veto or a change may have ended it.";
+    REQUEST_VOID = "request_void" "6.7" Some("request_void_d"), Conflict, Some(2304), "The request is too old: make a new one in its place.";
+    RECOVERY_WAIT = "recovery_wait" "6.4" Some("recovery_cooldown_d"), Conflict, Some(2304), "Wait until the recovery may be completed, then validate once more.";
+    CODE_WAIT = "code_wait" "6.2" Some("transfer_code_delay_d"), Conflict, Some(2304), "Wait until the change may be completed, then validate once more.";
+    CLAIM_WAIT = "claim_wait" "6.3" Some("objection_d"), Conflict, Some(2304), "Wait until the time for objections is over, then validate once more.";
+    CLAIM_PAUSE = "claim_pause" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "The number has just changed hands by code or by claim: wait, or use the control key.";
+    VETO_PAUSE = "veto_pause" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "The control key vetoed a request of this provider: wait, or claim the number through another provider.";
+    DISPUTE_DESK = "dispute_desk" "6.5" Some("claim_pause_d"), Conflict, Some(2304), "Two requests were vetoed: turn to the operator's dispute desk with a claim by fresh validation (door 3), on which two persons rule.";
+    REQUEST_TOO_LATE = "request_too_late" "5.3" Some("lapse_grace_d"), Conflict, Some(2304), "The lapsed number is released before this could take effect: register it after its quarantine.";
+    OBJECTION_OVER = "objection_over" "6.3" Some("objection_d"), Conflict, Some(2304), "The time for objections is over: turn to the operator's dispute desk.";
+    SECOND_ROUND = "second_round" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder objected: send two validations by methods of class record, both made after the claim and as far apart as the charter says.";
+    CONTEST_EVEN = "contest_even" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder has validated again too: two persons of the operator decide.";
+    CONTEST_STOP = "contest_stop" "6.3" Some("contest_stop_d"), Conflict, Some(2304), "The contest is over without a winner: two persons of the operator decide.";
+    CODE_MISSING = "code_missing" "6.2" None, Malformed, Some(2003), "Send the transfer code that the holder got from the present provider.";
+    CODE_UNEXPECTED = "code_unexpected" "6.2" None, Malformed, Some(2002), "Leave out the transfer code: only a request by door 2 takes one.";
+    QUOTA_CODES = "quota_codes" "6.8" Some("wrong_codes_per_day_max"), Quota, Some(2308), "Too many wrong codes today: check the code with the holder and send it tomorrow.";
 
     // ---- quotas ----
     QUOTA_CREATES = "quota_creates" "7.4" Some("creates_per_day_max"), Quota, Some(2308), "Wait until tomorrow, or ask the operator.";

@@ -3,6 +3,7 @@
 //! ```text
 //! (none) --CREATE--> ACTIVE <--SUSPEND/RESUME--> SUSPENDED        UPDATE, TRANSFER, RENEW: ACTIVE stays (RENEW: either)
 //! ACTIVE --REQUEST--> + pending --COMPLETE--> new control key     VETO, UPDATE: pending gone; OBJECT: door 3 waits longer
+//!                     + pending --too old: void--> the next REQUEST takes its place, or an UPDATE clears it
 //! ACTIVE, SUSPENDED --RELEASE--> RELEASED --CREATE after quarantine--> ACTIVE
 //! ```
 
@@ -43,6 +44,33 @@ pub struct Request {
     pub fast: bool,
     /// The time of the epoch of an objection, Unix milliseconds.
     pub objected_ms: Option<u64>,
+}
+
+impl Entry {
+    /// When the pending request may be completed, Unix milliseconds. An objection may put that off.
+    pub fn opens_ms(&self, terms: &Terms) -> Option<u64> {
+        let request = self.request.as_ref()?;
+        Some(request.time_ms.saturating_add(self.wait_ms(request, terms)))
+    }
+
+    /// When the pending request becomes void, Unix milliseconds; where the wait itself is as long, as long after its end.
+    pub fn void_ms(&self, terms: &Terms) -> Option<u64> {
+        let request = self.request.as_ref()?;
+        let (wait_ms, objected) = (self.wait_ms(request, terms), self.state.flags.contains(Flags::OBJECTED));
+        let life_ms = if objected { terms.objected_void_ms } else { terms.void_ms };
+        let over_ms = if wait_ms < life_ms { life_ms } else { wait_ms.saturating_add(life_ms) };
+        Some(request.time_ms.saturating_add(over_ms))
+    }
+
+    fn wait_ms(&self, request: &Request, terms: &Terms) -> u64 {
+        let flags = self.state.flags;
+        match request.door {
+            door if flags.contains(Flags::LOCK) && door != Door::Direct => terms.locked_ms,
+            Door::Validation if flags.contains(Flags::PROVIDER_HELD) => terms.held_ms,
+            _ if request.fast => terms.fast_ms,
+            door => terms.cooldown_ms(door),
+        }
+    }
 }
 
 /// What the rules rest on.
@@ -350,7 +378,17 @@ impl<'a> Step<'a> {
             (Field::Commitment, new.commitment == old.commitment),
         ]
         .iter()
-        .all(|(field, same)| *same || self.rule.may.contains(field))
+        .all(|(field, same)| *same || self.rule.may.contains(field) || *field == Field::Flags && self.ends_objection())
+    }
+
+    /// A REQUEST in the place of a void one that was objected to.
+    fn ends_objection(&self) -> bool {
+        self.is(Kind::Request) && self.is_void() && self.was().contains(Flags::OBJECTED)
+    }
+
+    /// Is what is pending so old that the next event may put it aside?
+    fn is_void(&self) -> bool {
+        self.before.and_then(|entry| entry.void_ms(self.law.terms)).is_some_and(|void_ms| self.time_ms >= void_ms)
     }
 
     const fn status_after(&self) -> Status {
@@ -422,7 +460,7 @@ impl<'a> Step<'a> {
         let claimed = self.request.is_some_and(|request| request.door == Door::Validation);
         let expected = match (self.event.kind, self.old) {
             (Kind::Request, _) => self.claim(),
-            (Kind::Update, Some(old)) if claimed => old.pending,
+            (Kind::Update, Some(old)) if claimed && !(self.is_void() && self.new.pending == ZERO) => old.pending,
             _ => ZERO,
         };
         unless(self.new.pending == expected, Broken::Pending)
@@ -437,12 +475,17 @@ impl<'a> Step<'a> {
                 unless(self.before.is_none_or(rested), Broken::Quarantine)
             }
             Kind::Update => {
-                let beside_lock = self.flip().without(Flags::LOCK);
+                // An objection goes with the claim that it was to.
+                let objection = if self.new.pending == ZERO { self.was().only(Flags::OBJECTED) } else { Flags::NONE };
+                let rest = self.flip().without(Flags::LOCK).changed(objection);
                 let upgrades =
-                    self.rotates() && beside_lock == Flags::PROVIDER_HELD && self.was().contains(Flags::PROVIDER_HELD);
-                unless(beside_lock == Flags::NONE || upgrades, Broken::Flags)
+                    self.rotates() && rest == Flags::PROVIDER_HELD && self.was().contains(Flags::PROVIDER_HELD);
+                unless(rest == Flags::NONE || upgrades, Broken::Flags)
             }
-            Kind::Request => unless(self.request.is_none(), Broken::RequestPending),
+            Kind::Request => {
+                unless(self.request.is_none() || self.is_void(), Broken::RequestPending)?;
+                unless(self.flip() == self.was().only(Flags::OBJECTED), Broken::Flags)
+            }
             Kind::Veto | Kind::Object => self.veto_or_object(),
             Kind::Suspend | Kind::Resume => {
                 let mine = if self.signed(Role::Operator) { Flags::SUSP_OP } else { Flags::SUSP_HOLDER };
@@ -477,7 +520,8 @@ impl<'a> Step<'a> {
         let release = self.is(Kind::Release);
         if self.is(Kind::Complete) || release && self.signed(Role::Provider) {
             let request = self.request.filter(|_| old.pending == self.claim()).ok_or(Broken::PendingDoesNotOpen)?;
-            unless(self.time_ms >= request.time_ms.saturating_add(self.wait_ms(request)), Broken::CoolDown)?;
+            let opens_ms = self.before.and_then(|entry| entry.opens_ms(self.law.terms));
+            unless(opens_ms.is_some_and(|opens_ms| self.time_ms >= opens_ms), Broken::CoolDown)?;
             if !release {
                 let kept = self.new.flags.without(Flags::LOCK.with(Flags::PROVIDER_HELD));
                 let suspensions = Flags(self.was().0 & Flags::SUSPENSIONS.0);
@@ -490,16 +534,6 @@ impl<'a> Step<'a> {
             unless(self.time_ms >= lapsed_ms, Broken::NotLapsed)?;
         }
         Ok(())
-    }
-
-    fn wait_ms(&self, request: &Request) -> u64 {
-        let terms = self.law.terms;
-        match self.event.door {
-            door if self.was().contains(Flags::LOCK) && door != Door::Direct => terms.locked_ms,
-            Door::Validation if self.was().contains(Flags::PROVIDER_HELD) => terms.held_ms,
-            _ if request.fast => terms.fast_ms,
-            door => terms.cooldown_ms(door),
-        }
     }
 
     fn objection_is_decided(&self, request: &Request) -> bool {

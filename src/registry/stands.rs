@@ -3,15 +3,16 @@
 //! A registration stays what it is whatever the charter becomes. But it can be renewed only while its number is served, and
 //! its record changed only into one that the charter takes.
 
-use crate::charter::Policy;
 use crate::log::record::{Prefix, Record};
 use crate::log::state::Flags;
+use crate::registry::keys::Circumstances;
 use crate::registry::refusal::{self, Refusal};
 use crate::registry::{examine, keys, naptr};
 
-/// What would be refused of a present record under `policy`; nothing if it stands as it is.
-pub fn refusals(record: &Record, octets: usize, flags: Flags, apex: &str, policy: &Policy) -> Vec<Refusal> {
+/// What would be refused of a present record of `octets`, as things are; nothing if it stands.
+pub fn refusals(record: &Record, octets: usize, flags: Flags, at: &Circumstances<'_>) -> Vec<Refusal> {
     const AT: &str = "/record";
+    let policy = at.policy;
     let mut found: Vec<Refusal> = examine::number(record.number, policy).into_iter().collect();
     if octets as u64 > policy.number_bytes_max {
         found.push(refusal::RECORD_SIZE.at(AT, format!("{octets} octets; at most {}", policy.number_bytes_max)));
@@ -20,14 +21,15 @@ pub fn refusals(record: &Record, octets: usize, flags: Flags, apex: &str, policy
         found.push(refusal::PROVIDER_HELD.at("/event", "this charter has no provider-held numbers"));
     }
     let addresses: Vec<&[u8]> = record.rdata(Prefix::Naptr).collect();
-    found.extend(naptr::check(&addresses, record.number, apex, policy, AT));
-    found.extend(keys::check(record, policy, AT).1);
+    found.extend(naptr::check(&addresses, record.number, at.apex, policy, AT));
+    found.extend(keys::check(record, at, AT).1);
     found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::charter::Policy;
     use crate::log::record::Rr;
     use crate::number::Number;
 
@@ -45,7 +47,8 @@ mod tests {
             revoked: Vec::new(),
         };
         let codes = |flags, policy: &Policy| {
-            refusals(&record, 100, flags, "e164.example.", policy).iter().map(|r| r.code).collect::<Vec<_>>()
+            let at = Circumstances { policy, apex: "e164.example.", now_s: 0 };
+            refusals(&record, 100, flags, &at).iter().map(|r| r.code).collect::<Vec<_>>()
         };
         let mut policy = Policy::embedded();
         assert_eq!(codes(Flags::PROVIDER_HELD, &policy), [""; 0]);

@@ -29,6 +29,10 @@ pub struct Terms {
     pub held_ms: u64,
     /// The second round after an objection (clause 6.3).
     pub second_ms: u64,
+    /// When a request that nobody completes is void (clause 6.7).
+    pub void_ms: u64,
+    /// The same of a claim that was objected to (clause 6.7).
+    pub objected_void_ms: u64,
     /// The rest of a released number (clause 5.4).
     pub quarantine_ms: u64,
     /// How long a lapsed number can be renewed (clause 5.3).
@@ -47,6 +51,8 @@ impl Terms {
             locked_ms: policy.recovery_locked_d * DAY_MS,
             held_ms: policy.held_claim_d * DAY_MS,
             second_ms: policy.second_round_d * DAY_MS,
+            void_ms: policy.request_void_d * DAY_MS,
+            objected_void_ms: policy.objected_void_d * DAY_MS,
             quarantine_ms: policy.quarantine_d * DAY_MS,
             grace_ms: policy.lapse_grace_d * DAY_MS,
         }

@@ -69,6 +69,8 @@ pub struct Validation {
     pub period_s: u64,
     /// Whether they prove by one method of each class, far enough apart (clause 3.4).
     pub two_methods: bool,
+    /// When the methods of class record were used, Unix seconds, in order: what a second round counts (clause 6.3).
+    pub record_s: Vec<u64>,
 }
 
 /// A token that must not be taken again.
@@ -78,6 +80,21 @@ pub struct UsedToken {
     pub hash: Hash,
     /// When it can be forgotten, Unix seconds.
     pub forget_s: u64,
+}
+
+impl UsedToken {
+    /// The name under which the ledger keeps it: half of the hash names a token well enough.
+    pub fn short(&self) -> [u8; 16] {
+        *self.hash.first_chunk().expect("a hash has 32 bytes")
+    }
+}
+
+impl Validation {
+    /// Whether there were two validations by class record, both since `since_s` and `apart_s` or more apart (clause 6.3).
+    pub fn is_second_round(&self, since_s: u64, apart_s: u64) -> bool {
+        let first = self.record_s.iter().find(|at_s| **at_s >= since_s);
+        first.zip(self.record_s.last()).is_some_and(|(first, last)| last.saturating_sub(*first) >= apart_s)
+    }
 }
 
 /// The verdict on the tokens of a submission.
@@ -123,6 +140,7 @@ pub fn verify(tokens: &[String], expected: &Expected<'_>) -> Verdict {
             until_s: claims.iter().map(|token| token.vex_s).min().unwrap_or(0),
             period_s: claims.iter().map(|token| token.vex_s - token.vat_s).min().unwrap_or(0),
             two_methods: two_methods(&claims, expected),
+            record_s: record_s(&claims),
         });
     }
     verdict
@@ -150,6 +168,14 @@ impl Claims {
     fn has(&self, class: MethodClass) -> bool {
         self.methods.iter().any(|method| method.class == class)
     }
+}
+
+/// When the holder was validated by a method of class record.
+fn record_s(claims: &[Claims]) -> Vec<u64> {
+    let mut found: Vec<u64> =
+        claims.iter().filter(|token| token.has(MethodClass::Record)).map(|token| token.vat_s).collect();
+    found.sort_unstable();
+    found
 }
 
 /// One token of each class, far enough apart, of two entities where two are in good standing.

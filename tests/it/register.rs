@@ -61,6 +61,7 @@ impl Cast {
             version: state.map(|state| state.version),
             prev: state.map(|state| Base64::from(state.hash())),
             state: state.map(|state| Base64::from(state.write())),
+            pending: None,
         };
         answer("200 OK", "", &serde_json::to_string(&prepared).unwrap())
     }

@@ -1,7 +1,7 @@
 //! A change of a number: from the State before to a signed event, with all that goes beside it.
 
 use crate::api::Base64;
-use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
+use crate::api::numbers::{Against, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::client::holder::{CertificateKey, DeviceKey, Directory, HolderError, Proved};
 use crate::log::event::{Door, Event, Kind, Role};
 use crate::log::key::{PublicKey, SigningKey, Thumbprint};
@@ -72,7 +72,8 @@ impl Change {
 
     /// Another record. Signed by the control key and the provider.
     pub fn update(label: Label, before: &State, record: &Record, opening: [u8; 32]) -> Self {
-        let change = Self::next(Kind::Update, Door::Main, label, before);
+        let mut change = Self::next(Kind::Update, Door::Main, label, before);
+        change.event.state.flags = before.flags.without(Flags::OBJECTED); // an objection goes with what it was to
         change.pending(ZERO).with_record(record, opening)
     }
 
@@ -120,6 +121,50 @@ impl Change {
         Self::release(label, before).by(provider)
     }
 
+    /// Another provider, at once (door 1): the record names it. Needs a token that names it; signed by the control key and the
+    /// gaining provider.
+    pub fn transfer(label: Label, before: &State, record: &Record, opening: [u8; 32]) -> Self {
+        Self::next(Kind::Transfer, Door::Main, label, before).with_record(record, opening)
+    }
+
+    /// Asks for another control key: door 0 with the same provider, 2 by code, 3 by fresh validation. Needs tokens that name
+    /// `provider` and `control`; signed by that key as [`Role::NewControl`] and by the provider, at door 0 by the recovery key too
+    /// if there is one. What is too old to count is put aside.
+    pub fn request(label: Label, before: &State, door: Door, control: &PublicKey, provider: &str) -> Self {
+        let mut change = Self::next(Kind::Request, door, label, before).by(provider);
+        change.event.state.flags = before.flags.without(Flags::OBJECTED);
+        change.pending(pending::hash(door, &control.thumbprint(), provider))
+    }
+
+    /// What was asked for takes effect. Needs fresh tokens; signed by the new control key and the provider.
+    ///
+    /// `not_after` in Unix seconds, no later than the token's `vex`. Lock and provider-held are off, and there is no recovery key.
+    pub fn complete(
+        label: Label,
+        before: &State,
+        door: Door,
+        record: &Record,
+        opening: [u8; 32],
+        control: &PublicKey,
+        not_after: u64,
+    ) -> Self {
+        let change = Self::next(Kind::Complete, door, label, before).pending(ZERO);
+        let mut change = change.flags(before.flags.only(Flags::SUSPENSIONS)).with_record(record, opening);
+        let state = &mut change.event.state;
+        (state.control, state.recovery, state.not_after) = (control.thumbprint(), ZERO, not_after);
+        change
+    }
+
+    /// The holder stops what is pending by door 0, 2 or 9. Signed by the control key.
+    pub fn veto(label: Label, before: &State) -> Self {
+        Self::next(Kind::Veto, Door::Direct, label, before).pending(ZERO)
+    }
+
+    /// The holder objects to a claim (door 3): a second round follows. Signed by the control key.
+    pub fn object(label: Label, before: &State) -> Self {
+        Self::next(Kind::Object, Door::Direct, label, before).flags(before.flags.with(Flags::OBJECTED))
+    }
+
     /// Another recovery key; [`ZERO`]: none.
     #[must_use]
     pub fn recovery(mut self, key: Thumbprint) -> Self {
@@ -149,16 +194,18 @@ impl Change {
         self.flags(flags)
     }
 
-    /// The provider keeps the control key, for a holder who has no device key. Only in CREATE.
+    /// The provider keeps the control key, for a holder who has no device key. Only in CREATE and COMPLETE.
     #[must_use]
     pub fn provider_held(self) -> Self {
         let flags = self.event.state.flags.with(Flags::PROVIDER_HELD);
         self.flags(flags)
     }
 
-    /// Leaves a claim by fresh validation (door 3) pending, which an UPDATE must not clear.
+    /// Leaves a claim by fresh validation (door 3) pending, which an UPDATE must not clear until it is void.
     #[must_use]
-    pub fn keep_pending(self, before: &State) -> Self {
+    pub fn keep_pending(mut self, before: &State) -> Self {
+        let objected = before.flags.only(Flags::OBJECTED);
+        self.event.state.flags = self.event.state.flags.with(objected);
         self.pending(before.pending)
     }
 
@@ -295,6 +342,26 @@ impl Signed {
             validation: tokens,
             nonce: None,
         }
+    }
+
+    /// The body of `POST /v1/numbers/{n}/transfer`.
+    pub fn transfer(&self, tokens: Vec<String>) -> Transfer {
+        let door = if self.event.kind == Kind::Transfer { 1 } else { self.event.door as u32 };
+        Transfer {
+            door,
+            event: self.event_bytes(),
+            record: self.record_text(),
+            opening: self.opening(),
+            possession: self.submission(Vec::new()).possession,
+            validation: tokens,
+            nonce: None,
+            code: None,
+        }
+    }
+
+    /// The body of `POST /v1/numbers/{n}/transfer/objection` and of `DELETE /v1/numbers/{n}/transfer`.
+    pub fn against(&self) -> Against {
+        Against { event: self.event_bytes() }
     }
 
     /// The body of `POST /v1/numbers/{n}/validation`.

@@ -12,9 +12,11 @@ use callbook::log::record::{Prefix, Record, Revoked, Rr, commitment};
 use callbook::log::state::{Flags, State, Status};
 use callbook::log::{Hash, ZERO, evidence, pending, sha256};
 use callbook::number::Number;
-use callbook::registry::decide::{Counters, Decision, Facts, RecordChange, Waiting, decide};
+use callbook::registry::code::TransferCode;
+use callbook::registry::decide::{CodeChange, Counters, Decision, Facts, RecordChange, Waiting, decide};
 use callbook::registry::examine::{Context, Entrance, Examined, Submission, examine};
 use callbook::registry::nonce::NonceKey;
+use callbook::registry::past::Past;
 use callbook::registry::possession::Proof;
 use callbook::registry::refusal::Refusal;
 use callbook::registry::register::{EntityStatus, Provider, ProviderStatus, Register, ValidationEntity};
@@ -26,6 +28,9 @@ pub(super) const ORIGIN: &str = "dir.example.org/map/2027a";
 pub(super) const APEX: &str = "e164.example.";
 pub(super) const START_MS: u64 = 1_795_000_000_000;
 pub(super) const DAY_MS: u64 = 86_400_000;
+
+/// The keys of two members of the operator's staff.
+pub(super) const STAFF: [u8; 2] = [92, 93];
 
 pub(super) fn ed25519(seed: u8) -> SigningKey {
     SigningKey::from_bytes(Algorithm::Ed25519, &[seed; 32]).unwrap()
@@ -46,6 +51,9 @@ pub(super) struct Row {
     pub(super) record: Option<(Record, Vec<u8>, [u8; 32])>,
     pub(super) key_hashes: Vec<Hash>,
     pub(super) waiting: Option<Decision>,
+    pub(super) past: Vec<Past>,
+    /// The transfer code in force, and when it expires.
+    pub(super) code: Option<(TransferCode, u64)>,
 }
 
 pub(super) struct Directory {
@@ -55,7 +63,7 @@ pub(super) struct Directory {
     pub(super) nonce_key: NonceKey,
     pub(super) sequencer: SigningKey,
     sequencers: Vec<Hash>,
-    gov: HashSet<Hash>,
+    pub(super) gov: HashSet<Hash>,
     pub(super) now_ms: u64,
     pub(super) epoch: u64,
     pub(super) rows: BTreeMap<Number, Row>,
@@ -69,21 +77,28 @@ pub(super) fn statement_key(provider: &str) -> SigningKey {
     ed25519(100 + provider.as_bytes()[0] % 32)
 }
 
+/// The register with these providers besides the usual ones.
+pub(super) fn register<'a>(more: impl IntoIterator<Item = &'a str>) -> Register {
+    let provider = |id: &str, status| Provider {
+        id: id.into(),
+        name: id.into(),
+        status,
+        statement_keys: vec![statement_key(id).public().clone()],
+    };
+    let usual = [
+        provider("acme", ProviderStatus::Accredited),
+        provider("bell", ProviderStatus::Accredited),
+        provider("gone", ProviderStatus::Suspended),
+    ];
+    let more = more.into_iter().map(|id| provider(id, ProviderStatus::Accredited));
+    let staff = STAFF.map(|seed| ed25519(seed).public().clone());
+    let entity = ValidationEntity::new("checkit", EntityStatus::Accredited, [ed25519(90).public().clone()]);
+    Register::new(usual.into_iter().chain(more), [entity], staff)
+}
+
 impl Directory {
     pub(super) fn new() -> Self {
-        let provider = |id: &str, status| Provider {
-            id: id.into(),
-            name: id.into(),
-            status,
-            statement_keys: vec![statement_key(id).public().clone()],
-        };
-        let providers = [
-            provider("acme", ProviderStatus::Accredited),
-            provider("bell", ProviderStatus::Accredited),
-            provider("gone", ProviderStatus::Suspended),
-        ];
-        let keys = [ed25519(90).public().clone()];
-        let register = Register::new(providers, [ValidationEntity::new("checkit", EntityStatus::Accredited, keys)], []);
+        let register = register([]);
         let (policy, sequencer) = (Policy::embedded(), ed25519(91));
         Self {
             terms: Terms::of(&policy),
@@ -163,6 +178,11 @@ impl Directory {
             entry: row.entry,
             record: row.record.map(|(record, ..)| record),
             counters: self.counters,
+            past: row.past,
+            code: row
+                .code
+                .filter(|(_, until_ms)| self.now_ms < *until_ms)
+                .map(|(code, _)| code.hash(&label(examined.number))),
         }
     }
 
@@ -170,8 +190,12 @@ impl Directory {
         let examined = self.examine(submission)?;
         let decision = self.decide(&self.facts(&examined), &examined).map_err(|refusal| vec![refusal])?;
         self.used.extend(decision.consumed.iter().map(|token| token.hash));
-        let number = decision.number;
-        self.rows.entry(number).or_default().waiting = Some(decision);
+        let row = self.rows.entry(decision.number).or_default();
+        row.past.extend(decision.happened.clone().map(|what| Past { what, time_ms: self.now_ms }));
+        if decision.code == CodeChange::Void {
+            row.code = None;
+        }
+        row.waiting = Some(decision);
         Ok(())
     }
 
@@ -213,7 +237,9 @@ impl Directory {
             row.entry = Some(after);
             match change {
                 RecordChange::Keep => {}
-                RecordChange::Erase => (row.record, row.key_hashes) = (None, Vec::new()),
+                RecordChange::Erase => {
+                    (row.record, row.key_hashes, row.past, row.code) = (None, Vec::new(), Vec::new(), None);
+                }
                 RecordChange::Set { bytes, opening, key_hashes } => {
                     row.record = Some((Record::parse(&bytes).unwrap(), bytes, opening));
                     row.key_hashes = key_hashes;
@@ -225,23 +251,42 @@ impl Directory {
 
     /// A token minted now with the directory's nonce.
     pub(super) fn token(&mut self, provider: &str, number: Number, control: &SigningKey, days: u64) -> String {
+        self.validated(provider, number, control, "document", 0, days)
+    }
+
+    /// A token for a validation some time ago; the nonce is in it if that is now.
+    pub(super) fn validated(
+        &mut self,
+        provider: &str,
+        number: Number,
+        control: &SigningKey,
+        method: &str,
+        ago_s: u64,
+        days: u64,
+    ) -> String {
         self.tokens += 1;
         let (now_s, nonce) = (self.now_s(), self.nonce_key.make(provider, &label(number), self.now_s() + 900));
         ValidationToken {
             issuer: "checkit".into(),
             audience: APEX.into(),
             id: format!("jti-{:08}", self.tokens),
-            issued_s: now_s,
+            issued_s: now_s - ago_s,
             number,
             provider: provider.into(),
-            methods: vec!["document".into()],
-            validated_s: now_s,
-            expires_s: now_s + days * 86_400,
+            methods: vec![method.into()],
+            validated_s: now_s - ago_s,
+            expires_s: now_s - ago_s + days * 86_400,
             control: control.public().thumbprint(),
             evidence: [8; 32],
-            nonce: Some(nonce),
+            nonce: (ago_s == 0).then_some(nonce),
         }
         .mint(&ed25519(90))
+    }
+
+    /// One method of each class, a day apart.
+    pub(super) fn two_methods(&mut self, provider: &str, number: Number, control: &SigningKey) -> Vec<String> {
+        let first = self.validated(provider, number, control, "sms", 86_400, 90);
+        vec![first, self.validated(provider, number, control, "document", 0, 365)]
     }
 
     /// The State after the present one, unchanged otherwise, or an empty first one.
@@ -339,6 +384,7 @@ impl Draft {
             possession: Vec::new(),
             validation: Vec::new(),
             nonce: None,
+            code: None,
         };
         Self { event, submission }
     }
@@ -460,7 +506,7 @@ pub(super) fn provider_release(directory: &Directory, provider: &str, number: Nu
         .done()
 }
 
-/// Something that the holder does alone: SUSPEND, RESUME, RELEASE or VETO.
+/// Something that the holder does alone: SUSPEND, RESUME, RELEASE, OBJECT or VETO.
 pub(super) fn holder(directory: &Directory, number: Number, phone: &Phone, kind: Kind) -> Submission {
     Draft::new(directory, number, kind, None)
         .state(|state| match kind {
@@ -473,8 +519,103 @@ pub(super) fn holder(directory: &Directory, number: Number, phone: &Phone, kind:
                 state.flags = state.flags.without(Flags::SUSP_HOLDER);
             }
             Kind::Release => emptied(state),
+            Kind::Object => {
+                state.flags = state.flags.with(Flags::OBJECTED);
+                if state.pending == ZERO {
+                    state.pending = [9; 32]; // an objection to nothing is no State at all
+                }
+            }
             _ => state.pending = ZERO,
         })
         .sign(&[(Role::Control, &phone.control)])
         .done()
+}
+
+/// Door 1: the phone's number goes to another provider.
+pub(super) fn transfer(directory: &mut Directory, provider: &str, number: Number, phone: &Phone) -> Submission {
+    let token = directory.token(provider, number, &phone.control, 90);
+    Draft::new(directory, number, Kind::Transfer, Some(provider))
+        .state(|state| state.control = phone.control.public().thumbprint())
+        .tokens(vec![token])
+        .record(&phone.record(provider, number, "alice"))
+        .sign(&[(Role::Control, &phone.control)])
+        .done()
+}
+
+/// A request for that phone's control key, by door 0, 2 or 3; at door 0 the recovery key may sign too.
+pub(super) fn request(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    door: Door,
+    recovery: Option<&SigningKey>,
+) -> Submission {
+    let tokens = match door {
+        Door::Validation => directory.two_methods(provider, number, &phone.control),
+        _ => vec![directory.token(provider, number, &phone.control, 90)],
+    };
+    let control = phone.control.public().thumbprint();
+    let signers = [Some((Role::NewControl, &phone.control)), recovery.map(|key| (Role::Recovery, key))];
+    let mut submission = Draft::new(directory, number, Kind::Request, Some(provider))
+        .event(|event| event.door = door)
+        .state(|state| {
+            if state.control == ZERO {
+                // Of a number that nobody has: as if one could build on it.
+                (state.status, state.control, state.commitment) = (Status::Active, [1; 32], [1; 32]);
+            }
+            state.pending = pending::hash(door, &control, provider);
+            state.flags = state.flags.without(Flags::OBJECTED);
+        })
+        .tokens(tokens)
+        .sign(&signers.into_iter().flatten().collect::<Vec<_>>())
+        .done();
+    if door == Door::Code {
+        let row = directory.rows.get(&number);
+        submission.code = row.and_then(|row| row.code.as_ref()).map(|(code, _)| code.clone());
+        submission.code = submission.code.or(TransferCode::from_text("cbt_guessed"));
+    }
+    submission
+}
+
+/// The completion of a request, with these tokens; `gov` is the leaf of a ruling, which two of the staff sign.
+pub(super) fn complete_with(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    door: Door,
+    tokens: Vec<String>,
+    gov: Option<Hash>,
+) -> Submission {
+    let nonce = directory.nonce_key.make(provider, &label(number), directory.now_s() + 900);
+    let not_after = directory.now_s() + 80 * 86_400;
+    let staff = STAFF.map(ed25519);
+    let mut signers = vec![(Role::NewControl, &phone.control)];
+    signers.extend(staff.iter().filter(|_| gov.is_some()).map(|key| (Role::Operator, key)));
+    let draft = Draft::new(directory, number, Kind::Complete, Some(provider))
+        .event(|event| event.door = door)
+        .state(|state| {
+            (state.pending, state.recovery) = (ZERO, ZERO);
+            (state.control, state.not_after) = (phone.control.public().thumbprint(), not_after);
+            state.flags = state.flags.only(Flags::SUSPENSIONS);
+        })
+        .tokens(tokens)
+        .record(&phone.record(provider, number, "carol"))
+        .event(|event| event.evidence = gov.unwrap_or(event.evidence))
+        .sign(&signers);
+    let proofs = phone.proofs(&draft.event, &directory.nonce_key.ephemeral(&nonce));
+    draft.proofs(proofs).done()
+}
+
+/// The completion with one fresh validation.
+pub(super) fn complete(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    door: Door,
+) -> Submission {
+    let token = directory.token(provider, number, &phone.control, 90);
+    complete_with(directory, provider, number, phone, door, vec![token], None)
 }

@@ -28,6 +28,7 @@ fn submission(signed: &Signed, entrance: Entrance, number: Number, validation: V
         possession: signed.possession.iter().map(proof).collect(),
         validation,
         nonce: None,
+        code: None,
     }
 }
 

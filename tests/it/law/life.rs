@@ -281,7 +281,8 @@ fn each_wrong_field_of_a_registration_has_its_code() {
         (Box::new(move |e| e.state.not_after = now_s + 60), &["not_after"]),
         (Box::new(|e| e.state.not_after += 1), &["not_after"]),
         (Box::new(|e| e.state.control = [9; 32]), &["new_control_key", "token_binding"]),
-        (Box::new(|e| e.kind = Kind::Transfer), &["not_offered"]),
+        (Box::new(|e| e.kind = Kind::Carry), &["not_offered"]),
+        (Box::new(|e| e.kind = Kind::Complete), &[]),
         (Box::new(|e| e.door = Door::Direct), &["event_signers"]),
     ];
     for (i, (change, expected)) in cases.iter().enumerate() {

@@ -8,7 +8,7 @@ use callbook::log::key::{Algorithm, PublicKey, Thumbprint};
 use callbook::log::state::State;
 use callbook::registry::register::{Provider, ProviderStatus, Register};
 use callbook::registry::rules::{self, Broken, Entry, Law, Request};
-use callbook::registry::terms::Terms;
+use callbook::registry::terms::{DAY_MS, Terms};
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 
@@ -55,6 +55,8 @@ impl Reference {
                 locked_ms: ms("locked_ms"),
                 held_ms: ms("held_ms"),
                 second_ms: ms("second_ms"),
+                void_ms: 30 * DAY_MS, // neither of these two is in the vectors
+                objected_void_ms: 60 * DAY_MS,
                 quarantine_ms: ms("quarantine_ms"),
                 grace_ms: ms("grace_ms"),
             },

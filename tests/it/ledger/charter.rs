@@ -108,7 +108,9 @@ fn whom_a_change_touches_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let desk = Desk::new(dir.path());
     (1..=3).for_each(|n| drop(desk.register(n)));
-    let look = |then: &Policy| affected(&dir.path().join("data"), "e164.example.", &Policy::embedded(), then).unwrap();
+    let look = |then: &Policy| {
+        affected(&dir.path().join("data"), "e164.example.", START_MS / 1000, &Policy::embedded(), then).unwrap()
+    };
     let none = look(&policy(|text| text.replace("value = [30, 15, 3]", "value = [30, 3]")));
     assert_eq!((none.registrations, none.affected), (3, 0));
     let all = look(&without_sandbox());

@@ -153,7 +153,7 @@ impl Desk {
         callbook::clock::Clock::now_s(&*self.clock)
     }
 
-    fn directory(&self) -> Directory {
+    pub(super) fn directory(&self) -> Directory {
         Directory::new(self.authority.origin(), &self.authority.vrf_key()).unwrap()
     }
 
@@ -259,6 +259,7 @@ fn submission(n: u64, signed: Signed, validation: Vec<String>) -> Submission {
         possession: signed.possession.into_iter().map(proof).collect(),
         validation,
         nonce: None,
+        code: None,
     }
 }
 

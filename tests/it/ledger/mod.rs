@@ -5,6 +5,7 @@ mod charter;
 mod crash;
 mod delegated;
 mod desk;
+mod doors;
 mod faults;
 mod files;
 mod index;

@@ -3,6 +3,7 @@
 mod access;
 mod charter;
 mod described;
+mod doors;
 mod holder;
 mod kit;
 mod numbers;
