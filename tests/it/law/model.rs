@@ -4,8 +4,11 @@
 //! and the seal. Before each step the model says whether it will be accepted, or the one code of its refusal; after each epoch
 //! it says what everybody must see. At the end of each life a newcomer who can prove the number gets it in bounded time.
 
+use std::sync::LazyLock;
+
 use callbook::log::ZERO;
 use callbook::log::event::{Door, Event, Kind, Role};
+use callbook::log::key::Thumbprint;
 use callbook::log::pending;
 use callbook::log::state::{Flags, State, Status};
 use callbook::number::Number;
@@ -17,6 +20,8 @@ use super::directory::*;
 const PROVIDERS: [&str; 3] = ["acme", "bell", "core"];
 const LINES: [&str; 3] = ["+447700900123", "+447700900124", "+99912345678"];
 const PHONES: [u8; 4] = [10, 20, 30, 40];
+/// What names the phones' control keys; made once, for it is asked at every step.
+static CONTROLS: LazyLock<[Thumbprint; 4]> = LazyLock::new(|| PHONES.map(|seed| ed25519(seed).public().thumbprint()));
 /// The newcomer at the end, through the provider that did nothing so far.
 const NEWCOMER: u8 = 50;
 const RULING: [u8; 32] = [77; 32];
@@ -373,9 +378,6 @@ fn build(directory: &mut Directory, line: Number, step: &Step) -> Submission {
     };
     let claim =
         directory.entry(line).and_then(|entry| entry.request.as_ref()).is_some_and(|r| r.door == Door::Validation);
-    let owner = directory.entry(line).map(|entry| entry.state.control);
-    let held = |seed: &&u8| Some(Phone::new(**seed).control.public().thumbprint()) == owner;
-    let control = PHONES.iter().find(held).map_or(ed25519(1), |seed| Phone::new(*seed).control);
     match step.act {
         Act::Register => register(directory, provider, line, &phone, step.end_s),
         Act::Update => Draft::new(directory, line, Kind::Update, Some(provider))
@@ -391,6 +393,10 @@ fn build(directory: &mut Directory, line: Number, step: &Step) -> Submission {
             .sign(&[(Role::Control, &phone.control)])
             .done(),
         Act::Renew | Act::RenewTwice => {
+            let held = directory.entry(line).map(|entry| entry.state.control);
+            let seed =
+                PHONES.iter().zip(&*CONTROLS).find(|(_, control)| Some(**control) == held).expect("its holder").0;
+            let control = ed25519(*seed);
             let mut tokens = vec![directory.token(provider, line, &control, 365)];
             if step.act == Act::RenewTwice {
                 tokens.insert(0, directory.validated(provider, line, &control, "document", 7 * 86_400, 365));
@@ -453,8 +459,8 @@ fn agrees(directory: &Directory, number: Number, line: &Line) {
         assert_eq!(state.status, Status::Released);
         return assert!(!directory.shows(number) && directory.rows[&number].record.is_none());
     };
-    let phone = Phone::new(PHONES[owner.phone]).control.public().thumbprint();
-    assert_eq!((entry.provider.as_str(), state.control), (PROVIDERS[owner.provider], phone), "one owner at a time");
+    let control = CONTROLS[owner.phone];
+    assert_eq!((entry.provider.as_str(), state.control), (PROVIDERS[owner.provider], control), "one owner at a time");
     assert_eq!((state.not_after, state.flags.contains(Flags::LOCK)), (owner.end_s, owner.locked));
     let live = !owner.suspended && directory.now_s() < owner.end_s;
     assert_eq!(directory.shows(number), live, "nothing is shown that may not be");

@@ -56,7 +56,8 @@ fn told(kit: &Kit<'_>, number: Number, control: &SigningKey) -> (Vec<String>, [u
 
 fn transfer(kit: &Kit<'_>, number: Number, device: &Device, before: Option<State>) -> Transfer {
     let (tokens, ephemeral, state) = told(kit, number, &device.control);
-    let before = state.or(before).expect("a State");
+    // A stranger's State names his own key: the token is bound to it, as the law demands before it looks anything up.
+    let before = State { control: device.control.public().thumbprint(), ..state.or(before).expect("a State") };
     let record = RecordDraft::new(number, &kit.provider).sip("sip:moved@other.example").expect("a URI");
     let record = record.device(device).build().expect("a record");
     let change = Change::transfer(kit.label(number), &before, &record, [4; 32]).evidence(&tokens).expect("short");
