@@ -16,7 +16,7 @@ use crate::registry::examine::{Entrance, Examined, ExaminedRecord};
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::rules::{self, Broken, Entry, Law};
 use crate::registry::terms::{DAY_MS, DAY_S};
-use crate::registry::token::{UsedToken, Validation};
+use crate::registry::token::{Basis, UsedToken, Validation};
 
 /// What is stored that matters to one submission, read in the transaction that will store the decision.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,8 @@ pub struct Decision {
     pub record: RecordChange,
     /// The tokens to mark as used.
     pub consumed: Vec<UsedToken>,
+    /// What the registration rests on from now on; empty if the event brings no validation.
+    pub rests_on: Vec<Basis>,
 }
 
 /// What becomes of a number's record, opening and index of keys.
@@ -163,6 +165,8 @@ impl Bench<'_> {
                 let soon = self.facts.waiting.as_ref().map(|waiting| waiting.control);
                 signer.is_some() && (now == signer || now.is_none() && soon == signer)
             }
+            // Two of the operator's staff name the number in an order; whether it is registered is no secret to them.
+            Entrance::Operator => self.facts.entry.is_some() || self.facts.waiting.is_some(),
         };
         match party {
             false => refuse(&refusal::NOT_FOUND, "", "there is no such registration of yours"),
@@ -222,6 +226,10 @@ impl Bench<'_> {
         let counters = &self.facts.counters;
         if counters.creates_today >= self.policy.creates_per_day_max {
             return refuse(&refusal::QUOTA_CREATES, "", "the day's registrations are used up");
+        }
+        let probation = self.law.register.is_on_probation(&self.event.provider);
+        if probation && counters.numbers >= self.policy.probation_numbers_max {
+            return refuse(&refusal::QUOTA_PROBATION, "", "the provider has as many numbers as a probation allows");
         }
         if counters.numbers >= self.policy.numbers_max {
             return refuse(&refusal::QUOTA_NUMBERS, "", "the provider has as many numbers as it may have");
@@ -302,7 +310,8 @@ impl Bench<'_> {
     }
 
     fn release(&self) -> Result<(), Refusal> {
-        let entry = self.facts.entry.as_ref().filter(|_| self.examined.entrance != Entrance::Holder);
+        let by_provider = matches!(self.examined.entrance, Entrance::Provider(_));
+        let entry = self.facts.entry.as_ref().filter(|_| by_provider);
         let Some(entry) = entry else { return Ok(()) };
         let Some(request) = entry.request.as_ref().filter(|request| request.door == self.event.door) else {
             return refuse(&refusal::NOTICE_MISSING, "", "no notice of release is pending");
@@ -351,6 +360,7 @@ impl Bench<'_> {
             provider: sponsor.map_or(&self.event.provider, |entry| &entry.provider).clone(),
             record,
             consumed: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.used.clone()),
+            rests_on: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.rests_on.clone()),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A submission takes two steps: [`examine`] looks at it by the charter and the register alone and reports every mistake;
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
+pub mod acts;
 pub mod decide;
 pub mod examine;
 mod json;
@@ -11,10 +12,12 @@ mod known;
 pub mod lapse;
 pub mod naptr;
 pub mod nonce;
+pub mod orders;
 pub mod possession;
 pub mod records;
 pub mod refusal;
 pub mod register;
 pub mod rules;
+pub mod standing;
 pub mod terms;
 pub mod token;
