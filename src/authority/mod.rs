@@ -48,7 +48,7 @@ pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
-pub use crate::authority::open::{Opening, init, load_published, newest_epoch};
+pub use crate::authority::open::{Opening, init, load_published, newest_epoch, overdue};
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
@@ -56,7 +56,7 @@ pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{NumberView, Receipt, Visibility};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
-pub use crate::authority::staff::{FIRST_ADMIN, StaffWish, token_proof};
+pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 

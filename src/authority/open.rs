@@ -386,3 +386,8 @@ pub fn newest_epoch(dir: &Path) -> Result<(u64, u64), OpenError> {
         Ok((epoch.n, epoch.time_ms))
     })
 }
+
+/// How many numbers of a directory are withheld past the end of the operator's order, also while another process works in it.
+pub fn overdue(dir: &Path, now_s: u64) -> Result<u64, OpenError> {
+    Ledger::peek(dir, |now| Ok(now.count_overdue(now_s)?))
+}

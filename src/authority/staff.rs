@@ -12,9 +12,9 @@ use crate::authority::ruling::Ruling;
 use crate::authority::{Authority, Core};
 use crate::clock::unix_s;
 use crate::ledger::{LedgerError, StaffRow};
-use crate::log::bytes::put_lp16;
 use crate::log::key::PublicKey;
 use crate::log::record::is_provider_id;
+use crate::log::staff::token_proof;
 use crate::registry::acts::{Power, StaffRole};
 use crate::registry::refusal;
 
@@ -22,16 +22,6 @@ use crate::registry::refusal;
 pub const FIRST_ADMIN: &str = "admin";
 /// How far the time in a request for a token may be off, in seconds.
 const PROOF_AGE_MAX_S: u64 = 300;
-const PROOF_TAG: &[u8] = b"callbook/staff-token/v1\0";
-
-/// What a person signs to get a token: `"callbook/staff-token/v1\0" ‖ lp16(origin of the map log) ‖ lp16(id) ‖ u64 Unix seconds`.
-pub fn token_proof(origin: &str, id: &str, at_s: u64) -> Vec<u8> {
-    let mut out = PROOF_TAG.to_vec();
-    put_lp16(&mut out, origin.as_bytes());
-    put_lp16(&mut out, id.as_bytes());
-    out.extend_from_slice(&at_s.to_be_bytes());
-    out
-}
 
 /// The people, by id, as the ledger has them.
 pub(super) type People = BTreeMap<String, StaffRow>;

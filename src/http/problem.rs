@@ -55,6 +55,11 @@ impl Reply {
         Self::new(id, 413, "too_large", "The body is too large", &detail)
     }
 
+    /// The problem alone, to stand inside another answer.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
     /// No usable token.
     pub(crate) fn unauthorized(id: &RequestId, detail: &str) -> Self {
         Self::new(id, 401, "unauthorized", "A valid token is needed", detail)

@@ -21,6 +21,7 @@ pub mod pending;
 pub mod possession;
 pub mod random;
 pub mod record;
+pub mod staff;
 pub mod state;
 pub mod vrf;
 

@@ -6,4 +6,7 @@ mod delegated;
 mod desk;
 mod faults;
 mod files;
+mod orders;
+mod providers;
+mod staff;
 mod writes;
