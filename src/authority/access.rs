@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn a_token_opens_what_its_scopes_say_until_it_expires() {
         let (issued, row) =
-            issue(&Seeded::new([1; 32]), (Some("acme"), None), false, scopes(&["read:+", "write:+44"]), NOW_MS, 90).unwrap();
+            issue(&Seeded::new([1; 32]), (Some("acme"), None), false, scopes(&["read:+", "write:+44"]), NOW_MS, 90)
+                .unwrap();
         let tokens = Tokens::load(vec![row]);
         let actor = tokens.actor(&issued.token, NOW_MS).unwrap();
         assert_eq!(actor.provider(), Some("acme"));
@@ -293,7 +294,8 @@ mod tests {
 
     #[test]
     fn a_test_token_stays_in_the_sandbox() {
-        let (issued, row) = issue(&Seeded::new([2; 32]), (Some("acme"), None), true, scopes(&["write:+"]), NOW_MS, 1).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([2; 32]), (Some("acme"), None), true, scopes(&["write:+"]), NOW_MS, 1).unwrap();
         assert!(issued.token.starts_with("cb_test_"));
         let actor = Tokens::load(vec![row]).actor(&issued.token, NOW_MS).unwrap();
         assert!(actor.may(Verb::Write, number("+9991234567")));
@@ -302,14 +304,16 @@ mod tests {
 
     #[test]
     fn the_stored_row_does_not_hold_the_token() {
-        let (issued, row) = issue(&Seeded::new([3; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([3; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
         assert!(!format!("{row:?}").contains(&issued.token[8..]));
         assert_eq!(row.hash, sha256(&[issued.token.as_bytes()]));
     }
 
     #[test]
     fn a_use_is_noted_once_a_minute() {
-        let (issued, row) = issue(&Seeded::new([4; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([4; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
         let tokens = Tokens::load(vec![row]);
         assert!(tokens.take_uses().is_empty());
         tokens.actor(&issued.token, NOW_MS + 1);

@@ -6,6 +6,7 @@
 //! ```
 //! What an act does happens in the transaction in which it becomes done: leaf, rows and the step itself, or nothing.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use crate::authority::access::Actor;
@@ -176,8 +177,8 @@ impl Authority {
                 return Err(refusal::ACT_OVER.at("", format!("the act is {}", shown_state(&act.row, now_ms))).into());
             }
             let all: Vec<String> = hands.into_iter().chain([person.id.clone()]).collect();
-            let subject = Subject::read(act.kind, &act.parameters())
-                .ok_or(LedgerError::Damaged("the parameters of an act"))?;
+            let subject =
+                Subject::read(act.kind, &act.parameters()).ok_or(LedgerError::Damaged("the parameters of an act"))?;
             // Judged by how things stand now, not by how they stood when it was asked for.
             let effect = core.effect(law, &act.row, &subject, labels, &all)?;
             let (row, who) = (act.row, person.id.clone());
@@ -318,7 +319,7 @@ impl Core {
         let asked_ms = self.now_ms();
         Ok(ActRow {
             seq: 0,
-            id: to_base64url(&id),
+            id: HEXLOWER.encode(&id), // never begins with a hyphen, which a command line would misread
             kind: kind.name().to_owned(),
             parameters,
             clause: clause.to_owned(),

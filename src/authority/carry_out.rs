@@ -81,7 +81,9 @@ impl Core {
                 let mut changed = law.accreditation(provider).cloned().ok_or(Rejection::NotFound)?;
                 let (statement, validation) = (statement_keys.len(), validation_keys.len());
                 if statement + validation == 0 || statement > KEYS_MAX || validation > KEYS_MAX {
-                    return Err(Rejection::Conflict("an organisation has at least one key, and at most 16 of each kind".into()));
+                    return Err(Rejection::Conflict(
+                        "an organisation has at least one key, and at most 16 of each kind".into(),
+                    ));
                 }
                 self.usable_keys(law, statement_keys, validation_keys)?;
                 changed.statement_keys.clone_from(statement_keys);

@@ -99,7 +99,9 @@ impl Authority {
             let row = row.unwrap_or(SanctionRow { act: None, at_ms: since_ms, appealed_ms: None, decided_ms: None });
             let until_ms = found.standing.appeal_until_ms(&core.policy);
             if row.decided_ms.is_some() || until_ms.is_none_or(|until_ms| now_ms >= until_ms) {
-                return Err(refusal::APPEAL_LATE.at("", "there is no sanction to appeal against, or it is too late").into());
+                return Err(refusal::APPEAL_LATE
+                    .at("", "there is no sanction to appeal against, or it is too late")
+                    .into());
             }
             let row = SanctionRow { appealed_ms: row.appealed_ms.or(Some(now_ms)), ..row };
             Ok(Ruling::new(Vec::new(), move |tx, _| {

@@ -13,8 +13,8 @@ use crate::authority::ruling::Ruling;
 use crate::clock::unix_s;
 use crate::ledger::{CompromisedRow, LedgerError, SanctionRow};
 use crate::log::label::Label;
-use crate::log::state::{Flags, Status};
 use crate::log::sha256;
+use crate::log::state::{Flags, Status};
 use crate::registry::acts::ActKind;
 use crate::registry::terms::DAY_S;
 

@@ -72,10 +72,10 @@ impl Authority {
     }
 
     fn submit_ordered(&self, act: &Act, evidence: Hash, bytes: Vec<u8>) -> Result<Receipt, Rejection> {
-        let not_covered = || Rejection::from(refusal::ORDER_NOT_COVERED.at("/event", "the order does not cover this event"));
-        let event = Event::parse(&bytes).map_err(|malformed| {
-            Rejection::from(refusal::EVENT_MALFORMED.at("/event", malformed.to_string()))
-        })?;
+        let not_covered =
+            || Rejection::from(refusal::ORDER_NOT_COVERED.at("/event", "the order does not cover this event"));
+        let event = Event::parse(&bytes)
+            .map_err(|malformed| Rejection::from(refusal::EVENT_MALFORMED.at("/event", malformed.to_string())))?;
         let covered = orders::kind(act.kind) == Some(event.kind) && event.evidence == evidence;
         let number = self.core.ledger.read::<_, LedgerError>(|now| {
             let listed = now.act_label(act.row.seq, &event.label)?.is_some();

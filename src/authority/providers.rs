@@ -101,6 +101,7 @@ impl Authority {
         suspended: bool,
         clause: &str,
     ) -> Result<Accreditation, Rejection> {
+        actor.demand(Power::Act)?;
         let standing = self.core.law().accreditation(id).ok_or(Rejection::NotFound)?.standing;
         let there = standing.status == ProviderStatus::Suspended;
         let ends_more = !suspended && there && standing.stopped.is_none();
@@ -113,8 +114,6 @@ impl Authority {
             let subject = Subject::Provider { provider: id.to_owned(), days: 0 };
             let reason = "set by status".to_owned();
             self.request_act(actor, Wish { kind, clause: clause.to_owned(), reason, subject }, None)?;
-        } else {
-            actor.demand(Power::Act)?;
         }
         self.core.law().accreditation(id).cloned().ok_or(Rejection::NotFound)
     }

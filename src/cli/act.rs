@@ -52,7 +52,7 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "DAYS")]
     days: Option<u32>,
     /// The thumbprint of a lost key (compromised-key).
-    #[arg(long, value_name = "THUMBPRINT")]
+    #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
     lost_key: Option<String>,
     /// Since when it is lost, Unix seconds.
     #[arg(long, value_name = "SECONDS")]
@@ -199,7 +199,8 @@ fn submit(args: &SubmitArgs) -> Result<Report, Failure> {
         text += &format!("\n  {number}  {}: {}", problem.code, problem.detail);
     }
     let exit = if refused.is_empty() { Exit::Done } else { Exit::None };
-    let refused: Vec<_> = refused.iter().map(|(number, problem)| json!({"number": number, "problem": problem})).collect();
+    let refused: Vec<_> =
+        refused.iter().map(|(number, problem)| json!({"number": number, "problem": problem})).collect();
     Ok(Report { text, json: json!({"act": bundle.act.id, "accepted": accepted, "refused": refused}), exit })
 }
 

@@ -90,6 +90,7 @@ pub(crate) struct AppealArgs {
 #[derive(Args)]
 pub(crate) struct LostKeysArgs {
     /// The key's thumbprint: lists the numbers that rest on it.
+    #[arg(allow_hyphen_values = true)]
     key: Option<String>,
     /// Where to go on: `next` of the page before.
     #[arg(long, value_name = "CURSOR", requires = "key")]

@@ -115,7 +115,8 @@ fn keygen(args: &KeygenArgs) -> Result<Report, Failure> {
     let public = shown(key.public());
     let text = format!("{}:{}", public.algorithm, public.key.encode());
     let thumbprint = to_base64url(&key.public().thumbprint());
-    let said = format!("{text}\n  thumbprint {thumbprint}\n  the private half is in {} and nowhere else", args.file.display());
+    let said =
+        format!("{text}\n  thumbprint {thumbprint}\n  the private half is in {} and nowhere else", args.file.display());
     Ok(Report::done(said, json!({"public_key": text, "thumbprint": thumbprint, "file": args.file})))
 }
 
@@ -163,7 +164,9 @@ fn sign(args: &SignArgs) -> Result<Report, Failure> {
         let mut event = Event::parse(&one.event.0)?;
         let same = first.as_ref().is_none_or(|f| (f.kind, f.evidence) == (event.kind, event.evidence));
         if !same {
-            return Err(Failure::new("the file holds events of different orders: fetch it anew with `callbook act events`"));
+            return Err(Failure::new(
+                "the file holds events of different orders: fetch it anew with `callbook act events`",
+            ));
         }
         event.sign(&bundle.origin, Role::Operator, &key);
         one.event = Base64(event.write());

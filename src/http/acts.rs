@@ -175,9 +175,7 @@ fn wish_of(api: &Api, body: NewAct) -> Result<Wish, Vec<ProblemError>> {
         mistakes.push(ProblemError::form("/reason", "required", "say why, without personal data"));
     }
     match subject {
-        Some(subject) if mistakes.is_empty() => {
-            Ok(Wish { kind, clause: body.clause, reason: body.reason, subject })
-        }
+        Some(subject) if mistakes.is_empty() => Ok(Wish { kind, clause: body.clause, reason: body.reason, subject }),
         _ => Err(mistakes),
     }
 }

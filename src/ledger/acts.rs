@@ -74,7 +74,8 @@ pub struct SanctionRow {
     pub decided_ms: Option<u64>,
 }
 
-const COLUMNS: &str = "seq, id, kind, parameters, clause, reason, state, hands, asked_ms, expires_ms, gov, until_s, request, digest";
+const COLUMNS: &str =
+    "seq, id, kind, parameters, clause, reason, state, hands, asked_ms, expires_ms, gov, until_s, request, digest";
 
 impl Snapshot<'_> {
     /// The act of that id.
@@ -112,7 +113,8 @@ impl Snapshot<'_> {
 
     /// The labels of an act after `after`, in order.
     pub fn act_labels(&self, act: u64, after: Option<&Label>, limit: usize) -> Result<Vec<ActLabel>, LedgerError> {
-        let sql = "SELECT label, event FROM act_labels WHERE act = ?1 AND (?2 IS NULL OR label > ?2) ORDER BY label LIMIT ?3";
+        let sql =
+            "SELECT label, event FROM act_labels WHERE act = ?1 AND (?2 IS NULL OR label > ?2) ORDER BY label LIMIT ?3";
         self.all(sql, (int(act), after.map(|label| label.0), limit as i64), |row| {
             Ok(ActLabel { label: Label(row.get(0)?), event: uint_option(row, 1)? })
         })
@@ -219,7 +221,10 @@ impl Transaction<'_> {
 
     /// Notes the accepted event of a label of an act.
     pub fn note_act_event(&self, act: u64, label: &Label, event: u64) -> Result<(), LedgerError> {
-        self.change("UPDATE act_labels SET event = ?3 WHERE act = ?1 AND label = ?2", (int(act), &label.0, int(event)))?;
+        self.change(
+            "UPDATE act_labels SET event = ?3 WHERE act = ?1 AND label = ?2",
+            (int(act), &label.0, int(event)),
+        )?;
         Ok(())
     }
 

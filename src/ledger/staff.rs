@@ -40,14 +40,7 @@ impl Transaction<'_> {
         self.change(
             "INSERT INTO staff (id, role, key, added_ms, ended_ms, proof_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
              ON CONFLICT (id) DO UPDATE SET role = ?2, key = ?3, ended_ms = ?5, proof_s = ?6",
-            (
-                &person.id,
-                person.role.name(),
-                key,
-                int(person.added_ms),
-                person.ended_ms.map(int),
-                int(person.proof_s),
-            ),
+            (&person.id, person.role.name(), key, int(person.added_ms), person.ended_ms.map(int), int(person.proof_s)),
         )?;
         Ok(())
     }

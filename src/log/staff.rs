@@ -22,7 +22,8 @@ mod tests {
 
     #[test]
     fn every_part_counts() {
-        let proofs = [("a", "b", 1), ("ab", "", 1), ("", "ab", 1), ("a", "b", 2)].map(|(o, id, s)| token_proof(o, id, s));
+        let proofs =
+            [("a", "b", 1), ("ab", "", 1), ("", "ab", 1), ("a", "b", 2)].map(|(o, id, s)| token_proof(o, id, s));
         for (i, proof) in proofs.iter().enumerate() {
             assert!(!proofs[..i].contains(proof));
         }

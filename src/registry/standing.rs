@@ -213,7 +213,10 @@ impl Standing {
                     let detail = format!("{days} days; at least {}", policy.winding_down_d);
                     Err(refusal::WINDING_DOWN_SHORT.at("/days", detail))
                 }
-                false => Ok(Self { due_ms: Some(now_ms.saturating_add(days.saturating_mul(DAY_MS))), ..next(S::WindingDown) }),
+                false => Ok(Self {
+                    due_ms: Some(now_ms.saturating_add(days.saturating_mul(DAY_MS))),
+                    ..next(S::WindingDown)
+                }),
             },
             (Step::Overturn, _) if self.is_sanction() && self.stopped.is_none() => match self.before {
                 Some(before) => Ok(Self { due_ms: before.due_ms, before: None, ..next(before.status) }),

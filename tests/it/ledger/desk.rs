@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use callbook::authority::{
-    self, Actor, Authority, Entrant, NewToken, Receipt, Rejection, Settings, Submission, View,
-};
+use callbook::authority::{self, Actor, Authority, Entrant, NewToken, Receipt, Rejection, Settings, Submission, View};
 use callbook::charter::Policy;
 use callbook::client::holder::{Change, Device, Directory, RecordDraft, Signed, opening};
 use callbook::client::ve::ValidationToken;

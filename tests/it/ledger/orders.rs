@@ -73,7 +73,9 @@ fn two_people_withhold_numbers_until_a_date() {
     }
     assert!(!leaf.contains("999000") && leaf.contains(r#""until":18"#), "{leaf}");
     // The holder cannot end it, and may give the number back.
-    let resumed = desk.holder(1, |label, state| Change::resume(label, &State { flags: state.flags.with(Flags::SUSP_HOLDER), ..state.clone() }));
+    let resumed = desk.holder(1, |label, state| {
+        Change::resume(label, &State { flags: state.flags.with(Flags::SUSP_HOLDER), ..state.clone() })
+    });
     refused(authority.holder_event_blocking(&resumed).map(|_| ()), &refusal::STATE_STALE);
     authority.holder_event_blocking(&desk.holder(2, Change::release)).unwrap();
     desk.clock.advance(1000);
@@ -170,7 +172,10 @@ fn numbers_that_rest_on_a_lost_key_are_validated_anew_or_withheld() {
     (2..=4).for_each(|n| drop(desk.register(n)));
     let key = token_key().public().thumbprint();
     assert!(authority.flagged(&house.ada, &key, None).is_err());
-    refused(authority.request_act(&house.ben, wish(ActKind::CompromisedKey, lost(&key_of("x"), since_s)), None), &refusal::TOKEN_KEY);
+    refused(
+        authority.request_act(&house.ben, wish(ActKind::CompromisedKey, lost(&key_of("x"), since_s)), None),
+        &refusal::TOKEN_KEY,
+    );
     authority.request_act(&house.ben, wish(ActKind::CompromisedKey, lost(&token_key(), since_s)), None).unwrap();
     refused(desk.submit(&desk.registration(5, "after")), &refusal::TOKEN_ENTITY);
     let flagged = || authority.flagged(&house.ada, &key, None).unwrap().numbers.len();

@@ -47,12 +47,9 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let desk = Desk::new(dir.path());
         let ada = Actor::operator();
-        let token = desk.authority.add_token(&ada, NewToken {
-            provider: None,
-            scopes: Vec::new(),
-            test: false,
-            expires_in_d: 90,
-        });
+        let token = desk
+            .authority
+            .add_token(&ada, NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90 });
         let ada = desk.authority.authenticate(&token.unwrap().token).unwrap();
         desk.authority.set_first_key(&ada, key_of("admin").public()).unwrap();
         let join = wish(ActKind::StaffAdd, person("ben", Some(StaffRole::Officer)));
@@ -175,12 +172,14 @@ fn the_last_admin_stays_and_whoever_leaves_is_out_at_once() {
     refused(house.both(ActKind::StaffChange, demoted), &refusal::STAFF_LAST_ADMIN);
     refused(leave("nobody"), &refusal::STAFF_UNKNOWN);
     refused(house.both(ActKind::StaffAdd, person("ben", Some(StaffRole::Admin))), &refusal::STAFF_EXISTS);
-    let borrowed = StaffWish { person: "eve".into(), role: Some(StaffRole::Officer), key: Some(key_of("ben").public().clone()) };
+    let borrowed =
+        StaffWish { person: "eve".into(), role: Some(StaffRole::Officer), key: Some(key_of("ben").public().clone()) };
     refused(house.both(ActKind::StaffAdd, Subject::Staff(borrowed)), &refusal::STAFF_KEY);
 
     let cyd = house.join("cyd", StaffRole::Admin);
     assert_eq!(cyd.person.as_ref().unwrap().role, StaffRole::Admin);
-    let token = authority.add_token(&cyd, NewToken { provider: None, scopes: vec![], test: false, expires_in_d: 9 }).unwrap();
+    let token =
+        authority.add_token(&cyd, NewToken { provider: None, scopes: vec![], test: false, expires_in_d: 9 }).unwrap();
     leave("cyd").unwrap();
     assert!(authority.authenticate(&token.token).is_none());
     let (at_s, key) = (house.desk.now_s() + 1, key_of("cyd"));
@@ -231,7 +230,10 @@ fn roles_change_at_once_and_acts_ask_for_as_many_as_they_must() {
     let authority = &house.desk.authority;
     let vic = house.join("vic", StaffRole::Viewer);
     refused(authority.request_act(&vic, wish(ActKind::Emergency, provider("acme")), None), &refusal::STAFF_ROLE);
-    refused(authority.request_act(&house.ben, wish(ActKind::StaffEnd, person("vic", None)), None), &refusal::STAFF_ROLE);
+    refused(
+        authority.request_act(&house.ben, wish(ActKind::StaffEnd, person("vic", None)), None),
+        &refusal::STAFF_ROLE,
+    );
     let officer = Subject::Staff(StaffWish { person: "vic".into(), role: Some(StaffRole::Officer), key: None });
     house.both(ActKind::StaffChange, officer).unwrap();
     let vic = house.login("vic");

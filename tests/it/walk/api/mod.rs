@@ -5,4 +5,5 @@ mod described;
 mod holder;
 mod kit;
 mod numbers;
+mod operator;
 mod quiet;
