@@ -176,7 +176,9 @@ impl Authority {
             if act.row.state != OPEN || now_ms >= act.row.expires_ms {
                 return Err(refusal::ACT_OVER.at("", format!("the act is {}", shown_state(&act.row, now_ms))).into());
             }
-            let all: Vec<String> = hands.into_iter().chain([person.id.clone()]).collect();
+            // Whoever left or acts no more stands behind nothing: another takes his place.
+            let stays = |id: &String| core.person(id).is_some_and(|row| row.role.may(Power::Act));
+            let all: Vec<String> = hands.into_iter().filter(stays).chain([person.id.clone()]).collect();
             let subject =
                 Subject::read(act.kind, &act.parameters()).ok_or(LedgerError::Damaged("the parameters of an act"))?;
             // Judged by how things stand now, not by how they stood when it was asked for.

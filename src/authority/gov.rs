@@ -210,8 +210,12 @@ impl InForce {
                 self.accreditations.insert(found.id.clone(), found);
             } else if read.kind == STAFF {
                 match read_staff(&read.body).ok_or(Malformed::new("gov", "staff"))? {
-                    (key, Some(role)) => drop(self.staff.insert(key, role)),
-                    (key, None) => drop(self.staff.remove(&key)),
+                    (key, Some(role)) => {
+                        self.staff.insert(key, role);
+                    }
+                    (key, None) => {
+                        self.staff.remove(&key);
+                    }
                 }
             }
             self.time_ms = read.time_ms;

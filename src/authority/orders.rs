@@ -49,9 +49,15 @@ impl Authority {
         self.core.ledger.read(|now| {
             let labels = now.act_labels(act.row.seq, after, ORDER_EVENTS_MAX)?;
             let next = (labels.len() == ORDER_EVENTS_MAX).then(|| labels.last().map(|last| last.label)).flatten();
-            let mut events = Vec::new();
+            let (lost, mut events) = (now.lost_key_of_act(act.row.seq)?, Vec::new());
             for label in labels.iter().filter(|label| label.event.is_none()).map(|label| label.label) {
                 let (Some(standing), Some(personal)) = (now.standing(&label)?, now.personal(&label)?) else { continue };
+                // Validated anew since the act was prepared: there is no reason left.
+                if let Some((key, since_s)) = &lost
+                    && !now.rests_on(&label, key, *since_s)?
+                {
+                    continue;
+                }
                 let event = orders::event(act.kind, &standing.entry, label, evidence, now_s);
                 events.extend(event.map(|event| ToSign { number: personal.number, event }));
             }

@@ -50,6 +50,19 @@ impl Snapshot<'_> {
         self.all(sql, (key, int(since_s), after.map(|label| label.0), limit as i64), |row| row.get(0).map(Label))
     }
 
+    /// Whether the newest validation of a label rests on such a token.
+    pub fn rests_on(&self, label: &Label, key: &Thumbprint, since_s: u64) -> Result<bool, LedgerError> {
+        let sql = "SELECT 1 FROM validations WHERE label = ?1 AND key = ?2 AND iat_s >= ?3 LIMIT 1";
+        Ok(self.first(sql, (&label.0, key, int(since_s)), |_| Ok(()))?.is_some())
+    }
+
+    /// The lost key for which an act was prepared, and since when it is lost.
+    pub fn lost_key_of_act(&self, act: u64) -> Result<Option<(Thumbprint, u64)>, LedgerError> {
+        self.first("SELECT key, since_s FROM compromised WHERE act = ?1", [int(act)], |row| {
+            Ok((row.get(0)?, uint(row, 1)?))
+        })
+    }
+
     /// How many of them each provider has, by its id.
     pub fn count_resting_on(&self, key: &Thumbprint, since_s: u64) -> Result<Vec<(String, u64)>, LedgerError> {
         let sql = "SELECT sponsor, count(*) FROM states WHERE label IN

@@ -195,6 +195,17 @@ fn the_last_admin_stays_and_whoever_leaves_is_out_at_once() {
 }
 
 #[test]
+fn whoever_left_stands_behind_nothing() {
+    let house = House::new();
+    let authority = &house.desk.authority;
+    let [dan, eve] = ["dan", "eve"].map(|id| house.officer(id));
+    let act = authority.request_act(&dan, wish(ActKind::Warn, provider("acme")), None).unwrap();
+    house.both(ActKind::StaffEnd, person("dan", None)).unwrap();
+    assert_eq!(authority.approve_act(&house.ben, &act.row.id).unwrap().row.state, "open");
+    assert_eq!(authority.approve_act(&eve, &act.row.id).unwrap().row.state, "done");
+}
+
+#[test]
 fn a_token_is_for_whoever_has_the_key_and_each_proof_counts_once() {
     let house = House::new();
     let authority = &house.desk.authority;
