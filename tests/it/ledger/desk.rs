@@ -226,7 +226,7 @@ impl Desk {
     pub(super) fn renewal(&self, n: u64, by: &SigningKey) -> Submission {
         let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
         let before = prepared.sponsored.expect("registered by this provider").state;
-        let token = self.token_by(by, n, &device(n), "again", &prepared.nonce, 85);
+        let token = self.token_by(by, n, &device(n), &format!("again {n}"), &prepared.nonce, 85);
         let mut signed = Change::renew(prepared.label, &before, "acme", self.now_s() + 85 * DAY_S)
             .evidence(&[&token])
             .unwrap()
