@@ -69,6 +69,7 @@ struct Counters {
     epoch: Gauge<u64, AtomicU64>,
     epoch_made_ms: Gauge<u64, AtomicU64>,
     labels: Gauge<u64, AtomicU64>,
+    overdue: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,10 +93,16 @@ impl Metrics {
         registry.register("epoch", "The newest published epoch", Gauge::clone(&epoch));
         registry.register("epoch_made_milliseconds", "When it was made, Unix time", Gauge::clone(&epoch_made_ms));
         registry.register("labels", "Labels in the number map, released ones included", Gauge::clone(&labels));
+        let overdue = Gauge::default();
+        registry.register(
+            "overdue_suspensions",
+            "Numbers that are withheld past the end of the operator's order",
+            Gauge::clone(&overdue),
+        );
         for other in others {
             registry.register_collector(other);
         }
-        Self(Arc::new(Counters { registry, http_requests, epoch, epoch_made_ms, labels }))
+        Self(Arc::new(Counters { registry, http_requests, epoch, epoch_made_ms, labels, overdue }))
     }
 
     /// Counts one HTTP request.
@@ -110,6 +117,11 @@ impl Metrics {
         self.0.epoch.set(epoch);
         self.0.epoch_made_ms.set(made_ms);
         self.0.labels.set(labels);
+    }
+
+    /// Notes how many numbers are withheld past the end of the operator's order.
+    pub fn overdue(&self, numbers: u64) {
+        self.0.overdue.set(numbers);
     }
 
     /// Everything in the OpenMetrics text format.

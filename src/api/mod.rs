@@ -1,5 +1,6 @@
 //! The public JSON of the HTTP API: types that server and clients share. `snake_case`, RFC 3339 times in UTC, bytes as base64.
 
+pub mod acts;
 pub mod bytes;
 pub mod charter;
 pub mod numbers;

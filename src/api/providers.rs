@@ -33,6 +33,9 @@ pub struct NewProvider {
     /// Keys that sign validation tokens; with any it is a validation entity.
     #[serde(default)]
     pub validation_keys: Vec<Key>,
+    /// `probation` if left out, or `applied`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
 }
 
 /// An entry of the public register.
@@ -43,8 +46,17 @@ pub struct Provider {
     pub id: String,
     /// Its name for people.
     pub name: String,
-    /// `accredited` or `suspended`.
+    /// `applied`, `probation`, `accredited`, `warned`, `restricted`, `suspended`, `terminated`, `winding_down` or `closed`.
     pub status: String,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When time moves it on: the end of a term, of a time to mend, of an emergency, of a notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// The clause of the charter that the newest decision rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clause: Option<String>,
     /// Keys that sign its submissions.
     pub statement_keys: Vec<Key>,
     /// Keys that sign validation tokens.
@@ -57,9 +69,12 @@ pub struct Provider {
 pub struct Providers {
     /// By id.
     pub providers: Vec<Provider>,
+    /// The origin of the map log, part of everything that is signed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
-/// A change of a provider's status (`PATCH /v1/providers/{id}`).
+/// What one person may do about a provider's status (`PATCH /v1/providers/{id}`): an emergency, and its end. The rest are acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

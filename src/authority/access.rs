@@ -8,11 +8,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::authority::error::Rejection;
 use crate::ledger::TokenRow;
 use crate::log::bytes::to_base64url;
 use crate::log::random::{NoRandomness, Random};
 use crate::log::{Hash, sha256};
 use crate::number::Number;
+use crate::registry::acts::{Power, StaffRole};
+use crate::registry::refusal;
 
 /// The range that test tokens reach, and that no real number is in (ITU-T E.164: 999 is kept in reserve).
 pub const SANDBOX_PREFIX: &str = "999";
@@ -82,6 +85,15 @@ pub enum Party {
     Provider(String),
 }
 
+/// A person of the operator's staff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Names the person inside the operator's house.
+    pub id: String,
+    /// What the person may do.
+    pub role: StaffRole,
+}
+
 /// Somebody who has shown a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -89,6 +101,8 @@ pub struct Actor {
     pub token_id: String,
     /// On whose behalf.
     pub party: Party,
+    /// Of the operator: which person. None is the program itself, run on its own directory.
+    pub person: Option<Person>,
     /// What the token allows.
     pub scopes: Vec<Scope>,
     /// Whether it reaches the sandbox only.
@@ -99,7 +113,7 @@ impl Actor {
     /// The program itself, run by the operator on its own directory.
     pub fn operator() -> Self {
         let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
-        Self { token_id: "local".to_owned(), party: Party::Operator, scopes, test: false }
+        Self { token_id: "local".to_owned(), party: Party::Operator, person: None, scopes, test: false }
     }
 
     /// Whether the token allows `verb` on this number, or at all when no number is named.
@@ -113,6 +127,18 @@ impl Actor {
         match &self.party {
             Party::Operator => None,
             Party::Provider(id) => Some(id),
+        }
+    }
+
+    /// Whether it may use this power of the operator: the one place where that is decided.
+    pub fn demand(&self, power: Power) -> Result<(), Rejection> {
+        match (&self.party, &self.person) {
+            (Party::Provider(_), _) => Err(Rejection::Forbidden("only the operator may do this".to_owned())),
+            (Party::Operator, Some(person)) if !person.role.may(power) => {
+                let detail = format!("a person with the role {} may not do this", person.role.name());
+                Err(refusal::STAFF_ROLE.at("", detail).into())
+            }
+            (Party::Operator, _) => Ok(()),
         }
     }
 
@@ -134,10 +160,10 @@ pub struct Issued {
     pub scopes: Vec<Scope>,
 }
 
-/// Makes a token: what its owner is given, and what is stored.
+/// Makes a token of a provider or of a person of the staff: what its owner is given, and what is stored.
 pub(super) fn issue(
     random: &dyn Random,
-    provider: Option<&str>,
+    party: (Option<&str>, Option<&str>),
     test: bool,
     scopes: Vec<Scope>,
     now_ms: u64,
@@ -152,7 +178,8 @@ pub(super) fn issue(
     let row = TokenRow {
         id: id.clone(),
         hash: sha256(&[token.as_bytes()]),
-        provider: provider.map(str::to_owned),
+        provider: party.0.map(str::to_owned),
+        staff: party.1.map(str::to_owned),
         test,
         scopes: scopes.iter().map(Scope::to_string).collect::<Vec<_>>().join("\n"),
         created_ms: now_ms,
@@ -185,9 +212,11 @@ impl Tokens {
     pub(super) fn add(&self, row: TokenRow) {
         let used = row.used_ms.unwrap_or(0);
         let party = row.provider.map_or(Party::Operator, Party::Provider);
+        // The role comes with each request from the staff list, so that a change of it counts at once.
+        let person = row.staff.map(|id| Person { id, role: StaffRole::Viewer });
         let scopes = row.scopes.lines().filter_map(Scope::parse).collect();
         let held = Held {
-            actor: Actor { token_id: row.id, party, scopes, test: row.test },
+            actor: Actor { token_id: row.id, party, person, scopes, test: row.test },
             expires_ms: row.expires_ms,
             used_ms: AtomicU64::new(used),
             noted_ms: AtomicU64::new(used),
@@ -197,6 +226,12 @@ impl Tokens {
 
     pub(super) fn remove(&self, id: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|_, held| held.actor.token_id != id);
+    }
+
+    /// Takes every token of a person away.
+    pub(super) fn remove_of(&self, person: &str) {
+        let theirs = |held: &Held| held.actor.person.as_ref().is_some_and(|of| of.id == person);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|_, held| !theirs(held));
     }
 
     /// Who shows this token; None for whatever is not a token in force.
@@ -243,7 +278,8 @@ mod tests {
     #[test]
     fn a_token_opens_what_its_scopes_say_until_it_expires() {
         let (issued, row) =
-            issue(&Seeded::new([1; 32]), Some("acme"), false, scopes(&["read:+", "write:+44"]), NOW_MS, 90).unwrap();
+            issue(&Seeded::new([1; 32]), (Some("acme"), None), false, scopes(&["read:+", "write:+44"]), NOW_MS, 90)
+                .unwrap();
         let tokens = Tokens::load(vec![row]);
         let actor = tokens.actor(&issued.token, NOW_MS).unwrap();
         assert_eq!(actor.provider(), Some("acme"));
@@ -258,7 +294,8 @@ mod tests {
 
     #[test]
     fn a_test_token_stays_in_the_sandbox() {
-        let (issued, row) = issue(&Seeded::new([2; 32]), Some("acme"), true, scopes(&["write:+"]), NOW_MS, 1).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([2; 32]), (Some("acme"), None), true, scopes(&["write:+"]), NOW_MS, 1).unwrap();
         assert!(issued.token.starts_with("cb_test_"));
         let actor = Tokens::load(vec![row]).actor(&issued.token, NOW_MS).unwrap();
         assert!(actor.may(Verb::Write, number("+9991234567")));
@@ -267,14 +304,16 @@ mod tests {
 
     #[test]
     fn the_stored_row_does_not_hold_the_token() {
-        let (issued, row) = issue(&Seeded::new([3; 32]), None, false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([3; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
         assert!(!format!("{row:?}").contains(&issued.token[8..]));
         assert_eq!(row.hash, sha256(&[issued.token.as_bytes()]));
     }
 
     #[test]
     fn a_use_is_noted_once_a_minute() {
-        let (issued, row) = issue(&Seeded::new([4; 32]), None, false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
+        let (issued, row) =
+            issue(&Seeded::new([4; 32]), (None, Some("ada")), false, scopes(&["read:+"]), NOW_MS, 90).unwrap();
         let tokens = Tokens::load(vec![row]);
         assert!(tokens.take_uses().is_empty());
         tokens.actor(&issued.token, NOW_MS + 1);

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::charter::{Policy, Version, Versions};
-use crate::log::bytes::{Malformed, from_base64, to_base64};
+use crate::log::bytes::{Malformed, from_base64, from_base64url, to_base64, to_base64url};
 use crate::log::gov::{self, GovLeaf};
 use crate::log::key::{Algorithm, PublicKey, Thumbprint};
 use crate::log::merkle::Frontier;
 use crate::log::note::VerifierKey;
 use crate::log::record::is_provider_id;
 use crate::log::{Hash, merkle, sha256};
-use crate::registry::register::{EntityStatus, Provider, ProviderStatus, Register, ValidationEntity};
+use crate::registry::acts::StaffRole;
+use crate::registry::register::{EntityStatus, Provider, Register, ValidationEntity};
 use crate::registry::rules::Law;
+use crate::registry::standing::{ProviderStatus, Standing, Stood};
 use crate::registry::terms::Terms;
 
 /// The type of a leaf that accredits, changes or suspends an organisation.
@@ -26,6 +28,10 @@ pub(super) const PROVIDER: &str = "provider";
 pub(super) const CHARTER: &str = "charter";
 /// The type of a leaf that says by which numbering metadata numbers are judged from then on.
 pub(super) const NUMBERING: &str = "numbering";
+/// The type of a leaf by which a key of the staff counts, or counts no more. It names no person.
+pub(super) const STAFF: &str = "staff";
+/// The type of a leaf that orders something about numbers; events name it as their evidence.
+pub(super) const ORDER: &str = "order";
 /// The type of leaf 0.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -40,44 +46,104 @@ pub struct Accreditation {
     pub id: String,
     /// Its name, for people.
     pub name: String,
-    /// Whether its commands and tokens are refused for now.
-    pub suspended: bool,
+    /// Where it stands, which gates its commands and tokens.
+    pub standing: Standing,
     /// Keys that sign its submissions; with any it is a provider.
     pub statement_keys: Vec<PublicKey>,
     /// Keys that sign validation tokens; with any it is a validation entity.
     pub validation_keys: Vec<PublicKey>,
+    /// Thumbprints of validation keys that were lost; they never come back.
+    pub lost_keys: Vec<Thumbprint>,
     /// The charter's article that the latest decision rests on.
     pub clause: Option<String>,
 }
 
 impl Accreditation {
-    fn body(&self) -> Value {
+    /// The body of its leaf.
+    pub(super) fn body(&self) -> Value {
+        let stood = |stood: Option<Stood>| stood.map(|s| json!({ "status": s.status.name(), "due": s.due_ms }));
         json!({
             "id": self.id,
             "name": self.name,
-            "status": if self.suspended { "suspended" } else { "accredited" },
+            "status": self.standing.status.name(),
+            "since": self.standing.since_ms,
+            "due": self.standing.due_ms,
+            "probation": self.standing.probation_ms,
+            "before": stood(self.standing.before),
+            "stopped": stood(self.standing.stopped),
             "statement_keys": self.statement_keys.iter().map(key_body).collect::<Vec<_>>(),
             "validation_keys": self.validation_keys.iter().map(key_body).collect::<Vec<_>>(),
+            "lost_keys": self.lost_keys.iter().map(|key| to_base64url(key)).collect::<Vec<_>>(),
             "clause": self.clause,
         })
     }
 
-    fn read(body: &Value) -> Option<Self> {
+    /// Reads a leaf made at `time_ms`. Leaves from before there were probations and terms say only `accredited` or
+    /// `suspended`; an accreditation of those days runs from its leaf on.
+    fn read(body: &Value, time_ms: u64, policy: &Policy) -> Option<Self> {
         let text = |name: &str| body.get(name)?.as_str().map(str::to_owned);
         let keys = |name: &str| body.get(name)?.as_array()?.iter().map(read_key).collect::<Option<Vec<_>>>();
+        let status = ProviderStatus::from_name(body.get("status")?.as_str()?)?;
+        let standing = match body.get("since") {
+            None => Standing::fresh(status, policy, time_ms),
+            Some(since) => Standing {
+                status,
+                since_ms: since.as_u64()?,
+                due_ms: optional(body, "due")?,
+                probation_ms: optional(body, "probation")?,
+                before: read_stood(body, "before")?,
+                stopped: read_stood(body, "stopped")?,
+            },
+        };
+        let lost = |key: &Value| from_base64url(key.as_str()?)?.try_into().ok();
+        let lost_keys = match body.get("lost_keys") {
+            None => Vec::new(),
+            Some(keys) => keys.as_array()?.iter().map(lost).collect::<Option<_>>()?,
+        };
         Some(Self {
             id: text("id").filter(|id| is_provider_id(id))?,
             name: text("name")?,
-            suspended: match body.get("status")?.as_str()? {
-                "accredited" => false,
-                "suspended" => true,
-                _ => return None,
-            },
+            standing,
             statement_keys: keys("statement_keys")?,
             validation_keys: keys("validation_keys")?,
+            lost_keys,
             clause: text("clause"),
         })
     }
+}
+
+/// A time that may be null or missing: `Some(None)` then.
+fn optional(body: &Value, name: &str) -> Option<Option<u64>> {
+    match body.get(name) {
+        None | Some(Value::Null) => Some(None),
+        Some(value) => value.as_u64().map(Some),
+    }
+}
+
+fn read_stood(body: &Value, name: &str) -> Option<Option<Stood>> {
+    match body.get(name) {
+        None | Some(Value::Null) => Some(None),
+        Some(value) => {
+            let status = ProviderStatus::from_name(value.get("status")?.as_str()?)?;
+            Some(Some(Stood { status, due_ms: optional(value, "due")? }))
+        }
+    }
+}
+
+/// The body of the leaf by which a key of the operator's staff counts from now on, or counts no more. It names no person.
+pub(super) fn staff_body(key: &PublicKey, role: StaffRole, ended: bool) -> Value {
+    let status = if ended { "ended" } else { "active" };
+    json!({ "role": role.name(), "key": key_body(key), "status": status })
+}
+
+fn read_staff(body: &Value) -> Option<(PublicKey, Option<StaffRole>)> {
+    let role = StaffRole::from_name(body.get("role")?.as_str()?)?;
+    let active = match body.get("status")?.as_str()? {
+        "active" => true,
+        "ended" => false,
+        _ => return None,
+    };
+    Some((read_key(body.get("key")?)?, active.then_some(role)))
 }
 
 /// A public key as gov leaves write it.
@@ -89,7 +155,8 @@ pub(super) fn key_body(key: &PublicKey) -> Value {
     json!({ "algorithm": algorithm, "key": to_base64(key.bytes()) })
 }
 
-fn read_key(body: &Value) -> Option<PublicKey> {
+/// Reads what [`key_body`] wrote.
+pub(super) fn read_key(body: &Value) -> Option<PublicKey> {
     let algorithm = match body.get("algorithm")?.as_str()? {
         "ed25519" => Algorithm::Ed25519,
         "es256" => Algorithm::Es256,
@@ -98,9 +165,9 @@ fn read_key(body: &Value) -> Option<PublicKey> {
     PublicKey::new(algorithm, &from_base64(body.get("key")?.as_str()?)?).ok()
 }
 
-/// The leaf that makes an accreditation stand.
-pub(super) fn provider_leaf(accreditation: &Accreditation, seq: u64, time_ms: u64) -> GovLeaf {
-    GovLeaf { kind: PROVIDER.to_owned(), time_ms, seq, body: accreditation.body() }
+/// A leaf that is about to be signed.
+pub(super) fn leaf(kind: &str, body: Value, seq: u64, time_ms: u64) -> GovLeaf {
+    GovLeaf { kind: kind.to_owned(), time_ms, seq, body }
 }
 
 /// The gov log at one size, and what is in force by it.
@@ -109,6 +176,7 @@ pub(super) struct InForce {
     log: Frontier,
     leaf_hashes: HashSet<Hash>,
     accreditations: BTreeMap<String, Accreditation>,
+    staff: BTreeMap<PublicKey, StaffRole>,
     register: Register,
     sequencer: [Thumbprint; 1],
     charter: Versions,
@@ -150,6 +218,7 @@ impl InForce {
             log: Frontier::new(),
             leaf_hashes: HashSet::new(),
             accreditations: BTreeMap::new(),
+            staff: BTreeMap::new(),
             register: Register::default(),
             sequencer: [sequencer],
             terms: vec![(0, Terms::of(&policy))],
@@ -174,8 +243,18 @@ impl InForce {
         for leaf in leaves {
             let read = GovLeaf::open(leaf, std::slice::from_ref(key), self.size())?;
             if read.kind == PROVIDER {
-                let found = Accreditation::read(&read.body).ok_or(Malformed::new("gov", "accreditation"))?;
+                let found = Accreditation::read(&read.body, read.time_ms, self.policy_at(read.time_ms));
+                let found = found.ok_or(Malformed::new("gov", "accreditation"))?;
                 self.accreditations.insert(found.id.clone(), found);
+            } else if read.kind == STAFF {
+                match read_staff(&read.body).ok_or(Malformed::new("gov", "staff"))? {
+                    (key, Some(role)) => {
+                        self.staff.insert(key, role);
+                    }
+                    (key, None) => {
+                        self.staff.remove(&key);
+                    }
+                }
             }
             if read.kind == CHARTER {
                 self.announce(&read.body).ok_or(Malformed::new("gov", "charter"))?;
@@ -188,7 +267,8 @@ impl InForce {
             self.log.append(merkle::leaf_hash(leaf.as_bytes()));
             self.leaf_hashes.insert(gov::hash(leaf));
         }
-        self.register = register(self.accreditations.values());
+        let operators = self.staff.iter().filter(|(_, role)| role.signs()).map(|(key, _)| key.clone());
+        self.register = register(self.accreditations.values(), operators);
         Ok(())
     }
 
@@ -247,6 +327,11 @@ impl InForce {
         self.accreditations.values()
     }
 
+    /// Whether a key is one of the operator's staff, whatever the role.
+    pub(super) fn is_staff_key(&self, key: &PublicKey) -> bool {
+        self.staff.contains_key(key)
+    }
+
     /// What the event rules rest on at a time (Unix milliseconds): of an event, that of its epoch.
     pub(super) fn law_at(&self, time_ms: u64) -> Law<'_> {
         Law {
@@ -259,18 +344,22 @@ impl InForce {
     }
 }
 
-fn register<'a>(all: impl Iterator<Item = &'a Accreditation> + Clone) -> Register {
+fn register<'a>(
+    all: impl Iterator<Item = &'a Accreditation> + Clone,
+    operators: impl Iterator<Item = PublicKey>,
+) -> Register {
     let providers = all.clone().filter(|a| !a.statement_keys.is_empty()).map(|a| Provider {
         id: a.id.clone(),
         name: a.name.clone(),
-        status: if a.suspended { ProviderStatus::Suspended } else { ProviderStatus::Accredited },
+        status: a.standing.status,
         statement_keys: a.statement_keys.clone(),
     });
-    let entities = all.filter(|a| !a.validation_keys.is_empty()).map(|a| {
-        let status = if a.suspended { EntityStatus::Suspended } else { EntityStatus::Accredited };
+    let entities = all.clone().filter(|a| !a.validation_keys.is_empty()).map(|a| {
+        let status = if a.standing.status.validates() { EntityStatus::Accredited } else { EntityStatus::Suspended };
         ValidationEntity::new(a.id.clone(), status, a.validation_keys.iter().cloned())
     });
-    Register::new(providers, entities, [])
+    let probation = all.filter(|a| a.standing.probation_ms.is_some()).map(|a| a.id.as_str());
+    Register::new(providers, entities, operators).on_probation(probation)
 }
 
 #[cfg(test)]
@@ -279,6 +368,7 @@ mod tests {
     use crate::log::key::SigningKey;
     use crate::log::note::{LineType, NoteSigner};
     use crate::log::random::Seeded;
+    use crate::registry::standing::Step;
 
     fn key(n: u8, algorithm: Algorithm) -> SigningKey {
         SigningKey::generate(algorithm, &Seeded::new([n; 32])).unwrap()
@@ -289,27 +379,54 @@ mod tests {
         let signer = NoteSigner::new("example/gov", key(1, Algorithm::Ed25519)).unwrap();
         let vkey = signer.verifier(LineType::Signature);
         let statement = key(2, Algorithm::Es256).public().clone();
+        let policy = Policy::embedded();
         let acme = Accreditation {
             id: "acme".into(),
             name: "Acme Telefonía".into(),
-            suspended: false,
+            standing: Standing::fresh(ProviderStatus::Accredited, &policy, 5),
             statement_keys: vec![statement.clone()],
             validation_keys: vec![key(3, Algorithm::Ed25519).public().clone()],
+            lost_keys: vec![[9; 32]],
             clause: None,
         };
-        let sanctioned = Accreditation { suspended: true, clause: Some("7.2".into()), ..acme.clone() };
-        let leaf = |a: &Accreditation, seq| provider_leaf(a, seq, 5).sign(&[&signer]).unwrap();
+        let stopped = acme.standing.step(Step::Emergency, &policy, 6).unwrap();
+        let sanctioned = Accreditation { standing: stopped, clause: Some("7.2".into()), ..acme.clone() };
+        let leaf = |kind: &str, body, seq| leaf(kind, body, seq, 5).sign(&[&signer]).unwrap();
+        let provider = |a: &Accreditation, seq| leaf(PROVIDER, a.body(), seq);
 
-        let mut now = InForce::new(Arc::new(Policy::embedded()), [0; 32]);
-        now.append([leaf(&acme, 0).as_str()], &vkey).unwrap();
+        let mut now = InForce::new(Arc::new(policy), [0; 32]);
+        now.append([provider(&acme, 0).as_str()], &vkey).unwrap();
         assert_eq!(now.accreditation("acme"), Some(&acme));
         assert!(now.register().is_statement_key("acme", &statement));
         assert!(now.register().entity("acme").is_some());
         let before = now.root();
-        now.append([leaf(&sanctioned, 1).as_str()], &vkey).unwrap();
+        now.append([provider(&sanctioned, 1).as_str()], &vkey).unwrap();
+        assert_eq!(now.accreditation("acme"), Some(&sanctioned));
         assert_eq!(now.register().provider("acme").unwrap().status, ProviderStatus::Suspended);
         assert_eq!(now.size(), 2);
         assert_ne!(now.root(), before);
-        assert!(now.append([leaf(&acme, 7).as_str()], &vkey).is_err(), "a leaf at the wrong index");
+        assert!(now.append([provider(&acme, 7).as_str()], &vkey).is_err(), "a leaf at the wrong index");
+
+        let officer = key(4, Algorithm::Es256).public().clone();
+        let viewer = key(5, Algorithm::Ed25519).public().clone();
+        now.append([leaf(STAFF, staff_body(&officer, StaffRole::Officer, false), 2).as_str()], &vkey).unwrap();
+        now.append([leaf(STAFF, staff_body(&viewer, StaffRole::Viewer, false), 3).as_str()], &vkey).unwrap();
+        assert!(now.register().is_operator_key(&officer) && !now.register().is_operator_key(&viewer));
+        now.append([leaf(STAFF, staff_body(&officer, StaffRole::Officer, true), 4).as_str()], &vkey).unwrap();
+        assert!(!now.register().is_operator_key(&officer));
+    }
+
+    #[test]
+    fn leaves_of_the_first_days_are_read() {
+        let policy = Policy::embedded();
+        let body = json!({ "id": "old", "name": "Old", "status": "accredited", "statement_keys": [], "validation_keys": [], "clause": null });
+        let old = Accreditation::read(&body, 7, &policy).unwrap();
+        assert_eq!(old.standing, Standing::fresh(ProviderStatus::Accredited, &policy, 7));
+        assert!(old.standing.due_ms.is_some() && old.lost_keys.is_empty());
+        let mut suspended = body.clone();
+        suspended["status"] = json!("suspended");
+        let suspended = Accreditation::read(&suspended, 7, &policy).unwrap();
+        assert_eq!((suspended.standing.status, suspended.standing.due_ms), (ProviderStatus::Suspended, None));
+        assert_eq!(Accreditation::read(&json!({ "id": "x" }), 7, &policy), None);
     }
 }

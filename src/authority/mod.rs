@@ -7,22 +7,29 @@
 //! ```
 
 mod access;
+mod acts;
 mod affected;
+mod carry_out;
 mod charter;
 mod codes;
+mod compromise;
 mod delegate;
 mod error;
+mod falls_due;
 mod gov;
 mod image;
 mod keys;
 mod labels;
 mod open;
+mod orders;
 mod prepare;
 mod providers;
 mod publish;
 mod receipt;
+mod ruling;
 mod run;
 mod sequencer;
+mod staff;
 mod submit;
 mod tickets;
 mod upkeep;
@@ -35,22 +42,26 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 
 pub use crate::authority::access::{
-    Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
+    Actor, Issued, Party, Person, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
 };
+pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::codes::NewCode;
+pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
-pub use crate::authority::open::{Opening, charter_in_force, init, load_published, newest_epoch};
+pub use crate::authority::open::{Opening, charter_in_force, init, load_published, newest_epoch, overdue};
+pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::prepare::{Prepared, Sponsored};
-pub use crate::authority::providers::{NewToken, TokenInfo};
+pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
+pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 
@@ -62,6 +73,7 @@ use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake};
+use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::charter::Policy;
 use crate::clock::Clock;
@@ -123,6 +135,7 @@ struct Core {
     gov_signer: NoteSigner,
     labels: Labels,
     tokens: Tokens,
+    staff: RwLock<People>,
     tickets: Tickets,
     /// The gov log at every size that a waiting event was judged under, and at the size that is being decided.
     laws: RwLock<Vec<Arc<InForce>>>,
@@ -182,11 +195,6 @@ impl Authority {
         *self.core.keys.vrf.public().as_bytes()
     }
 
-    /// Who shows this bearer token; None for whatever is not a token in force.
-    pub fn authenticate(&self, bearer: &str) -> Option<Actor> {
-        self.core.tokens.actor(bearer, self.core.now_ms())
-    }
-
     /// Runs something that blocks from async code, on a thread made for that.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -226,6 +234,8 @@ pub struct Vitals {
     pub labels: u64,
     /// Seconds after which a new epoch is due at the latest.
     pub heartbeat_s: u64,
+    /// Numbers that are withheld past the end of their order: two of the staff must resume them.
+    pub overdue: u64,
     /// Why the latest attempt to make an epoch failed; None while all is well.
     pub trouble: Option<String>,
 }

@@ -20,11 +20,12 @@ use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
+use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
-use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot};
+use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
 use crate::log::bytes::to_base64;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::epoch::{ConfigLeaf, EpochLeaf};
@@ -34,6 +35,7 @@ use crate::log::map::MapTop;
 use crate::log::merkle::{self, Frontier};
 use crate::log::note::{LineType, Note, NoteSigner};
 use crate::log::random::Random;
+use crate::registry::acts::StaffRole;
 use crate::registry::nonce::NonceKey;
 use crate::zone::NumberData;
 
@@ -49,7 +51,7 @@ const LEAVES_PAGE: usize = 1000;
 /// Signature checks for HTTP at the same time, for each processor: one works while another waits for memory or the lock.
 const EXAMINERS_PER_CPU: usize = 2;
 
-/// Makes an installation: its keys, its ledger, and the first leaf of both logs. Gives an operator's token; it is not
+/// Makes an installation: its keys, its ledger, and the first leaf of both logs. Gives the first admin's token; it is not
 /// shown again. Refuses if any part is there already, and never overwrites one.
 pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<String, OpenError> {
     for dir in [&settings.keys, &settings.data] {
@@ -72,7 +74,9 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     log.append(merkle::leaf_hash(&leaf));
     let signed = note(&settings.map_origin(), &log, &map_signer);
     let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
-    let (issued, token) = access::issue(random, None, false, scopes, now_ms, TOKEN_LIFE_D)?;
+    let (issued, token) = access::issue(random, (None, Some(FIRST_ADMIN)), false, scopes, now_ms, TOKEN_LIFE_D)?;
+    let (id, role) = (FIRST_ADMIN.to_owned(), StaffRole::Admin);
+    let first = StaffRow { id, role, key: None, added_ms: now_ms, ended_ms: None, proof_s: 0 };
     let apex = settings.apex.clone();
     let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         tx.set_meta(APEX, apex.as_bytes())?;
@@ -81,6 +85,7 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
         tx.add_gov_leaf(0, gov_leaf.as_bytes())?;
         tx.seal(&EpochRow { n: 0, time_ms: now_ms, leaf, last_seq: 0, gov_size: 1, note: None })?;
         tx.sign(0, &signed)?;
+        tx.put_staff(&first)?;
         tx.add_token(&token)
     });
     stored.wait_blocking()?;
@@ -163,6 +168,7 @@ impl Authority {
         check_note(&ledger, &found.head, &settings, &map_signer)?;
         settle(&ledger, &mut found.head, &settings, &map_signer)?;
         let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
+        let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -181,6 +187,7 @@ impl Authority {
             labels: Labels::default(),
             keys,
             tokens,
+            staff: RwLock::new(staff),
             tickets: Tickets::default(),
             gov_size: AtomicU64::new(found.laws.last().map_or(0, |law| law.size())),
             laws: RwLock::new(found.laws),
@@ -393,4 +400,9 @@ pub fn newest_epoch(dir: &Path) -> Result<(u64, u64), OpenError> {
         let epoch = now.newest_epoch()?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         Ok((epoch.n, epoch.time_ms))
     })
+}
+
+/// How many numbers of a directory are withheld past the end of the operator's order, also while another process works in it.
+pub fn overdue(dir: &Path, now_s: u64) -> Result<u64, OpenError> {
+    Ledger::peek(dir, |now| Ok(now.count_overdue(now_s)?))
 }

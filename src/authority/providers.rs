@@ -1,20 +1,38 @@
 //! What the operator decides: who is accredited, and who gets which API token.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
-
-use crate::authority::access::{self, Actor, Issued, Party, SCOPES_MAX, Scope, TOKEN_LIFE_D_MAX};
+use crate::authority::access::{self, Actor, Issued, SCOPES_MAX, Scope, TOKEN_LIFE_D_MAX};
+use crate::authority::acts::{Subject, Wish};
 use crate::authority::error::Rejection;
 use crate::authority::gov::{self, Accreditation, InForce, KEYS_MAX, NAME_LEN_MAX};
+use crate::authority::ruling::Ruling;
+use crate::authority::staff::FIRST_ADMIN;
 use crate::authority::{Authority, Core};
 use crate::ledger::{LedgerError, TokenRow};
-use crate::log::note::LineType;
+use crate::log::key::PublicKey;
 use crate::log::record::is_provider_id;
+use crate::registry::acts::{ActKind, Power};
+use crate::registry::refusal;
+use crate::registry::standing::{ProviderStatus, Standing};
+
+/// An organisation that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrant {
+    /// Its id in records, events and tokens: `[a-z0-9][a-z0-9-]{0,62}`.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// Where it stands at first.
+    pub status: ProviderStatus,
+    /// Keys that sign its submissions; with any it is a provider.
+    pub statement_keys: Vec<PublicKey>,
+    /// Keys that sign validation tokens; with any it is a validation entity.
+    pub validation_keys: Vec<PublicKey>,
+}
 
 /// A wish for an API token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewToken {
-    /// For which provider; None: for the operator.
+    /// For which provider; None: for the person who asks.
     pub provider: Option<String>,
     /// What it shall be good for; empty means reading and writing every number.
     pub scopes: Vec<Scope>,
@@ -45,34 +63,37 @@ impl Authority {
         self.core.law().accreditations().cloned().collect()
     }
 
-    /// Accredits an organisation. The leaf of the gov log is durable when this returns. Blocks.
-    pub fn add_provider(&self, actor: &Actor, new: Accreditation) -> Result<Accreditation, Rejection> {
-        operator_only(actor)?;
+    /// Enters an organisation. The program itself gives it any status; a person lets it apply or begin its probation, and
+    /// everything above is an act. The leaf of the gov log is durable when this returns. Blocks.
+    pub fn add_provider(&self, actor: &Actor, new: Entrant) -> Result<Accreditation, Rejection> {
+        actor.demand(Power::Act)?;
+        let modest = matches!(new.status, ProviderStatus::Applied | ProviderStatus::Probation);
+        if actor.person.is_some() && !modest {
+            return Err(refusal::ACT_NEEDS_TWO.at("/status", "one person enters applications and probations").into());
+        }
         check(&new)?;
-        self.core.resolve(|law| match law.accreditation(&new.id) {
-            Some(_) => Err(Rejection::Conflict(format!("there is a provider {:?} already", new.id))),
-            None => Ok(new.clone()),
+        let now_ms = self.core.now_ms();
+        self.core.rule(|law| {
+            if law.accreditation(&new.id).is_some() {
+                return Err(Rejection::Conflict(format!("there is a provider {:?} already", new.id)));
+            }
+            self.core.usable_keys(law, &new.statement_keys, &new.validation_keys)?;
+            let made = Accreditation {
+                id: new.id,
+                name: new.name,
+                standing: Standing::fresh(new.status, &self.core.policy(), now_ms),
+                statement_keys: new.statement_keys,
+                validation_keys: new.validation_keys,
+                lost_keys: Vec::new(),
+                clause: None,
+            };
+            let leaves = vec![(gov::PROVIDER, made.body())];
+            Ok(Ruling::new(leaves, move |_, _| Ok(made)))
         })
     }
 
-    /// Replaces what the register says of an organisation: status, keys, name. Blocks.
-    pub fn change_provider(
-        &self,
-        actor: &Actor,
-        id: &str,
-        change: impl FnOnce(&mut Accreditation),
-    ) -> Result<Accreditation, Rejection> {
-        operator_only(actor)?;
-        self.core.resolve(|law| {
-            let mut changed = law.accreditation(id).cloned().ok_or(Rejection::NotFound)?;
-            change(&mut changed);
-            id.clone_into(&mut changed.id);
-            check(&changed)?;
-            Ok(changed)
-        })
-    }
-
-    /// Suspends an organisation or lets it work again; `clause` is the charter's article for it. Blocks.
+    /// Stops an organisation at once, or ends that: what one person may do (clause 7.8). `clause` is the charter's article
+    /// for it. It is kept as an act. Blocks.
     pub fn set_provider_status(
         &self,
         actor: &Actor,
@@ -80,15 +101,26 @@ impl Authority {
         suspended: bool,
         clause: &str,
     ) -> Result<Accreditation, Rejection> {
-        self.change_provider(actor, id, |changed| {
-            changed.suspended = suspended;
-            changed.clause = Some(clause.to_owned());
-        })
+        actor.demand(Power::Act)?;
+        let standing = self.core.law().accreditation(id).ok_or(Rejection::NotFound)?.standing;
+        let there = standing.status == ProviderStatus::Suspended;
+        let ends_more = !suspended && there && standing.stopped.is_none();
+        let raises = !suspended && !there && standing.status != ProviderStatus::Accredited;
+        if ends_more || raises {
+            return Err(refusal::ACT_NEEDS_TWO.at("/status", "one person ends only an emergency").into());
+        }
+        if suspended != there {
+            let kind = if suspended { ActKind::Emergency } else { ActKind::EndEmergency };
+            let subject = Subject::Provider { provider: id.to_owned(), days: 0 };
+            let reason = "set by status".to_owned();
+            self.request_act(actor, Wish { kind, clause: clause.to_owned(), reason, subject }, None)?;
+        }
+        self.core.law().accreditation(id).cloned().ok_or(Rejection::NotFound)
     }
 
     /// Makes an API token; its secret is in the answer and nowhere else. Blocks.
     pub fn add_token(&self, actor: &Actor, wish: NewToken) -> Result<Issued, Rejection> {
-        operator_only(actor)?;
+        actor.demand(Power::Act)?;
         if let Some(provider) = &wish.provider
             && self.core.law().accreditation(provider).is_none()
         {
@@ -99,9 +131,10 @@ impl Authority {
             return Err(Rejection::Conflict(why));
         }
         let scopes = if wish.scopes.is_empty() { Actor::operator().scopes } else { wish.scopes };
-        let provider = wish.provider.as_deref();
+        let person = actor.person.as_ref().map_or(FIRST_ADMIN, |person| person.id.as_str());
+        let party = (wish.provider.as_deref(), wish.provider.is_none().then_some(person));
         let now_ms = self.core.now_ms();
-        let (issued, row) = access::issue(&self.core.random, provider, wish.test, scopes, now_ms, wish.expires_in_d)?;
+        let (issued, row) = access::issue(&self.core.random, party, wish.test, scopes, now_ms, wish.expires_in_d)?;
         let stored = row.clone();
         let done: Result<(), LedgerError> = self.core.ledger.write(move |tx| tx.add_token(&stored)).wait_blocking();
         done?;
@@ -111,7 +144,7 @@ impl Authority {
 
     /// The tokens of a provider that are in force. Blocks.
     pub fn tokens(&self, actor: &Actor, provider: Option<&str>) -> Result<Vec<TokenInfo>, Rejection> {
-        operator_only(actor)?;
+        actor.demand(Power::See)?;
         let now_ms = self.core.now_ms();
         let rows = self.core.ledger.read::<_, LedgerError>(|now| now.tokens())?;
         let theirs =
@@ -121,7 +154,7 @@ impl Authority {
 
     /// Revokes a token at once. Blocks.
     pub fn revoke_token(&self, actor: &Actor, id: &str) -> Result<(), Rejection> {
-        operator_only(actor)?;
+        actor.demand(Power::Act)?;
         let (stored, now_ms) = (id.to_owned(), self.core.now_ms());
         let done = self.core.ledger.write::<_, LedgerError, _>(move |tx| tx.revoke_token(&stored, now_ms));
         let was_there = done.wait_blocking()?;
@@ -140,14 +173,7 @@ fn info(row: TokenRow) -> TokenInfo {
     }
 }
 
-fn operator_only(actor: &Actor) -> Result<(), Rejection> {
-    match actor.party {
-        Party::Operator => Ok(()),
-        Party::Provider(_) => Err(Rejection::Forbidden("only the operator may do this".to_owned())),
-    }
-}
-
-fn check(new: &Accreditation) -> Result<(), Rejection> {
+fn check(new: &Entrant) -> Result<(), Rejection> {
     let no = |why: &str| Err(Rejection::Conflict(why.to_owned()));
     let (statement, validation) = (new.statement_keys.len(), new.validation_keys.len());
     if !is_provider_id(&new.id) {
@@ -163,36 +189,20 @@ fn check(new: &Accreditation) -> Result<(), Rejection> {
 }
 
 impl Core {
-    /// Decides something about an organisation: the leaf becomes durable, then it is in force.
-    fn resolve(
+    /// Refuses keys that were lost once, and statement keys of others: a key names who speaks.
+    pub(super) fn usable_keys(
         &self,
-        decision: impl FnOnce(&InForce) -> Result<Accreditation, Rejection>,
-    ) -> Result<Accreditation, Rejection> {
-        let _one_at_a_time = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
-        let law = self.law();
-        let decided = decision(&law)?;
-        let (seq, time_ms) = (law.size(), self.now_ms().max(law.time_ms() + 1));
-        let leaf = gov::provider_leaf(&decided, seq, time_ms)
-            .sign(&[&self.gov_signer])
-            .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
-        let mut next = InForce::clone(&law);
-        let key = self.gov_signer.verifier(LineType::Signature);
-        if let Err(error) = next.append([leaf.as_str()], &key) {
-            tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
-            return Err(Rejection::Fault("the decision could not be written".to_owned()));
+        law: &InForce,
+        statement: &[PublicKey],
+        validation: &[PublicKey],
+    ) -> Result<(), Rejection> {
+        let lost = |key: &PublicKey| law.accreditations().any(|a| a.lost_keys.contains(&key.thumbprint()));
+        if statement.iter().chain(validation).any(lost) {
+            return Err(refusal::KEY_COMPROMISED.at("/validation_keys", "a key was reported as lost").into());
         }
-        // The writer judges by the size that it finds in the ledger, so the next law must be at hand before it is in force.
-        let laws = || self.laws.write().unwrap_or_else(PoisonError::into_inner);
-        laws().push(Arc::new(next));
-        let done: Result<(), LedgerError> =
-            self.ledger.write(move |tx| tx.add_gov_leaf(seq, leaf.as_bytes())).wait_blocking();
-        match done {
-            Ok(()) => self.gov_size.store(seq + 1, Ordering::Release),
-            Err(error) => {
-                laws().retain(|law| law.size() <= seq);
-                return Err(error.into());
-            }
+        if statement.iter().chain(validation).any(|key| law.is_staff_key(key)) {
+            return Err(refusal::STAFF_KEY.at("/statement_keys", "a key is one of the operator's staff").into());
         }
-        Ok(decided)
+        Ok(())
     }
 }

@@ -263,7 +263,9 @@ impl Core {
                 // Refused before acceptance; only a zone file that changed under way can bring it here.
                 tracing::error!(%error, "the zone does not take an epoch's changes");
             }
-            *self.vitals.lock().unwrap_or_else(PoisonError::into_inner) = vitals(head);
+            let mut shown = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+            *shown = Vitals { overdue: shown.overdue, ..vitals(head) };
+            drop(shown);
             self.published.send_replace(n);
             self.step(Step::AfterPublish)?;
         }

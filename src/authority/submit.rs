@@ -65,6 +65,14 @@ struct Good {
     label: Label,
     proof: Proof,
     hash: Hash,
+    order: Option<Order>,
+}
+
+/// The act by which the operator's staff signed an event.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    /// Its place in the ledger.
+    pub(super) act: u64,
 }
 
 impl Authority {
@@ -112,6 +120,17 @@ impl Authority {
         match self.first_stage(Entrance::Holder, submission, "", None)? {
             (Passed::Seen(receipt), _) => Ok(receipt),
             (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait_blocking()),
+        }
+    }
+
+    /// Submits what two of the staff have signed, by an order.
+    pub(super) fn ordered_event(&self, submission: &Submission, order: Order) -> Result<Receipt, Rejection> {
+        match self.first_stage(Entrance::Operator, submission, "", None)? {
+            (Passed::Seen(receipt), _) => Ok(receipt),
+            (Passed::Good(mut good), ticket) => {
+                good.order = Some(order);
+                self.core.announced(self.second_stage(good, ticket).wait_blocking())
+            }
         }
     }
 
@@ -182,7 +201,7 @@ impl Authority {
         let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, submission.number);
         let examined = core.examine(entrance, submission, label).map_err(Rejection::Refused)?;
         core.serves(examined.event.kind, submission.number)?;
-        Ok((Passed::Good(Box::new(Good { examined, label, proof, hash })), ticket))
+        Ok((Passed::Good(Box::new(Good { examined, label, proof, hash, order: None })), ticket))
     }
 
     /// Facts, decision and the change itself, in the writer.
@@ -318,7 +337,13 @@ impl Core {
             judge(sealed_ms)?;
         }
         store(tx, good, &decision, now_ms)?;
-        let (_, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
+        let (seq, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
+        if !decision.rests_on.is_empty() {
+            tx.set_validation(&good.label, seq, &decision.rests_on)?;
+        }
+        if let Some(order) = good.order {
+            tx.note_act_event(order.act, &good.label, seq)?;
+        }
         if let Some(ticket) = ticket {
             ticket.keep(tx, decision.event_hash, now_ms)?;
         }

@@ -6,7 +6,7 @@ use crate::authority::sequencer::promise;
 use crate::authority::{Authority, Core, codes, prepare};
 use crate::clock::unix_s;
 use crate::ledger::{Accepted, LedgerError, Transaction};
-use crate::log::event::Event;
+use crate::log::event::{Event, Kind, Role};
 use crate::registry::lapse;
 use crate::registry::terms::{DAY_MS, DAY_S};
 
@@ -53,6 +53,9 @@ impl Core {
             .wait_blocking();
         forget?;
         self.release_lapsed(now_ms)?;
+        if let Err(no) = self.register_falls_due(now_ms) {
+            tracing::error!(?no, "what falls due for the register could not be done; trying again later");
+        }
         let mut line = self.line();
         if line.erased && self.ledger.truncate_wal()? {
             line.erased = false;
@@ -108,6 +111,14 @@ pub(super) fn accept(
         promised,
         before_seq,
     })?;
+    match event.kind {
+        Kind::Release => {
+            tx.end_suspension(&event.label)?;
+            tx.remove_validation(&event.label)?;
+        }
+        Kind::Resume if event.signature(Role::Operator).is_some() => tx.end_suspension(&event.label)?,
+        _ => {}
+    }
     Ok((seq, promised))
 }
 

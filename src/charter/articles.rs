@@ -41,7 +41,7 @@ mod tests {
                 next += 1;
             }
         }
-        assert_eq!(article, 10);
+        assert_eq!(article, 11);
         assert!(clauses().count() > 40);
     }
 

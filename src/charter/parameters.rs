@@ -135,6 +135,20 @@ parameters! {
     "7.5" audit_restrict_percent = 3 in 1..=100;
     /// The error rate that leads to a suspension, in percent.
     "7.5" audit_suspend_percent = 5 in 1..=100;
+    /// The least length of a probation, in days.
+    "7.6" probation_d = 90 in 0..=365;
+    /// The most numbers of a provider on probation.
+    "7.6" probation_numbers_max = 500 in 1..=1_000_000;
+    /// How long a warned provider has to mend things, in days.
+    "7.7" warning_cure_d = 21 in 1..=90;
+    /// When an emergency suspension ends that nobody confirmed, in hours.
+    "7.8" emergency_review_h = 72 in 1..=168;
+    /// How long a provider may appeal, in days.
+    "7.9" appeal_d = 14 in 7..=90;
+    /// The least notice of a provider that gives up, in days.
+    "7.10" winding_down_d = 90 in 30..=365;
+    /// When numbers are validated anew at the latest whose validation rests on a lost key, in days.
+    "7.11" revalidation_d = 14 in 1..=90;
 
     /// The fewest cases behind a published counter.
     "8.1" counter_k_min = 20 in 1..=1000;
@@ -152,6 +166,11 @@ parameters! {
     "10.2" escrow_diff_d = 1 in 1..=7;
     /// The distance of rehearsed restores, in months.
     "10.2" escrow_drill_months = 3 in 1..=12;
+
+    /// How long an act waits for its approval, in hours.
+    "11.2" act_life_h = 72 in 1..=720;
+    /// The longest suspension of a number by the operator, in days.
+    "11.4" order_max_d = 90 in 1..=365;
 }
 
 #[cfg(test)]

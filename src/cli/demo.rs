@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::authority::{Accreditation, Actor, NewToken, TOKEN_LIFE_D, Visibility};
+use crate::authority::{Actor, Entrant, NewToken, TOKEN_LIFE_D, Visibility};
 use crate::cli::instance::Instance;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report, say};
@@ -15,6 +15,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::dnssec::Algorithm;
 use crate::net;
 use crate::number::Number;
+use crate::registry::standing::ProviderStatus;
 use crate::wire::Name;
 
 const APEX: &str = "e164.example.";
@@ -126,13 +127,12 @@ fn provider(args: &DemoArgs, instance: &Instance) -> Result<Profile, Failure> {
     profile.pin(instance.authority.origin(), &instance.authority.vrf_key())?;
     let (authority, operator) = (&instance.authority, Actor::operator());
     if !authority.providers().iter().any(|p| p.id == PROVIDER) {
-        let new = Accreditation {
+        let new = Entrant {
             id: PROVIDER.to_owned(),
             name: "Acme Telephony (demo)".to_owned(),
-            suspended: false,
+            status: ProviderStatus::Accredited,
             statement_keys: vec![profile.statement_key.public().clone()],
             validation_keys: vec![profile.validation_key.public().clone()],
-            clause: None,
         };
         authority.add_provider(&operator, new)?;
     }

@@ -100,6 +100,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     }
     let running = health(config);
     note("ledger", ledger(config));
+    note("suspensions", suspensions(config));
     for address in &config.dns.listen {
         note(
             "DNS",
@@ -157,4 +158,15 @@ fn ledger(config: &Config) -> Result<String, String> {
         ));
     }
     Ok(format!("epoch {epoch}, made {} s ago", now_ms.saturating_sub(time_ms) / 1000))
+}
+
+/// A suspension ends on its day only if two people sign for that: when they have not, this is the place to say so.
+fn suspensions(config: &Config) -> Result<String, String> {
+    match authority::overdue(&config.paths.data, SystemClock.now_s()).map_err(|e| e.to_string())? {
+        0 => Ok("no number is withheld past the end of its order".to_owned()),
+        n => Err(format!(
+            "{n} numbers are withheld past the end of their order: approve the prepared act (callbook act list --state open), \
+             let two people sign its events (callbook act events, staff sign) and hand them in (callbook act submit)"
+        )),
+    }
 }

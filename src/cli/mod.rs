@@ -1,5 +1,6 @@
 //! The command line: the only room that prints. One definition yields parser, help, man pages and completions.
 
+mod act;
 mod charter;
 mod config;
 mod delegations;
@@ -20,6 +21,7 @@ mod profile;
 mod provider;
 mod report;
 mod serve;
+mod staff;
 mod synthetic;
 mod zone;
 
@@ -67,6 +69,12 @@ enum Command {
     /// The charter: what is in force, what a draft would change, the next version.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
+    /// The operator's people: keys, tokens, signatures.
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
+    /// What the operator does, by one person or by two: ask, approve, sign, hand in.
+    #[command(subcommand)]
+    Act(act::ActCommand),
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -127,6 +135,8 @@ pub fn main() -> ExitCode {
         Command::Number(command) => number::run(&command),
         Command::Provider(command) => provider::run(&command),
         Command::Charter(command) => charter::run(&command),
+        Command::Staff(command) => staff::run(&command),
+        Command::Act(command) => act::run(&command),
         Command::Keys(command) => keys::run(command),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),

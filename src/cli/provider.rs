@@ -1,4 +1,4 @@
-//! `provider add|list|token`: the operator accredits providers and gives them tokens.
+//! `provider add|list|token|appeal|lost-keys`: the operator's providers, their tokens, and what rests on lost keys.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,10 @@ pub(crate) enum ProviderCommand {
     List(ListArgs),
     /// Make an API token for a provider.
     Token(TokenArgs),
+    /// Appeal against the sanction that a provider is under, with its token or as an officer.
+    Appeal(AppealArgs),
+    /// List lost keys of validation entities and what rests on them; with a key, the numbers.
+    LostKeys(LostKeysArgs),
 }
 
 #[derive(Args)]
@@ -41,6 +45,9 @@ pub(crate) struct AddArgs {
     /// Make keys, token and settings for it in this folder, for trials; in earnest a provider makes its own keys.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["statement_key", "validation_key"])]
     folder: Option<PathBuf>,
+    /// Enter it as an application only: nothing is taken from it until it is admitted (`callbook act ask admit`).
+    #[arg(long)]
+    applied: bool,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -72,11 +79,33 @@ pub(crate) struct TokenArgs {
     api: ApiArgs,
 }
 
+#[derive(Args)]
+pub(crate) struct AppealArgs {
+    /// The provider.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct LostKeysArgs {
+    /// The key's thumbprint: lists the numbers that rest on it.
+    #[arg(allow_hyphen_values = true)]
+    key: Option<String>,
+    /// Where to go on: `next` of the page before.
+    #[arg(long, value_name = "CURSOR", requires = "key")]
+    cursor: Option<String>,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
 pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
     match command {
         ProviderCommand::Add(args) => add(args),
         ProviderCommand::List(args) => list(args),
         ProviderCommand::Token(args) => token(args),
+        ProviderCommand::Appeal(args) => appeal(args),
+        ProviderCommand::LostKeys(args) => lost_keys(args),
     }
 }
 
@@ -88,6 +117,7 @@ fn add(args: &AddArgs) -> Result<Report, Failure> {
         name,
         statement_keys: args.statement_key.iter().map(|k| key(k)).collect::<Result<_, _>>()?,
         validation_keys: args.validation_key.iter().map(|k| key(k)).collect::<Result<_, _>>()?,
+        status: args.applied.then(|| "applied".to_owned()),
     };
     let profile = args.folder.as_ref().map(|dir| Profile::make(dir, &args.api.api, &args.id)).transpose()?;
     if let Some(profile) = &profile {
@@ -144,7 +174,33 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
     Ok(Report::done(text, json))
 }
 
-fn key(text: &str) -> Result<Key, Failure> {
+fn appeal(args: &AppealArgs) -> Result<Report, Failure> {
+    let provider = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.appeal(&args.id)?;
+    let text = format!("{}\n  the appeal is noted; people who did not decide before will", line(&provider));
+    Ok(Report::done(text, json!(provider)))
+}
+
+fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
+    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    if let Some(key) = &args.key {
+        let page = api.flagged(key, args.cursor.as_deref())?;
+        let more = page.next.iter().map(|next| format!("more: --cursor {next}"));
+        let lines: Vec<String> = page.numbers.iter().cloned().chain(more).collect();
+        return Ok(Report::done(lines.join("\n"), json!(page)));
+    }
+    let found = api.lost_keys()?;
+    let mut lines = Vec::new();
+    for lost in &found.lost_keys {
+        let due = lost.due.as_deref().unwrap_or("asked for");
+        lines.push(format!("{}  {}  since {}  withheld {due}", lost.key, lost.entity, lost.since));
+        lines.extend(lost.resting.iter().map(|count| format!("  {:<16} {}", count.provider, count.numbers)));
+    }
+    let text = if lines.is_empty() { "no key was lost".to_owned() } else { lines.join("\n") };
+    Ok(Report::done(text, json!(found)))
+}
+
+/// Reads `ed25519:BASE64` or `es256:BASE64`.
+pub(crate) fn key(text: &str) -> Result<Key, Failure> {
     let wrong = |why: &str| Failure::new(format!("key {text}: {why}; ed25519:BASE64 or es256:BASE64 is needed"));
     let (name, base64) = text.split_once(':').ok_or_else(|| wrong("the algorithm is missing"))?;
     let algorithm = match name {
@@ -156,7 +212,8 @@ fn key(text: &str) -> Result<Key, Failure> {
     Ok(shown(&PublicKey::new(algorithm, &bytes.0).map_err(|e| wrong(&e.to_string()))?))
 }
 
-fn shown(key: &PublicKey) -> Key {
+/// A key as the API takes it.
+pub(crate) fn shown(key: &PublicKey) -> Key {
     let algorithm = match key.algorithm() {
         Algorithm::Ed25519 => "ed25519",
         Algorithm::Es256 => "es256",

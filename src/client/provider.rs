@@ -14,6 +14,8 @@
 //! # }
 //! ```
 
+mod operator;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -258,7 +260,7 @@ impl Api {
 
     /// The public register (`GET /v1/providers`).
     pub fn providers(&self) -> Result<Vec<Provider>, ApiError> {
-        self.get("/v1/providers".into()).map(|Providers { providers }| providers)
+        self.get("/v1/providers".into()).map(|Providers { providers, .. }| providers)
     }
 
     /// Adds a provider or a validation entity; for the operator (`POST /v1/providers`).
@@ -266,7 +268,7 @@ impl Api {
         self.call(&Call::new(Method::POST, "/v1/providers".into(), Repeat::Never).json(body)?)
     }
 
-    /// Suspends a provider or takes it back; for the operator (`PATCH /v1/providers/{id}`).
+    /// Stops a provider in an emergency or ends that; for the operator (`PATCH /v1/providers/{id}`).
     pub fn set_provider_status(&self, id: &str, body: &StatusChange) -> Result<Provider, ApiError> {
         let path = format!("/v1/providers/{}", path_segment(id));
         self.call(&Call::new(Method::PATCH, path, Repeat::Harmless).json(body)?)

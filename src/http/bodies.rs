@@ -1,5 +1,6 @@
 //! How each request body is read from its fields.
 
+use crate::api::acts::{NewAct, SignedEvents, TokenProof};
 use crate::api::charter::NewVersion;
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
@@ -100,7 +101,14 @@ impl Read for NewProvider {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (id, name) = (fields.string("id"), fields.string("name"));
         let (statement_keys, validation_keys) = (fields.objects("statement_keys"), fields.objects("validation_keys"));
-        Some(Self { id: id?, name: name?, statement_keys: statement_keys?, validation_keys: validation_keys? })
+        let status = fields.optional_string("status");
+        Some(Self {
+            id: id?,
+            name: name?,
+            statement_keys: statement_keys?,
+            validation_keys: validation_keys?,
+            status: status?,
+        })
     }
 }
 
@@ -116,5 +124,46 @@ impl Read for NewToken {
         let (scopes, expires_in_d, test) =
             (fields.strings("scopes"), fields.optional_u32("expires_in_d"), fields.switch("test"));
         Some(Self { scopes: scopes?, expires_in_d: expires_in_d?, test: test? })
+    }
+}
+
+impl Read for TokenProof {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (id, at_s) = (fields.string("id"), fields.u32("at_s"));
+        let signature = fields.bytes("signature", Some(64));
+        Some(Self { id: id?, at_s: at_s?, signature: signature? })
+    }
+}
+
+impl Read for SignedEvents {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { events: fields.byte_strings("events")? })
+    }
+}
+
+impl Read for NewAct {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (kind, clause, reason) = (fields.string("kind"), fields.string("clause"), fields.string("reason"));
+        let (provider, days) = (fields.optional_string("provider"), fields.optional_u32("days"));
+        let (lost_key, since_s) = (fields.optional_string("lost_key"), fields.optional_u32("since_s"));
+        let (person, role) = (fields.optional_string("person"), fields.optional_string("role"));
+        let public_key = fields.optional_object("public_key");
+        let (statement_keys, validation_keys) = (fields.objects("statement_keys"), fields.objects("validation_keys"));
+        let numbers = fields.strings("numbers");
+        Some(Self {
+            kind: kind?,
+            clause: clause?,
+            reason: reason?,
+            provider: provider?,
+            days: days?,
+            lost_key: lost_key?,
+            since_s: since_s?,
+            person: person?,
+            role: role?,
+            public_key: public_key?,
+            statement_keys: statement_keys?,
+            validation_keys: validation_keys?,
+            numbers: numbers?,
+        })
     }
 }

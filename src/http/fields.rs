@@ -129,6 +129,33 @@ impl Fields {
         (made.len() == count).then_some(made)
     }
 
+    /// An object that may be left out.
+    pub(crate) fn optional_object<T: Read>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.take(name) {
+            None => Some(None),
+            Some(Value::Object(map)) => {
+                let mut inner = Self { at: format!("{}/{name}", self.at), left: map, mistakes: Vec::new() };
+                let made = T::read(&mut inner);
+                inner.note_unknown();
+                self.mistakes.append(&mut inner.mistakes);
+                made.map(Some)
+            }
+            Some(other) => self.wrong(name, "an object", &other),
+        }
+    }
+
+    /// A list of bytes in base64; left out, it is empty.
+    pub(crate) fn byte_strings(&mut self, name: &str) -> Option<Vec<Base64>> {
+        let mut made = Vec::new();
+        for (i, text) in self.strings(name)?.iter().enumerate() {
+            match Base64::decode(text) {
+                Ok(bytes) => made.push(bytes),
+                Err(why) => return self.mistake(&format!("{name}/{i}"), "not_base64", why),
+            }
+        }
+        Some(made)
+    }
+
     fn list(&mut self, name: &str) -> Option<Vec<Value>> {
         match self.take(name) {
             None => Some(Vec::new()),

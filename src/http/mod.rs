@@ -1,5 +1,6 @@
 //! The HTTP API v1: one file a resource; each handler extracts, makes one call to the authority, converts the answer.
 
+mod acts;
 mod bodies;
 mod charter;
 mod fields;
@@ -12,6 +13,7 @@ mod problem;
 mod providers;
 mod receipts;
 mod request;
+mod staff;
 mod tokens;
 mod transfers;
 mod wrap;
@@ -82,6 +84,16 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(providers::change_status))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(charter::show, charter::announce))
+        .routes(routes!(acts::appeal))
+        .routes(routes!(acts::list, acts::ask))
+        .routes(routes!(acts::show, acts::withdraw))
+        .routes(routes!(acts::approve))
+        .routes(routes!(acts::events, acts::submit_events))
+        .routes(routes!(staff::list))
+        .routes(routes!(staff::set_key))
+        .routes(routes!(staff::token))
+        .routes(routes!(staff::lost_keys))
+        .routes(routes!(staff::flagged))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))
         .routes(routes!(health::metrics))

@@ -60,6 +60,11 @@ impl Reply {
         Self::new(id, 415, "not_json", "The body must be JSON", "send `Content-Type: application/json`")
     }
 
+    /// The problem alone, to stand inside another answer.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
     /// No usable token.
     pub(crate) fn unauthorized(id: &RequestId, detail: &str) -> Self {
         Self::new(id, 401, "unauthorized", "A valid token is needed", detail)

@@ -4,24 +4,27 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use crate::api::providers::{NewProvider, Provider, Providers, StatusChange};
+use crate::api::providers::{Key, NewProvider, Provider, Providers, StatusChange};
 use crate::api::{Problem, ProblemError};
-use crate::authority::Accreditation;
+use crate::authority::{Accreditation, Entrant};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
+use crate::http::receipts::time_of;
 use crate::http::request::{Body, Operator, blocking};
 use crate::log::bytes::to_base64url;
 use crate::log::key::{Algorithm, PublicKey};
+use crate::registry::standing::ProviderStatus;
 
 /// The public register of providers and validation entities.
 #[utoipa::path(get, path = "/v1/providers", tag = "providers", responses((status = 200, body = Providers),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<Providers> {
-    Json(Providers { providers: api.authority.providers().iter().map(shown).collect() })
+    let origin = Some(api.authority.origin().to_owned());
+    Json(Providers { providers: api.authority.providers().iter().map(shown).collect(), origin })
 }
 
-/// Accredits a provider, a validation entity, or both; goes into the public log.
+/// Enters a provider, a validation entity, or both: its probation begins, or it has applied. Goes into the public log.
 #[utoipa::path(post, path = "/v1/providers", tag = "providers", request_body = NewProvider, security(("token" = [])),
     responses((status = 201, body = Provider), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -38,22 +41,25 @@ pub(crate) async fn add(
         let why = "at least one key is needed: a statement key makes a provider, a validation key a validation entity";
         mistakes.push(ProblemError::form("/statement_keys", "required", why));
     }
+    let status = match value.status.as_deref() {
+        None | Some("probation") => ProviderStatus::Probation,
+        Some("applied") => ProviderStatus::Applied,
+        Some(_) => {
+            let why = "`probation` or `applied`; what follows them is decided by two persons, in acts";
+            mistakes.push(ProblemError::form("/status", "bad_value", why));
+            ProviderStatus::Applied
+        }
+    };
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }
-    let new = Accreditation {
-        id: value.id,
-        name: value.name,
-        suspended: false,
-        statement_keys,
-        validation_keys,
-        clause: None,
-    };
+    let (new_id, name) = (value.id, value.name);
+    let new = Entrant { id: new_id, name, status, statement_keys, validation_keys };
     let made = blocking(&id, move || api.authority.add_provider(&actor, new)).await?;
     Ok((StatusCode::CREATED, Json(shown(&made))))
 }
 
-/// Suspends or re-admits a provider. Published numbers stay published: a sanction takes no holder off the air.
+/// Stops a provider in an emergency, or ends that: one person may, and two confirm it in time (`/v1/acts`). Published numbers stay published: a sanction takes no holder off the air.
 #[utoipa::path(patch, path = "/v1/providers/{id}", tag = "providers", request_body = StatusChange, params(("id" = String, Path)), security(("token" = [])),
     responses((status = 200, body = Provider), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -68,12 +74,7 @@ pub(crate) async fn change_status(
     if !suspended && value.status != "accredited" {
         mistakes.push(ProblemError::form("/status", "bad_value", "`accredited` or `suspended` is needed"));
     }
-    // What goes into the public log rests on the charter in force, whose clauses begin with their number in bold.
-    let is_number = !value.clause.is_empty() && value.clause.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if !is_number || !api.authority.policy().prose().contains(&format!("\n**{}** ", value.clause)) {
-        let why = "the number of a clause of the charter is needed, such as 7.2";
-        mistakes.push(ProblemError::form("/clause", "bad_value", why));
-    }
+    clause_of(&api, &value.clause, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }
@@ -82,43 +83,57 @@ pub(crate) async fn change_status(
     Ok(Json(shown(&made)))
 }
 
-fn shown(provider: &Accreditation) -> Provider {
-    let key = |key: &PublicKey| crate::api::providers::Key {
+/// What goes into the public log rests on the charter in force, whose clauses begin with their number in bold.
+pub(crate) fn clause_of(api: &Api, clause: &str, mistakes: &mut Vec<ProblemError>) {
+    let is_number = !clause.is_empty() && clause.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if !is_number || !api.authority.policy().prose().contains(&format!("\n**{clause}** ")) {
+        let why = "the number of a clause of the charter is needed, such as 7.2";
+        mistakes.push(ProblemError::form("/clause", "bad_value", why));
+    }
+}
+
+/// An entry of the register as the API shows it.
+pub(crate) fn shown(provider: &Accreditation) -> Provider {
+    Provider {
+        id: provider.id.clone(),
+        name: provider.name.clone(),
+        status: provider.standing.status.name().to_owned(),
+        since: Some(time_of(provider.standing.since_ms)),
+        due: provider.standing.due_ms.map(time_of),
+        clause: provider.clause.clone(),
+        statement_keys: provider.statement_keys.iter().map(key_shown).collect(),
+        validation_keys: provider.validation_keys.iter().map(key_shown).collect(),
+    }
+}
+
+/// A key as the API shows it.
+pub(crate) fn key_shown(key: &PublicKey) -> Key {
+    Key {
         algorithm: match key.algorithm() {
             Algorithm::Ed25519 => "ed25519".to_owned(),
             Algorithm::Es256 => "es256".to_owned(),
         },
         key: key.bytes().into(),
         thumbprint: Some(to_base64url(&key.thumbprint())),
-    };
-    Provider {
-        id: provider.id.clone(),
-        name: provider.name.clone(),
-        status: if provider.suspended { "suspended".to_owned() } else { "accredited".to_owned() },
-        statement_keys: provider.statement_keys.iter().map(key).collect(),
-        validation_keys: provider.validation_keys.iter().map(key).collect(),
     }
 }
 
-fn keys(texts: &[crate::api::providers::Key], at: &str, mistakes: &mut Vec<ProblemError>) -> Vec<PublicKey> {
-    let mut made = Vec::with_capacity(texts.len());
-    for (i, text) in texts.iter().enumerate() {
-        let algorithm = match text.algorithm.as_str() {
-            "ed25519" => Algorithm::Ed25519,
-            "es256" => Algorithm::Es256,
-            _ => {
-                mistakes.push(ProblemError::form(
-                    format!("{at}/{i}/algorithm"),
-                    "bad_value",
-                    "`ed25519` or `es256` is needed",
-                ));
-                continue;
-            }
-        };
-        match PublicKey::new(algorithm, &text.key.0) {
-            Ok(key) => made.push(key),
-            Err(why) => mistakes.push(ProblemError::form(format!("{at}/{i}/key"), "bad_key", why.to_string())),
+/// Keys from their JSON; what is wrong with any is noted.
+pub(crate) fn keys(texts: &[Key], at: &str, mistakes: &mut Vec<ProblemError>) -> Vec<PublicKey> {
+    texts.iter().enumerate().filter_map(|(i, text)| key_of(text, &format!("{at}/{i}"), mistakes)).collect()
+}
+
+/// A key from its JSON.
+pub(crate) fn key_of(text: &Key, at: &str, mistakes: &mut Vec<ProblemError>) -> Option<PublicKey> {
+    let algorithm = match text.algorithm.as_str() {
+        "ed25519" => Algorithm::Ed25519,
+        "es256" => Algorithm::Es256,
+        _ => {
+            let why = "`ed25519` or `es256` is needed";
+            mistakes.push(ProblemError::form(format!("{at}/algorithm"), "bad_value", why));
+            return None;
         }
-    }
-    made
+    };
+    let key = PublicKey::new(algorithm, &text.key.0);
+    key.map_err(|why| mistakes.push(ProblemError::form(format!("{at}/key"), "bad_key", why.to_string()))).ok()
 }

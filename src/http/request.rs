@@ -12,6 +12,8 @@ use crate::http::Api;
 use crate::http::fields::{self, Read};
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
+use crate::log::bytes::{from_base64url, to_base64url};
+use crate::log::label::Label;
 use crate::log::sha256;
 use crate::number::Number;
 
@@ -210,6 +212,24 @@ pub(crate) fn prefer_wait_ms(headers: &HeaderMap) -> u64 {
         headers.get_all("prefer").into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split([',', ';']));
     let seconds = preferences.filter_map(|p| p.trim().strip_prefix("wait=")).find_map(|s| s.trim().parse::<u64>().ok());
     seconds.unwrap_or(0).min(WAIT_S_MAX) * 1000
+}
+
+/// A value of the query string, plus signs and percent signs as they stand: our values need neither.
+pub(crate) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+/// A cursor over labels: sealed in nothing, for who may list may know them.
+pub(crate) fn label_cursor(query: Option<&str>) -> Result<Option<Label>, ProblemError> {
+    let Some(text) = query_value(query, "cursor") else { return Ok(None) };
+    let label = from_base64url(&text).and_then(|raw| raw.try_into().ok()).map(Label);
+    label.map(Some).ok_or_else(|| ProblemError::form("cursor", "bad_value", "give `next` of the page before"))
+}
+
+/// The same as text.
+pub(crate) fn shown_cursor(label: &Label) -> String {
+    to_base64url(&label.0)
 }
 
 /// Runs what waits for the disk on a thread that may.

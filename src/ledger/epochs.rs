@@ -77,6 +77,11 @@ impl Snapshot<'_> {
         Ok(self.first("SELECT coalesce(max(idx) + 1, 0) FROM gov", [], |row| uint(row, 0))?.unwrap_or(0))
     }
 
+    /// Leaf `idx` of the gov log.
+    pub fn gov_leaf(&self, idx: u64) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.first("SELECT leaf FROM gov WHERE idx = ?1", [int(idx)], |row| row.get(0))
+    }
+
     /// The first `size` leaves of the gov log.
     pub fn gov_leaves(&self, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         self.all("SELECT leaf FROM gov WHERE idx < ?1 ORDER BY idx", [int(size)], |row| row.get(0))

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001-facts.sql"),
     include_str!("../../migrations/0002-doors.sql"),
+    include_str!("../../migrations/0003-register.sql"),
     include_str!("../../migrations/0005-charter.sql"),
 ];
 
@@ -53,6 +54,26 @@ mod tests {
         apply(&conn, &both).unwrap();
         assert_eq!(version(&conn).unwrap(), 2);
         assert_eq!(conn.query_row("SELECT x + y FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 8);
+    }
+
+    #[test]
+    fn operator_tokens_from_before_there_were_people_belong_to_the_first_admin() {
+        let conn = Connection::open_in_memory().unwrap();
+        apply(&conn, &MIGRATIONS[..1]).unwrap();
+        let add = "INSERT INTO tokens (id, hash, provider, test, scopes, created_ms, expires_ms) VALUES (?1, ?2, ?3, 0, '', ?4, 99)";
+        conn.execute(add, ("a", [1u8; 32], None::<String>, 7)).unwrap();
+        conn.execute(add, ("b", [2u8; 32], None::<String>, 5)).unwrap();
+        conn.execute(add, ("c", [3u8; 32], Some("acme"), 3)).unwrap();
+        apply(&conn, MIGRATIONS).unwrap();
+        let ask = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(ask("SELECT id || role || added_ms FROM staff"), "adminadmin5");
+        assert_eq!(
+            ask("SELECT group_concat(id || coalesce(staff, '-')) FROM (SELECT * FROM tokens ORDER BY id)"),
+            "aadmin,badmin,c-"
+        );
+        let empty = Connection::open_in_memory().unwrap();
+        apply(&empty, MIGRATIONS).unwrap();
+        assert_eq!(empty.query_row("SELECT count(*) FROM staff", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod snapshot;
 mod transaction;
 mod writer;
 
+mod acts;
 mod charters;
 mod counters;
 mod doors;
@@ -20,11 +21,14 @@ mod epochs;
 mod events;
 mod idempotency;
 mod numbers;
+mod staff;
 mod tokens;
+mod validations;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use crate::ledger::acts::{ActLabel, ActRow, SanctionRow, StepRow};
 pub use crate::ledger::charters::CharterRow;
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};
 pub use crate::ledger::error::{LedgerError, OpenError};
@@ -32,8 +36,10 @@ pub use crate::ledger::events::{Accepted, EventRow};
 pub use crate::ledger::idempotency::FirstAnswer;
 pub use crate::ledger::numbers::{Disclosed, Personal, Served, Standing};
 pub use crate::ledger::snapshot::Snapshot;
+pub use crate::ledger::staff::StaffRow;
 pub use crate::ledger::tokens::TokenRow;
 pub use crate::ledger::transaction::Transaction;
+pub use crate::ledger::validations::CompromisedRow;
 pub use crate::ledger::writer::Reply;
 
 use crate::ledger::readers::Readers;

@@ -14,6 +14,8 @@ pub struct TokenRow {
     pub hash: Hash,
     /// Whose it is; None is the operator's.
     pub provider: Option<String>,
+    /// Of an operator's token: the person.
+    pub staff: Option<String>,
     /// Whether it reaches the sandbox range only.
     pub test: bool,
     /// What it may do, one scope a line: `verb` or `verb:prefix`.
@@ -31,7 +33,7 @@ pub struct TokenRow {
 impl Snapshot<'_> {
     /// Every token that was ever made.
     pub fn tokens(&self) -> Result<Vec<TokenRow>, LedgerError> {
-        let sql = "SELECT id, hash, provider, test, scopes, created_ms, expires_ms, used_ms, revoked_ms FROM tokens ORDER BY created_ms, id";
+        let sql = "SELECT id, hash, provider, test, scopes, created_ms, expires_ms, used_ms, revoked_ms, staff FROM tokens ORDER BY created_ms, id";
         self.all(sql, [], |row| {
             Ok(TokenRow {
                 id: row.get(0)?,
@@ -43,6 +45,7 @@ impl Snapshot<'_> {
                 expires_ms: uint(row, 6)?,
                 used_ms: uint_option(row, 7)?,
                 revoked_ms: uint_option(row, 8)?,
+                staff: row.get(9)?,
             })
         })
     }
@@ -52,7 +55,7 @@ impl Transaction<'_> {
     /// Adds a token.
     pub fn add_token(&self, token: &TokenRow) -> Result<(), LedgerError> {
         self.change(
-            "INSERT INTO tokens (id, hash, provider, test, scopes, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO tokens (id, hash, provider, test, scopes, created_ms, expires_ms, staff) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             (
                 &token.id,
                 &token.hash,
@@ -61,6 +64,7 @@ impl Transaction<'_> {
                 &token.scopes,
                 int(token.created_ms),
                 int(token.expires_ms),
+                &token.staff,
             ),
         )?;
         Ok(())

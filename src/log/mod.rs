@@ -22,6 +22,7 @@ pub mod possession;
 pub mod random;
 pub mod record;
 pub mod rsa;
+pub mod staff;
 pub mod state;
 pub mod vrf;
 

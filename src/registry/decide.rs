@@ -18,7 +18,7 @@ use crate::registry::past::{Happened, Past};
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::rules::{self, Broken, Entry, Law};
 use crate::registry::terms::{DAY_MS, DAY_S};
-use crate::registry::token::{UsedToken, Validation};
+use crate::registry::token::{Basis, UsedToken, Validation};
 
 /// What is stored that matters to one submission, read in the transaction that will store the decision.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,8 @@ pub struct Decision {
     pub leaves: Option<String>,
     /// The tokens to mark as used.
     pub consumed: Vec<UsedToken>,
+    /// What the registration rests on from now on; empty if the event brings no validation.
+    pub rests_on: Vec<Basis>,
     /// What is remembered of it, at the time of acceptance.
     pub happened: Option<Happened>,
     /// What becomes of the number's transfer code.
@@ -185,6 +187,8 @@ impl Bench<'_> {
             Entrance::Provider(_) if claim => self.live(),
             Entrance::Provider(id) => self.sponsors(id) || self.gains(id),
             Entrance::Holder => self.controls(),
+            // Two of the operator's staff name the number in an order; whether it is registered is no secret to them.
+            Entrance::Operator => self.facts.entry.is_some() || self.facts.waiting.is_some(),
         };
         match party {
             false => refuse(&refusal::NOT_FOUND, "", "there is no such registration of yours"),
@@ -258,6 +262,10 @@ impl Bench<'_> {
         let counters = &self.facts.counters;
         if counters.creates_today >= self.policy.creates_per_day_max {
             return refuse(&refusal::QUOTA_CREATES, "", "the day's registrations are used up");
+        }
+        let probation = self.law.register.is_on_probation(&self.event.provider);
+        if probation && counters.numbers >= self.policy.probation_numbers_max {
+            return refuse(&refusal::QUOTA_PROBATION, "", "the provider has as many numbers as a probation allows");
         }
         if counters.numbers >= self.policy.numbers_max {
             return refuse(&refusal::QUOTA_NUMBERS, "", "the provider has as many numbers as it may have");
@@ -336,7 +344,8 @@ impl Bench<'_> {
     }
 
     fn release(&self) -> Result<(), Refusal> {
-        let entry = self.facts.entry.as_ref().filter(|_| self.examined.entrance != Entrance::Holder);
+        let by_provider = matches!(self.examined.entrance, Entrance::Provider(_));
+        let entry = self.facts.entry.as_ref().filter(|_| by_provider);
         let Some(entry) = entry else { return Ok(()) };
         let Some(request) = entry.request.as_ref().filter(|request| request.door == self.event.door) else {
             return refuse(&refusal::NOTICE_MISSING, "", "no notice of release is pending");
@@ -397,6 +406,7 @@ impl Bench<'_> {
             consumed: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.used.clone()),
             happened: self.happened(),
             code: if takes_over || rotates || code_used { CodeChange::Void } else { CodeChange::Keep },
+            rests_on: self.examined.validation.as_ref().map_or_else(Vec::new, |validation| validation.rests_on.clone()),
         }
     }
 }

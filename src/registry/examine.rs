@@ -19,7 +19,7 @@ use crate::registry::naptr;
 use crate::registry::nonce::NonceKey;
 use crate::registry::possession::{self, Proof};
 use crate::registry::refusal::{self, Reason, Refusal};
-use crate::registry::register::{ProviderStatus, Register};
+use crate::registry::register::Register;
 use crate::registry::rules::signers_fit;
 use crate::registry::terms::DAY_S;
 use crate::registry::token::{self, Expected, Validation, Verdict};
@@ -59,6 +59,8 @@ pub enum Entrance {
     Provider(String),
     /// Anybody with an event that the control key alone has signed (door 9).
     Holder,
+    /// Two of the operator's staff, by an order that stands in the gov log (clauses 5.7 and 11.2).
+    Operator,
 }
 
 /// What stage 1 rests on.
@@ -119,12 +121,12 @@ pub fn examine(submission: &Submission, context: &Context<'_>) -> Result<Examine
     desk.number(parsed.as_ref().ok());
     let event = desk.event(parsed);
     let record = desk.record(event.as_ref());
-    desk.provider();
+    desk.provider(event.as_ref());
     let Some(event) = event else {
         desk.tokens(None);
         return Err(desk.refusals);
     };
-    if !is_offered(&event) {
+    if !is_offered(&event, &submission.entrance) {
         return Err(vec![refusal::NOT_OFFERED.at("/event", "this kind of event is not taken here yet")]);
     }
     desk.signers(&event);
@@ -166,7 +168,10 @@ pub fn number(number: Number, policy: &Policy) -> Option<Refusal> {
 }
 
 /// Kinds and doors that this directory takes from outside (clause 6.6).
-fn is_offered(event: &Event) -> bool {
+fn is_offered(event: &Event, entrance: &Entrance) -> bool {
+    if *entrance == Entrance::Operator {
+        return matches!(event.kind, Kind::Suspend | Kind::Resume | Kind::Veto);
+    }
     let operator = event.signature(Role::Operator).is_some();
     match event.kind {
         Kind::Create | Kind::Update | Kind::Transfer | Kind::Request | Kind::Complete => true,
@@ -272,15 +277,14 @@ impl Desk<'_> {
         record.ok().map(|record| (record, opening))
     }
 
-    /// Clauses 7.1 and 7.2.
-    fn provider(&mut self) {
+    /// Clauses 7.1 and 7.2, and what the provider's status allows for this kind of event (7.6, 7.7, 7.10).
+    fn provider(&mut self, event: Option<&Event>) {
         let Entrance::Provider(id) = &self.submission.entrance else { return };
-        match self.context.register.provider(id).map(|provider| provider.status) {
-            Some(ProviderStatus::Accredited) => {}
-            Some(ProviderStatus::Suspended) => {
-                self.wrong(&refusal::PROVIDER_SUSPENDED, "", "the provider is suspended")
-            }
-            None => self.wrong(&refusal::PROVIDER_UNKNOWN, "", "the provider is not in the register"),
+        let Some(provider) = self.context.register.provider(id) else {
+            return self.wrong(&refusal::PROVIDER_UNKNOWN, "", "the provider is not in the register");
+        };
+        if let Some(reason) = provider.status.refuses_event(event) {
+            self.wrong(reason, "", format!("the provider's status is {}", provider.status.name()));
         }
     }
 
@@ -291,12 +295,15 @@ impl Desk<'_> {
         }
         let by_provider = event.signature(Role::Provider);
         match (&self.submission.entrance, by_provider) {
-            (Entrance::Holder, None) | (Entrance::Provider(_), Some(_)) => {}
-            (Entrance::Holder, Some(_)) => self.wrong(&refusal::EVENT_DOOR, "/event", "a provider signed this event"),
+            (Entrance::Holder | Entrance::Operator, None) | (Entrance::Provider(_), Some(_)) => {}
+            (Entrance::Holder | Entrance::Operator, Some(_)) => {
+                self.wrong(&refusal::EVENT_DOOR, "/event", "a provider signed this event")
+            }
             (Entrance::Provider(_), None) => {
                 self.wrong(&refusal::EVENT_DOOR, "/event", "no provider signed this event")
             }
         }
+        self.staff(event);
         if let Entrance::Provider(id) = &self.submission.entrance
             && event.provider != *id
         {
@@ -310,6 +317,19 @@ impl Desk<'_> {
                 self.wrong(&refusal::EVENT_SIGNERS, "/event", "a provider is named that did not sign");
             }
             _ => {}
+        }
+    }
+
+    /// At the operator's entrance two keys of the staff sign, and only there they sign alone.
+    fn staff(&mut self, event: &Event) {
+        let mut signers = event.signatures.iter().filter(|signature| signature.role == Role::Operator).peekable();
+        let (operator, entrance) = (signers.peek().is_some(), self.submission.entrance == Entrance::Operator);
+        if entrance && !operator || operator && self.submission.entrance == Entrance::Holder {
+            self.wrong(&refusal::EVENT_DOOR, "/event", "the operator's signatures and its entrance belong together");
+        }
+        let register = self.context.register;
+        if signers.any(|signature| !register.is_operator_key(&signature.key)) {
+            self.wrong(&refusal::EVENT_SIGNERS, "/event", "a signature of role 4 is by no key of the staff");
         }
     }
 
@@ -491,10 +511,13 @@ impl Desk<'_> {
     fn evidence(&mut self, event: &Event, validation: Option<&Validation>) {
         const AT: &str = "/validation";
         let sent = !self.submission.validation.is_empty();
-        let need = if self.submission.entrance == Entrance::Holder { Need::Never } else { needs_tokens(event) };
+        let by_provider = matches!(self.submission.entrance, Entrance::Provider(_));
+        let need = if by_provider { needs_tokens(event) } else { Need::Never };
         // A ruling is the evidence of the event that it allows; until when that is good, the tokens still say.
         let ruling = event.signature(Role::Operator).is_some();
         match need {
+            // Of the operator's events it names the order, which the rules look for in the gov log.
+            Need::Never if self.submission.entrance == Entrance::Operator && !sent => {}
             Need::Must if !sent => {
                 self.wrong(&refusal::VALIDATION_MISSING, AT, "an event of this kind needs a validation token")
             }

@@ -3,6 +3,7 @@
 //! A submission takes two steps: [`examine`] looks at it by the charter and the register alone and reports every mistake;
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
+pub mod acts;
 mod certificate;
 pub mod code;
 pub mod decide;
@@ -16,6 +17,7 @@ pub mod lapse;
 pub mod naptr;
 pub mod nonce;
 mod openpgp;
+pub mod orders;
 pub mod past;
 pub mod possession;
 pub mod records;
@@ -23,6 +25,7 @@ pub mod refusal;
 pub mod register;
 mod rsa;
 pub mod rules;
+pub mod standing;
 pub mod stands;
 pub mod terms;
 pub mod token;

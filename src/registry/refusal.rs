@@ -235,6 +235,35 @@ reasons! {
     QUOTA_CREATES = "quota_creates" "7.4" Some("creates_per_day_max"), Quota, Some(2308), "Wait until tomorrow, or ask the operator.";
     QUOTA_PREPARES = "quota_prepares" "7.4" Some("prepares_per_day_max"), Quota, Some(2308), "Wait until tomorrow, and prepare only what you submit.";
     QUOTA_NUMBERS = "quota_numbers" "7.4" Some("numbers_max"), Quota, Some(2308), "Ask the operator for a larger quota.";
+
+    // ---- the register of providers ----
+    PROVIDER_APPLIED = "provider_applied" "7.6" None, Forbidden, Some(2201), "Wait until the operator has admitted you to the probation.";
+    PROVIDER_RESTRICTED = "provider_restricted" "7.7" Some("warning_cure_d"), Forbidden, Some(2201), "Mend what the sanction names. Until then change, renew and release the numbers that you have.";
+    PROVIDER_ENDED = "provider_ended" "7.7" None, Forbidden, Some(2201), "The accreditation has ended. Your holders can act by themselves (clause 2.5), and other providers take their numbers over.";
+    PROVIDER_WINDING_DOWN = "provider_winding_down" "7.10" None, Forbidden, Some(2201), "While you wind down, change, renew and release the numbers that you have.";
+    QUOTA_PROBATION = "quota_probation" "7.6" Some("probation_numbers_max"), Quota, Some(2308), "Wait for the end of the probation.";
+    STANDING_STEP = "standing_step" "7.7" None, Conflict, Some(2304), "Look the provider's status up (GET /v1/providers) and ask for a step that leads on from it.";
+    PROBATION_RUNS = "probation_runs" "7.6" Some("probation_d"), Conflict, Some(2304), "Wait until the probation has lasted long enough.";
+    APPEAL_LATE = "appeal_late" "7.9" Some("appeal_d"), Conflict, Some(2304), "There is no sanction that can be appealed against any more.";
+    APPEAL_MISSING = "appeal_missing" "7.9" None, Conflict, Some(2304), "Let the provider appeal first: POST /v1/providers/{id}/appeal.";
+    APPEAL_SAME_HANDS = "appeal_same_hands" "7.9" None, Forbidden, Some(2201), "Let people decide the appeal who had no hand in the sanction.";
+    KEY_COMPROMISED = "key_compromised" "7.11" None, Conflict, Some(2302), "Register another key: this one was reported as lost.";
+    WINDING_DOWN_SHORT = "winding_down_short" "7.10" Some("winding_down_d"), Unlawful, Some(2306), "Give the notice that the charter asks for.";
+
+    // ---- the operator's staff and its acts ----
+    STAFF_ROLE = "staff_role" "11.1" None, Forbidden, Some(2201), "Ask somebody whose role allows this; `callbook staff list` shows roles.";
+    STAFF_LAST_ADMIN = "staff_last_admin" "11.1" None, Conflict, Some(2305), "Make somebody else an admin first.";
+    STAFF_EXISTS = "staff_exists" "11.1" None, Conflict, Some(2302), "Choose another id: ids of people who left are not given again.";
+    STAFF_UNKNOWN = "staff_unknown" "11.1" None, NotFound, Some(2303), "Name a member of the staff; `callbook staff list` shows them.";
+    STAFF_KEY = "staff_key" "11.1" None, Conflict, Some(2302), "Make a key of one's own: no two people, and no provider, have the same.";
+    STAFF_PROOF = "staff_proof" "11.1" None, Forbidden, Some(2202), "Sign the request with the key that the staff list has for you, with the right time, each time anew.";
+    ACT_NEEDS_TWO = "act_needs_two" "11.2" None, Forbidden, Some(2201), "Ask for it as an act, and let another person approve: POST /v1/acts.";
+    ACT_OWN = "act_own" "11.2" None, Forbidden, Some(2201), "Let another person approve: who asked does not.";
+    ACT_PERSON = "act_person" "11.3" None, Forbidden, Some(2201), "Use the token of a person: whoever acts is named in the act.";
+    ACT_OVER = "act_over" "11.2" Some("act_life_h"), Conflict, Some(2304), "The act is done, withdrawn or expired: ask for a new one.";
+    ACT_OPEN = "act_open" "11.2" None, Conflict, Some(2304), "Wait for the approval: only an approved act has events to sign.";
+    ORDER_TERM = "order_term" "11.4" Some("order_max_d"), Unlawful, Some(2306), "Give the suspension an end that the charter allows, in days.";
+    ORDER_NOT_COVERED = "order_not_covered" "11.4" None, Unlawful, Some(2306), "Submit the events that the act lists, signed by two keys of the staff and by nobody else.";
 }
 
 #[cfg(test)]

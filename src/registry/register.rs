@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::log::bytes::to_base64url;
 use crate::log::key::{PublicKey, Thumbprint};
+pub use crate::registry::standing::ProviderStatus;
 
 /// The register of one moment. Lookups are by id; keys are compared as keys.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,7 @@ pub struct Register {
     entities: BTreeMap<String, ValidationEntity>,
     operators: Vec<PublicKey>,
     statement_thumbprints: HashSet<Thumbprint>,
+    probation: HashSet<String>,
 }
 
 /// An accredited company or association that submits registrations.
@@ -21,19 +23,10 @@ pub struct Provider {
     pub id: String,
     /// Its name, for people.
     pub name: String,
-    /// Whether it may submit.
+    /// What it may submit. It never decides whether records are published (clause 7.2).
     pub status: ProviderStatus,
     /// The keys with which it signs events (role 2).
     pub statement_keys: Vec<PublicKey>,
-}
-
-/// Whether a provider may submit. It never decides whether records are published (clause 7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderStatus {
-    /// In good standing.
-    Accredited,
-    /// No command is taken; its holders act by themselves.
-    Suspended,
 }
 
 /// Who proves that a person controls a number.
@@ -66,7 +59,20 @@ impl Register {
         let entities = entities.into_iter().map(|entity| (entity.id.clone(), entity)).collect();
         let keys = providers.values().flat_map(|provider| &provider.statement_keys);
         let statement_thumbprints = keys.map(PublicKey::thumbprint).collect();
-        Self { providers, entities, operators: operators.into_iter().collect(), statement_thumbprints }
+        let operators = operators.into_iter().collect();
+        Self { providers, entities, operators, statement_thumbprints, probation: HashSet::new() }
+    }
+
+    /// The same with these providers on probation: their quota is a smaller one (clause 7.6).
+    #[must_use]
+    pub fn on_probation<'a>(mut self, ids: impl IntoIterator<Item = &'a str>) -> Self {
+        self.probation = ids.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Whether a provider has not been accredited yet.
+    pub fn is_on_probation(&self, provider: &str) -> bool {
+        self.probation.contains(provider)
     }
 
     /// The provider of that id.

@@ -243,7 +243,8 @@ const fn rule(kind: Kind) -> Rule {
             &[F::Flags, F::NotAfter, F::Control, F::Recovery, F::Pending, F::Commitment],
             &[(Main, &[R2, R3]), (Code, &[R2, R3]), (Validation, &[R2, R3]), (Validation, &[R2, R3, R4, R4])],
         ),
-        Kind::Veto => (LIVE, &[F::Pending], &[(Direct, &[R1])]),
+        // By the operator: the ruling on a claim for the old holder, which also ends an objection.
+        Kind::Veto => (LIVE, &[F::Flags, F::Pending], &[(Direct, &[R1]), (Main, &[R4, R4])]),
         Kind::Suspend => (LIVE, &[F::Status, F::Flags], &[(Main, &[R4, R4]), (Direct, &[R1])]),
         Kind::Resume => (SUSPENDED, &[F::Status, F::Flags], &[(Main, &[R4, R4]), (Direct, &[R1])]),
         Kind::Release => (
@@ -498,9 +499,12 @@ impl<'a> Step<'a> {
     }
 
     fn veto_or_object(&self) -> Result<(), Broken> {
-        let object = self.is(Kind::Object);
-        let fits = self.request.is_some_and(|request| (request.door == Door::Validation) == object);
+        let (object, ruling) = (self.is(Kind::Object), self.signed(Role::Operator));
+        let fits = self.request.is_some_and(|request| (request.door == Door::Validation) == (object || ruling));
         unless(fits, Broken::NothingToVeto)?;
+        if ruling {
+            return unless(self.flip().without(Flags::OBJECTED) == Flags::NONE, Broken::Flags);
+        }
         unless(!self.was().contains(Flags::PROVIDER_HELD), Broken::ProviderHeld)?;
         let due = if object { Flags::OBJECTED } else { Flags::NONE };
         unless(self.flip() == due && !self.was().intersects(due), Broken::Flags)

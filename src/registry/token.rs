@@ -71,6 +71,21 @@ pub struct Validation {
     pub two_methods: bool,
     /// When the methods of class record were used, Unix seconds, in order: what a second round counts (clause 6.3).
     pub record_s: Vec<u64>,
+    /// By which keys they were signed, and when, in the order of the tokens.
+    pub rests_on: Vec<Basis>,
+}
+
+/// What a validation rests on: if the key turns out to have been in other hands, the validation does not count (clause 7.11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    /// The validation entity.
+    pub entity: String,
+    /// The thumbprint of its key.
+    pub key: Thumbprint,
+    /// When the token was minted (`iat`), Unix seconds.
+    pub issued_s: u64,
+    /// The ids of the methods.
+    pub methods: Vec<String>,
 }
 
 /// A token that must not be taken again.
@@ -141,6 +156,7 @@ pub fn verify(tokens: &[String], expected: &Expected<'_>) -> Verdict {
             period_s: claims.iter().map(|token| token.vex_s - token.vat_s).min().unwrap_or(0),
             two_methods: two_methods(&claims, expected),
             record_s: record_s(&claims),
+            rests_on: claims.iter().filter_map(|token| token.basis.clone()).collect(),
         });
     }
     verdict
@@ -155,6 +171,7 @@ struct Claims {
     vat_s: u64,
     vex_s: u64,
     nonce: Option<String>,
+    basis: Option<Basis>,
 }
 
 impl Claims {
@@ -220,7 +237,14 @@ impl Reading<'_> {
         };
         let issuer = member(&claims, "iss").and_then(Json::text).unwrap_or_default().to_owned();
         self.signature(&header, &issuer, signed, &signature);
-        self.claims(&claims, issuer)
+        let key = member(&header, "kid").and_then(Json::text).and_then(from_base64url);
+        let (key, issued_s) = (key.and_then(|kid| kid.try_into().ok()), member(&claims, "iat").and_then(Json::integer));
+        let list = member(&claims, "mth").and_then(Json::list).unwrap_or_default();
+        let methods = list.iter().filter_map(Json::text).map(str::to_owned).collect();
+        let mut read = self.claims(&claims, issuer)?;
+        let entity = read.entity.clone();
+        read.basis = key.zip(issued_s).map(|(key, issued_s)| Basis { entity, key, issued_s, methods });
+        Some(read)
     }
 
     /// Header, entity, key, signature.
@@ -306,6 +330,7 @@ impl Reading<'_> {
             vat_s,
             vex_s,
             nonce,
+            basis: None,
         })
     }
 

@@ -107,7 +107,8 @@ fn submission(directory: &mut Directory, step: &Step) -> Submission {
         Twist::OtherEntrance => {
             submission.entrance = match submission.entrance {
                 Entrance::Holder => Entrance::Provider(provider.into()),
-                Entrance::Provider(_) => Entrance::Holder,
+                Entrance::Provider(_) => Entrance::Operator,
+                Entrance::Operator => Entrance::Holder,
             }
         }
         Twist::NoToken => submission.validation.clear(),
@@ -125,6 +126,7 @@ fn is_party(directory: &Directory, submission: &Submission, event: &Event) -> bo
     states.chain(waiting).any(|(provider, control)| match &submission.entrance {
         Entrance::Provider(id) => id == provider,
         Entrance::Holder => signer == Some(control),
+        Entrance::Operator => true,
     })
 }
 

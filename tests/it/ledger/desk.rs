@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use callbook::authority::{
-    self, Accreditation, Actor, Authority, NewToken, Receipt, Rejection, Settings, Submission, View,
-};
+use callbook::authority::{self, Actor, Authority, Entrant, NewToken, Receipt, Rejection, Settings, Submission, View};
 use callbook::charter::Policy;
 use callbook::client::holder::{Change, Device, Directory, RecordDraft, Signed, opening};
 use callbook::client::ve::ValidationToken;
@@ -18,6 +16,7 @@ use callbook::log::record::Prefix;
 use callbook::log::state::State;
 use callbook::number::Number;
 use callbook::registry::possession::Proof;
+use callbook::registry::standing::ProviderStatus;
 use callbook::seal::Lock;
 use callbook::zone::{ApplyError, Change as Shown, NumberData, StaticZone};
 
@@ -103,14 +102,13 @@ pub(super) fn token_key() -> SigningKey {
     SigningKey::from_bytes(Algorithm::Ed25519, &[22; 32]).unwrap()
 }
 
-pub(super) fn acme() -> Accreditation {
-    Accreditation {
+pub(super) fn acme() -> Entrant {
+    Entrant {
         id: "acme".into(),
         name: "Acme".into(),
-        suspended: false,
+        status: ProviderStatus::Accredited,
         statement_keys: vec![statement_key().public().clone()],
         validation_keys: vec![token_key().public().clone()],
-        clause: None,
     }
 }
 
@@ -131,8 +129,8 @@ impl Desk {
     pub(super) fn new(dir: &Path) -> Self {
         let operator_token = authority::init(&settings(dir), START_MS, &Seeded::new([5; 32])).unwrap();
         let desk = Self::open(dir, START_MS).unwrap();
-        let operator = desk.authority.authenticate(&operator_token).unwrap();
-        desk.authority.add_provider(&operator, acme()).unwrap();
+        assert!(desk.authority.authenticate(&operator_token).is_some());
+        desk.authority.add_provider(&Actor::operator(), acme()).unwrap();
         desk
     }
 
@@ -158,6 +156,10 @@ impl Desk {
     }
 
     fn token(&self, n: u64, device: &Device, jti: &str, nonce: &str, days: u64) -> String {
+        self.token_by(&token_key(), n, device, jti, nonce, days)
+    }
+
+    fn token_by(&self, key: &SigningKey, n: u64, device: &Device, jti: &str, nonce: &str, days: u64) -> String {
         ValidationToken {
             issuer: "acme".into(),
             audience: "e164.example.".into(),
@@ -172,7 +174,7 @@ impl Desk {
             evidence: [0; 32],
             nonce: Some(nonce.into()),
         }
-        .mint(&token_key())
+        .mint(key)
     }
 
     /// A registration of the n-th number; `jti` names its validation.
@@ -218,6 +220,21 @@ impl Desk {
             .unwrap();
         signed.cosign(&directory, &statement_key());
         submission(n, signed, Vec::new())
+    }
+
+    /// A renewal of the n-th number with a validation by that key.
+    pub(super) fn renewal(&self, n: u64, by: &SigningKey) -> Submission {
+        let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
+        let before = prepared.sponsored.expect("registered by this provider").state;
+        let token = self.token_by(by, n, &device(n), &format!("again {n}"), &prepared.nonce, 85);
+        let mut signed = Change::renew(prepared.label, &before, "acme", self.now_s() + 85 * DAY_S)
+            .evidence(&[&token])
+            .unwrap()
+            .valid_until(self.now_s() + 3600)
+            .sign(&self.directory(), &[])
+            .unwrap();
+        signed.cosign(&self.directory(), &statement_key());
+        submission(n, signed, vec![token])
     }
 
     /// What the holder of the n-th number signs alone.

@@ -9,4 +9,7 @@ mod doors;
 mod faults;
 mod files;
 mod index;
+mod orders;
+mod providers;
+mod staff;
 mod writes;

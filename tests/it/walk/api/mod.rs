@@ -7,5 +7,6 @@ mod doors;
 mod holder;
 mod kit;
 mod numbers;
+mod operator;
 mod quiet;
 mod racing;

@@ -1,0 +1,92 @@
+//! A decision about the directory: its leaves of the gov log and all that goes with them, in one transaction, then in force.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use serde_json::Value;
+
+use crate::authority::Core;
+use crate::authority::error::Rejection;
+use crate::authority::gov::{self, InForce};
+use crate::ledger::{LedgerError, Transaction};
+use crate::log::note::LineType;
+
+/// What is stored with the leaves; it is told the index of the first of them.
+type Store<T> = Box<dyn FnOnce(&Transaction<'_>, u64) -> Result<T, LedgerError> + Send>;
+
+/// A decision: leaves, by type and body, and what is stored with them.
+pub(super) struct Ruling<T> {
+    /// None: nothing becomes public.
+    pub(super) leaves: Vec<(&'static str, Value)>,
+    /// The rest of the same transaction.
+    pub(super) store: Store<T>,
+}
+
+impl<T> Ruling<T> {
+    pub(super) fn new(
+        leaves: Vec<(&'static str, Value)>,
+        store: impl FnOnce(&Transaction<'_>, u64) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Self {
+        Self { leaves, store: Box::new(store) }
+    }
+}
+
+impl Core {
+    /// Decides something about the directory. One decision at a time: what it rests on stays true until it is in force.
+    pub(super) fn rule<T: Send + 'static>(
+        &self,
+        decision: impl FnOnce(&InForce) -> Result<Ruling<T>, Rejection>,
+    ) -> Result<T, Rejection> {
+        let _one_at_a_time = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let law = self.law();
+        let Ruling { leaves, store } = decision(&law)?;
+        let first = law.size();
+        let (texts, next) = self.sign_leaves(&law, leaves)?;
+        let size = next.size();
+        // The writer judges by the size that it finds in the ledger, so the next law must be at hand before it is in force.
+        let laws = || self.laws.write().unwrap_or_else(PoisonError::into_inner);
+        if size > first {
+            laws().push(Arc::new(next));
+        }
+        let done: Result<T, LedgerError> = self
+            .ledger
+            .write(move |tx| {
+                for (idx, leaf) in (first..).zip(&texts) {
+                    tx.add_gov_leaf(idx, leaf.as_bytes())?;
+                }
+                store(tx, first)
+            })
+            .wait_blocking();
+        match done {
+            Ok(done) => {
+                self.gov_size.store(size, Ordering::Release);
+                Ok(done)
+            }
+            Err(error) => {
+                laws().retain(|law| law.size() <= first);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn sign_leaves(
+        &self,
+        law: &InForce,
+        leaves: Vec<(&'static str, Value)>,
+    ) -> Result<(Vec<String>, InForce), Rejection> {
+        let (mut next, mut texts) = (InForce::clone(law), Vec::with_capacity(leaves.len()));
+        let key = self.gov_signer.verifier(LineType::Signature);
+        for (kind, body) in leaves {
+            let (seq, time_ms) = (next.size(), self.now_ms().max(next.time_ms() + 1));
+            let leaf = gov::leaf(kind, body, seq, time_ms)
+                .sign(&[&self.gov_signer])
+                .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
+            if let Err(error) = next.append([leaf.as_str()], &key) {
+                tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
+                return Err(Rejection::Fault("the decision could not be written".to_owned()));
+            }
+            texts.push(leaf);
+        }
+        Ok((texts, next))
+    }
+}
