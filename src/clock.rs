@@ -34,6 +34,24 @@ pub fn rfc3339(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// Reads a time in the one form that [`rfc3339`] writes; None for any other, and for days that no calendar has.
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let at = |from: usize, to: usize| {
+        let digits = text.get(from..to)?;
+        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok())?
+    };
+    let (year, month, day) = (at(0, 4)?, at(5, 7)?, at(8, 10)?);
+    let (hour, minute, second) = (at(11, 13)?, at(14, 16)?, at(17, 19)?);
+    if year < 1970 || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (shifted_year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = shifted_year * 365 + shifted_year / 4 - shifted_year / 100 + shifted_year / 400;
+    let days = days + (153 * from_march + 2) / 5 + day;
+    let unix_s = days.checked_sub(719_469)? * 86_400 + hour * 3600 + minute * 60 + second;
+    (rfc3339(unix_s) == text).then_some(unix_s)
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

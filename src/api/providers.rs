@@ -57,6 +57,9 @@ pub struct Provider {
 pub struct Providers {
     /// By id.
     pub providers: Vec<Provider>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// A change of a provider's status (`PATCH /v1/providers/{id}`).
@@ -121,4 +124,7 @@ pub struct IssuedToken {
 pub struct Tokens {
     /// By id.
     pub tokens: Vec<Token>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }

@@ -7,12 +7,16 @@
 //! ```
 
 mod access;
+mod batches;
+mod changes;
 mod delegate;
 mod error;
 mod gov;
 mod image;
 mod keys;
 mod labels;
+mod lists;
+mod notices;
 mod open;
 mod prepare;
 mod providers;
@@ -34,11 +38,16 @@ use tokio::sync::{Semaphore, watch};
 pub use crate::authority::access::{
     Actor, Issued, Party, SANDBOX_PREFIX, SCOPES_MAX, Scope, TOKEN_LIFE_D, TOKEN_LIFE_D_MAX, Verb,
 };
+pub use crate::authority::batches::{
+    BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
+};
+pub use crate::authority::changes::{CHANGES_KEPT_D, CHANGES_PAGE_MAX, ChangesFrom, ChangesPage};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
+pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::open::{Opening, init, load_published, newest_epoch};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{NewToken, TokenInfo};
@@ -49,7 +58,10 @@ pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 
+pub use crate::ledger::{ChangeRow, SponsoredRow};
+
 use crate::authority::access::Tokens;
+use crate::authority::batches::Batches;
 use crate::authority::gov::InForce;
 use crate::authority::image::Images;
 use crate::authority::keys::Keys;
@@ -118,6 +130,9 @@ struct Core {
     labels: Labels,
     tokens: Tokens,
     tickets: Tickets,
+    batches: Batches,
+    /// Places for requests that wait for a change.
+    feed_waits: Semaphore,
     /// The gov log at every size that a waiting event was judged under, and at the size that is being decided.
     laws: RwLock<Vec<Arc<InForce>>>,
     /// The size that is in force.

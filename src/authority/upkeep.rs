@@ -2,13 +2,15 @@
 //!
 //! That a record ends at its `not_after` is not done here: the zone itself answers nothing past it.
 
+use crate::authority::batches::BATCH_KEPT_D;
+use crate::authority::changes::CHANGES_KEPT_D;
 use crate::authority::sequencer::promise;
 use crate::authority::{Authority, Core, prepare};
 use crate::clock::unix_s;
 use crate::ledger::{Accepted, LedgerError, Transaction};
 use crate::log::event::Event;
 use crate::registry::lapse;
-use crate::registry::terms::DAY_S;
+use crate::registry::terms::{DAY_MS, DAY_S};
 
 /// How often upkeep looks around.
 const EVERY_MS: u64 = 10_000;
@@ -18,6 +20,8 @@ const RELEASES_MAX: usize = 256;
 const FORGOTTEN_MAX: usize = 2000;
 /// How long first answers are kept (REGISTRY.md 8).
 const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
+/// Rounds of notices in one look: enough for ten thousand, and an epoch is not held up for long.
+const NOTICE_ROUNDS_MAX: usize = 10;
 /// How long counters of past days are kept: nobody's quota looks further back than today.
 const COUNTERS_KEPT_D: u64 = 7;
 
@@ -44,10 +48,17 @@ impl Core {
                 tx.purge_counters((unix_s(now_ms) / DAY_S).saturating_sub(COUNTERS_KEPT_D))?;
                 tx.purge_answers(now_ms.saturating_sub(ANSWERS_KEPT_MS), FORGOTTEN_MAX)?;
                 tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
+                tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
+                tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())
             })
             .wait_blocking();
         forget?;
+        for _ in 0..NOTICE_ROUNDS_MAX {
+            if !self.give_notices(now_ms)? {
+                break;
+            }
+        }
         self.release_lapsed(now_ms)?;
         let mut line = self.line();
         if line.erased && self.ledger.truncate_wal()? {

@@ -1,5 +1,6 @@
 //! How each request body is read from its fields.
 
+use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::http::fields::{Fields, Read};
@@ -38,6 +39,20 @@ impl Read for Renewal {
 impl Read for Release {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { event: fields.bytes("event", None)? })
+    }
+}
+
+impl Read for BatchLine {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (op, number) = (fields.string("op"), fields.string("number"));
+        let act = match op.as_deref() {
+            Some("put") => Submission::read(fields).map(BatchAct::Put),
+            Some("renew") => Renewal::read(fields).map(BatchAct::Renew),
+            Some("release") => Release::read(fields).map(BatchAct::Release),
+            Some(_) => fields.unfit("op", "`put`, `renew` or `release` is needed"),
+            None => fields.undecided(),
+        };
+        Some(Self { number: number?, act: act? })
     }
 }
 

@@ -1,15 +1,19 @@
 //! The HTTP API v1: one file a resource; each handler extracts, makes one call to the authority, converts the answer.
 
+mod batches;
 mod bodies;
+mod changes;
 mod charter;
 mod fields;
 mod health;
 mod holder;
 mod id;
+mod list;
 mod numbers;
 mod openapi;
 mod problem;
 mod providers;
+mod query;
 mod receipts;
 mod request;
 mod tokens;
@@ -71,14 +75,20 @@ pub fn openapi_document() -> String {
 /// Every route with its description.
 fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(list::numbers))
         .routes(routes!(numbers::prepare))
         .routes(routes!(numbers::put, numbers::show, numbers::delete))
         .routes(routes!(numbers::validate))
+        .routes(routes!(batches::add))
+        .routes(routes!(batches::show))
+        .routes(routes!(batches::results))
+        .routes(routes!(changes::list))
         .routes(routes!(holder::act))
         .routes(routes!(receipts::show))
         .routes(routes!(providers::list, providers::add))
         .routes(routes!(providers::change_status))
         .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(charter::show))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))

@@ -9,16 +9,15 @@ use data_encoding::HEXLOWER;
 
 use crate::api::numbers::{NumberView, Prepared, Receipt, Release, Renewal, Submission};
 use crate::api::{Base64, Problem, ProblemError};
-use crate::authority::{self, Actor};
+use crate::authority::{self, Actor, Condition};
 use crate::clock::rfc3339;
-use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::receipts;
 use crate::http::request::{Body, Caller, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::http::{Api, list, receipts};
 use crate::log::record::Prefix;
 use crate::log::sha256;
-use crate::log::state::{Flags, Status};
+use crate::log::state::Flags;
 use crate::number::Number;
 use crate::registry::possession::Proof;
 
@@ -139,7 +138,7 @@ pub(crate) fn bare(number: Number, event: Base64) -> authority::Submission {
 }
 
 /// A submission from its JSON.
-fn submission_of(number: Number, body: Submission) -> Result<authority::Submission, Vec<ProblemError>> {
+pub(crate) fn submission_of(number: Number, body: Submission) -> Result<authority::Submission, Vec<ProblemError>> {
     let (mut possession, mut mistakes) = (Vec::with_capacity(body.possession.len()), Vec::new());
     for (i, proof) in body.possession.into_iter().enumerate() {
         match Prefix::from_text(&proof.prefix) {
@@ -177,13 +176,7 @@ async fn read(
 /// A registration as the API shows it.
 fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
     let state = view.state.as_ref();
-    let status = match state.map(|state| state.status) {
-        None => "pending",
-        Some(Status::Active) if state.is_some_and(|state| now_s >= state.not_after) => "lapsed",
-        Some(Status::Active) => "active",
-        Some(Status::Suspended) => "suspended",
-        Some(Status::Released) => "released",
-    };
+    let status = list::status(Condition::of(state, now_s));
     let record = std::str::from_utf8(&view.record).unwrap_or_default(); // R is ASCII
     let provider = record.lines().find_map(|line| line.strip_prefix("provider ")).unwrap_or_default();
     let held = state.is_some_and(|state| state.flags.contains(Flags::PROVIDER_HELD));

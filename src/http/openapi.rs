@@ -67,7 +67,7 @@ pub(crate) struct CodeExplained {
 }
 
 /// Codes that no article is needed for.
-const OWN_CODES: [(&str, u16, &str); 13] = [
+const OWN_CODES: &[(&str, u16, &str)] = &[
     ("invalid_request", 400, "The request is not well formed"),
     ("unauthorized", 401, "A valid token is needed"),
     ("forbidden", 403, "This token may not do that"),
@@ -81,6 +81,9 @@ const OWN_CODES: [(&str, u16, &str); 13] = [
     ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request"),
     ("fault", 500, "Something went wrong on our side"),
     ("unavailable", 503, "Not possible right now"),
+    ("cursor_gone", 410, "This cursor is no longer good"),
+    ("not_ndjson", 415, "The body must be NDJSON"),
+    ("too_many_requests", 429, "Too many requests"),
 ];
 
 /// Explains a problem code: a problem's `type` leads here.

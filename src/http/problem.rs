@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::problem::MEDIA_TYPE;
-use crate::api::{BODY_BYTES_MAX, Problem, ProblemError};
+use crate::api::{Problem, ProblemError};
 use crate::authority::Rejection;
 use crate::http::id::RequestId;
 use crate::registry::refusal::{Class, Refusal};
@@ -50,8 +50,8 @@ impl Reply {
     }
 
     /// The body is over its bound.
-    pub(crate) fn too_large(id: &RequestId) -> Self {
-        let detail = format!("a body may have {BODY_BYTES_MAX} bytes");
+    pub(crate) fn too_large(id: &RequestId, bytes_max: usize) -> Self {
+        let detail = format!("a body may have {bytes_max} bytes");
         Self::new(id, 413, "too_large", "The body is too large", &detail)
     }
 
@@ -83,6 +83,11 @@ impl Reply {
     /// We cannot do it now, but later.
     pub(crate) fn overloaded(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 503, "unavailable", "Not possible right now", why) }
+    }
+
+    /// Too much at a time, or too often.
+    pub(crate) fn too_many(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 429, "too_many_requests", "Too many requests", why) }
     }
 
     /// Our fault; the detail stays in the log.
@@ -120,6 +125,8 @@ impl Reply {
                     "ask again in a second",
                 )
             },
+            Rejection::TooMany { retry_after_s, why } => Self::too_many(id, &why, retry_after_s),
+            Rejection::Gone(why) => Self::new(id, 410, "cursor_gone", "This cursor is no longer good", &why),
             Rejection::Unavailable { retry_after_s, why } => Self::overloaded(id, &why, retry_after_s),
             Rejection::Fault(detail) => {
                 tracing::error!(request_id = %id.0, detail, "fault");
@@ -172,6 +179,13 @@ fn listed(refusal: &Refusal) -> ProblemError {
         parameter: refusal.parameter.map(str::to_owned),
         remedy: Some(refusal.remedy.clone()),
         epp: refusal.epp,
+    }
+}
+
+impl Reply {
+    /// The problem itself, for where it is not the whole answer.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
     }
 }
 

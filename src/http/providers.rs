@@ -7,18 +7,31 @@ use axum::{Extension, Json};
 use crate::api::providers::{NewProvider, Provider, Providers, StatusChange};
 use crate::api::{Problem, ProblemError};
 use crate::authority::Accreditation;
-use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
+use crate::http::query::Parameters;
 use crate::http::request::{Body, Operator, blocking};
+use crate::http::{Api, list};
 use crate::log::bytes::to_base64url;
 use crate::log::key::{Algorithm, PublicKey};
 
+/// Entries of one page of the register, if nothing else is said; more than most registers have.
+const PAGE_MAX: usize = 1000;
+
 /// The public register of providers and validation entities.
-#[utoipa::path(get, path = "/v1/providers", tag = "providers", responses((status = 200, body = Providers),
-    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn list(State(api): State<Api>) -> Json<Providers> {
-    Json(Providers { providers: api.authority.providers().iter().map(shown).collect() })
+#[utoipa::path(get, path = "/v1/providers", tag = "providers", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ("limit" = Option<u32>, Query, description = "1 to 1000")), responses((status = 200, body = Providers),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    mut parameters: Parameters,
+) -> Result<Json<Providers>, Reply> {
+    let cursor = parameters.value("cursor", "`next_cursor` of an earlier answer", list::name_in);
+    let limit = parameters.limit(PAGE_MAX, PAGE_MAX);
+    parameters.end(&id)?;
+    let (page, next_cursor) = list::page(api.authority.providers(), |one| &one.id, cursor.as_deref(), limit);
+    Ok(Json(Providers { providers: page.iter().map(shown).collect(), next_cursor }))
 }
 
 /// Accredits a provider, a validation entity, or both; goes into the public log.

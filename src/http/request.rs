@@ -18,7 +18,7 @@ use crate::number::Number;
 /// How much of an oversized body is read away before the answer, so that the sender hears it instead of a broken pipe.
 const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The longest that `Prefer: wait=` is honoured; the request limit is 30 s.
-const WAIT_S_MAX: u64 = 25;
+pub(crate) const WAIT_S_MAX: u64 = 25;
 
 /// Who asks, by bearer token (RFC 6750).
 pub(crate) struct Caller(pub Actor);
@@ -114,7 +114,7 @@ impl<T: Read> FromRequest<Api> for Body<T> {
                 v.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
             });
         let bytes = bounded(body, &parts.headers).await.map_err(|why| match why {
-            Unread::TooLong => Reply::too_large(&id),
+            Unread::TooLong => Reply::too_large(&id, BODY_BYTES_MAX),
             Unread::Broken => {
                 Reply::invalid(&id, vec![ProblemError::form("", "body_cut", "the body ended before its length")])
             }

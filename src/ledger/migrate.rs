@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Every format change, oldest first; the file's `user_version` counts those that it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001-facts.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001-facts.sql"), include_str!("../../migrations/0004-width.sql")];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.
 pub(super) const APPLICATION_ID: i64 = 0x6362_6f6b;

@@ -13,22 +13,28 @@ mod snapshot;
 mod transaction;
 mod writer;
 
+mod batches;
+mod changes;
 mod counters;
 mod epochs;
 mod events;
 mod idempotency;
 mod numbers;
+mod sponsored;
 mod tokens;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use crate::ledger::batches::{BatchCount, BatchResult, BatchRow};
+pub use crate::ledger::changes::{ChangeHead, ChangeRow, Changed};
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};
 pub use crate::ledger::error::{LedgerError, OpenError};
 pub use crate::ledger::events::{Accepted, EventRow};
 pub use crate::ledger::idempotency::FirstAnswer;
 pub use crate::ledger::numbers::{Disclosed, Personal, Served, Standing};
 pub use crate::ledger::snapshot::Snapshot;
+pub use crate::ledger::sponsored::SponsoredRow;
 pub use crate::ledger::tokens::TokenRow;
 pub use crate::ledger::transaction::Transaction;
 pub use crate::ledger::writer::Reply;
