@@ -73,3 +73,19 @@ CREATE TABLE notice_marks (
     due_s    INTEGER NOT NULL,
     label    BLOB NOT NULL
 ) STRICT;
+
+-- Complaints. A number that one is about is named by its label; text and contact are erased some time after it is closed.
+CREATE TABLE complaints (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    made_ms    INTEGER NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    about      TEXT NOT NULL,
+    label      BLOB,
+    state      TEXT NOT NULL,                  -- open, in_work, closed
+    outcome    TEXT,                           -- of a closed one
+    text       TEXT,                           -- NULL once erased
+    contact    TEXT
+) STRICT;
+CREATE INDEX complaints_closed ON complaints (changed_ms) WHERE state = 'closed' AND text IS NOT NULL;
+CREATE INDEX complaints_state ON complaints (state, seq);

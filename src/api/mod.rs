@@ -4,6 +4,7 @@ pub mod batches;
 pub mod bytes;
 pub mod changes;
 pub mod charter;
+pub mod complaints;
 pub mod numbers;
 pub mod problem;
 pub mod providers;

@@ -9,6 +9,7 @@
 mod access;
 mod batches;
 mod changes;
+mod complaints;
 mod delegate;
 mod error;
 mod gov;
@@ -42,6 +43,10 @@ pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
 pub use crate::authority::changes::{CHANGES_KEPT_D, CHANGES_PAGE_MAX, ChangesFrom, ChangesPage};
+pub use crate::authority::complaints::{
+    COMPLAINT_CONTACT_MAX, COMPLAINT_TEXT_MAX, COMPLAINTS_PAGE_MAX, ComplaintMove, ComplaintState, ComplaintView,
+    ComplaintsPage, NewComplaint, Outcome, Subject,
+};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};

@@ -40,6 +40,7 @@ impl Core {
 
     fn upkeep(&self, now_ms: u64) -> Result<(), LedgerError> {
         let (uses, prepares) = (self.tokens.take_uses(), self.prepares.take());
+        let complaint_keep_ms = self.policy.complaint_keep_d * DAY_MS;
         let forget: Result<(), LedgerError> = self
             .ledger
             .write(move |tx| {
@@ -48,6 +49,7 @@ impl Core {
                 tx.purge_counters((unix_s(now_ms) / DAY_S).saturating_sub(COUNTERS_KEPT_D))?;
                 tx.purge_answers(now_ms.saturating_sub(ANSWERS_KEPT_MS), FORGOTTEN_MAX)?;
                 tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
+                tx.erase_complaints(now_ms.saturating_sub(complaint_keep_ms), FORGOTTEN_MAX)?;
                 tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())

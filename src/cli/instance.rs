@@ -25,6 +25,7 @@ use crate::config::{Config, read_cookie_secrets};
 use crate::dnssec::life::Keeping;
 use crate::dnssec::{Algorithm, ZoneKeys};
 use crate::http::{self, Api};
+use crate::log::random::Random;
 use crate::log::sha256;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
@@ -94,6 +95,7 @@ impl Instance {
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
             charter: Arc::new(charter),
+            limits: Arc::new(limits(config)?),
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
@@ -237,6 +239,13 @@ fn listen_for_reload(runtime: &Runtime, switches: [Switch; 2]) -> Result<(), Fai
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
+}
+
+/// How often somebody may ask the API.
+fn limits(config: &Config) -> Result<http::Limits, Failure> {
+    let mut secret = [0; 16];
+    Random::fill(&SystemRandom::new(), &mut secret)?;
+    Ok(http::Limits::new(config.http.clone(), secret))
 }
 
 /// Being told to stop (interrupt or terminate). Listened for before anything says that it is ready: from then on a signal

@@ -1,6 +1,7 @@
 //! How each request body is read from its fields.
 
 use crate::api::batches::{BatchAct, BatchLine};
+use crate::api::complaints::{ComplaintMove, NewComplaint};
 use crate::api::numbers::{HolderAct, Possession, Release, Renewal, Submission};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::http::fields::{Fields, Read};
@@ -91,5 +92,20 @@ impl Read for NewToken {
         let (scopes, expires_in_d, test) =
             (fields.strings("scopes"), fields.optional_u32("expires_in_d"), fields.switch("test"));
         Some(Self { scopes: scopes?, expires_in_d: expires_in_d?, test: test? })
+    }
+}
+
+impl Read for NewComplaint {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (about, number) = (fields.string("about"), fields.optional_string("number"));
+        let (text, contact) = (fields.string("text"), fields.optional_string("contact"));
+        Some(Self { about: about?, number: number?, text: text?, contact: contact? })
+    }
+}
+
+impl Read for ComplaintMove {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (state, outcome) = (fields.string("state"), fields.optional_string("outcome"));
+        Some(Self { state: state?, outcome: outcome? })
     }
 }

@@ -50,11 +50,14 @@ pub(crate) async fn list(
 fn cursor(text: &str) -> Option<ChangesFrom> {
     match text {
         "now" => Some(ChangesFrom::Now),
-        text => {
-            let place = u64::from_be_bytes(from_base64url(text)?.try_into().ok()?);
-            (place <= u64::MAX >> 1).then_some(ChangesFrom::After(place))
-        }
+        text => place_in(text).map(ChangesFrom::After),
     }
+}
+
+/// The place in a cursor.
+pub(crate) fn place_in(text: &str) -> Option<u64> {
+    let place = u64::from_be_bytes(from_base64url(text)?.try_into().ok()?);
+    (place <= u64::MAX >> 1).then_some(place) // what the ledger can hold
 }
 
 /// A place as a cursor.

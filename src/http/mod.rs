@@ -4,10 +4,12 @@ mod batches;
 mod bodies;
 mod changes;
 mod charter;
+mod complaints;
 mod fields;
 mod health;
 mod holder;
 mod id;
+mod limits;
 mod list;
 mod numbers;
 mod openapi;
@@ -20,6 +22,8 @@ mod tokens;
 mod wrap;
 
 use std::sync::Arc;
+
+pub use crate::http::limits::Limits;
 
 use axum::Router;
 use axum::routing::get;
@@ -53,6 +57,8 @@ pub struct Api {
     pub apex: String,
     /// The charter in force.
     pub charter: Arc<crate::api::charter::Charter>,
+    /// How often somebody may ask.
+    pub limits: Arc<Limits>,
 }
 
 /// The whole API as a router; `net::http` serves it.
@@ -89,6 +95,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(providers::change_status))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(complaints::list, complaints::add))
+        .routes(routes!(complaints::move_on))
         .routes(routes!(charter::show))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))

@@ -32,8 +32,12 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     let method = request.method().clone();
     let started_ms = api.clock.now_ms();
     request.extensions_mut().insert(id.clone());
+    let asked = api.limits.request(request.headers(), request.extensions(), started_ms);
     let patience = if route == batches::ROUTE { BATCH_MAX } else { REQUEST_MAX };
-    let answer = tokio::time::timeout(patience, contained(next.run(request))).await;
+    let answer = match asked {
+        Ok(()) => tokio::time::timeout(patience, contained(next.run(request))).await,
+        Err(wait_s) => Ok(Some(Reply::too_many(&id, "this address or token asks too often", wait_s).into_response())),
+    };
     let mut response = match answer {
         Ok(Some(response)) => response,
         Ok(None) => {

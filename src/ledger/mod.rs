@@ -15,6 +15,7 @@ mod writer;
 
 mod batches;
 mod changes;
+mod complaints;
 mod counters;
 mod epochs;
 mod events;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::ledger::batches::{BatchCount, BatchResult, BatchRow};
 pub use crate::ledger::changes::{ChangeHead, ChangeRow, Changed};
+pub use crate::ledger::complaints::ComplaintRow;
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};
 pub use crate::ledger::error::{LedgerError, OpenError};
 pub use crate::ledger::events::{Accepted, EventRow};
