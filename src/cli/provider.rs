@@ -1,4 +1,4 @@
-//! `provider add|list|token`: the operator accredits providers and gives them tokens.
+//! `provider add|list|token|tokens|revoke`: the operator accredits providers, gives them tokens and takes them back.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::api::Base64;
-use crate::api::providers::{Key, NewProvider, NewToken, Provider};
+use crate::api::providers::{Key, NewProvider, NewToken, Provider, Token};
 use crate::cli::ApiArgs;
 use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
@@ -23,6 +23,26 @@ pub(crate) enum ProviderCommand {
     List(ListArgs),
     /// Make an API token for a provider.
     Token(TokenArgs),
+    /// List a provider's API tokens, without their secrets.
+    Tokens(TokensArgs),
+    /// Revoke an API token at once; a provider revokes its own with its own token.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct TokensArgs {
+    /// The provider.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeArgs {
+    /// The token's id, as `provider tokens` lists it.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 #[derive(Args)]
@@ -77,6 +97,8 @@ pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
         ProviderCommand::Add(args) => add(args),
         ProviderCommand::List(args) => list(args),
         ProviderCommand::Token(args) => token(args),
+        ProviderCommand::Tokens(args) => tokens(args),
+        ProviderCommand::Revoke(args) => revoke(args),
     }
 }
 
@@ -142,6 +164,24 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
         }
     };
     Ok(Report::done(text, json))
+}
+
+fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
+    let tokens = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.tokens(&args.id)?.tokens;
+    let line = |token: &Token| {
+        let used = token.last_used_at.as_deref().unwrap_or("never used");
+        format!("{:<14} until {}  {:<20}  {}", token.id, token.expires_at, used, token.scopes.join(" "))
+    };
+    let text = match tokens.is_empty() {
+        true => format!("no token in force: callbook provider token {}", args.id),
+        false => tokens.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    Ok(Report::done(text, json!({ "tokens": tokens })))
+}
+
+fn revoke(args: &RevokeArgs) -> Result<Report, Failure> {
+    Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.revoke_token(&args.id)?;
+    Ok(Report::done(format!("token {} is revoked", args.id), json!({ "id": args.id, "revoked": true })))
 }
 
 fn key(text: &str) -> Result<Key, Failure> {

@@ -60,6 +60,10 @@ const NUMBERS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
 impl Town {
     fn new() -> Self {
+        Self::with(callbook::config::Http::default())
+    }
+
+    fn with(settings: callbook::config::Http) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desk = Desk::new(dir.path());
         let [statement, validation] = [31, 32].map(|n| SigningKey::from_bytes(Algorithm::Ed25519, &[n; 32]).unwrap());
@@ -81,7 +85,7 @@ impl Town {
         let listener = net::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        runtime.spawn(net::http::serve(listener, http::router(api(&desk)), stopped));
+        runtime.spawn(net::http::serve(listener, http::router(api(&desk, settings)), stopped));
         Self { desk, base, tokens, statement, validation, stop, _runtime: runtime, _dir: dir }
     }
 }
@@ -92,7 +96,7 @@ impl Drop for Town {
     }
 }
 
-fn api(desk: &Desk) -> Api {
+fn api(desk: &Desk, settings: callbook::config::Http) -> Api {
     let charter = Charter { charter_md: String::new(), policy_toml: String::new(), policy_digest: String::new() };
     Api {
         authority: desk.authority.clone(),
@@ -102,7 +106,7 @@ fn api(desk: &Desk) -> Api {
         dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: "not asked".into() }),
         apex: "e164.example.".into(),
         charter: Arc::new(charter),
-        limits: Arc::new(http::Limits::new(callbook::config::Http::default(), [9; 16])),
+        limits: Arc::new(http::Limits::new(settings, [9; 16])),
     }
 }
 
@@ -367,6 +371,26 @@ fn nothing_in_a_batch_tells_it_either() {
         assert!(told.iter().all(|lines| *lines == told[0]), "dry_run {dry_run}: {told:#?}");
         assert!(told[0].iter().filter(|line| line.contains("\"not_found\"")).count() == 4, "{:#?}", told[0]);
     }
+}
+
+/// Who asks too often is told when to come again, before anything is looked at; complaints have a bound of their own.
+#[test]
+fn too_many_requests_are_told_to_wait() {
+    let settings =
+        callbook::config::Http { requests_per_s: 1, exempt: Vec::new(), complaints_per_h: 2, ..Default::default() };
+    let town = Town::with(settings);
+    let complaint = json!({"about": "other", "text": "x"}).to_string();
+    let complain = || town.ask("POST", "/v1/complaints", None, Some(("application/json", complaint.as_bytes())));
+    assert_eq!([complain(), complain()].map(|(told, _)| told.status), [202, 202]);
+    let (told, json) = complain();
+    assert_eq!((told.status, json["code"].as_str()), (429, Some("too_many_requests")), "{json}");
+    assert!(told.headers.contains(&"retry-after".to_owned()), "{told:?}");
+    let passed = (0..20).filter(|_| town.ask("GET", "/v1/providers", None, None).0.status == 200).count();
+    assert_eq!(passed, 7, "ten seconds' worth, three of them spent");
+    let (told, json) = town.ask("GET", "/v1/numbers/+999000000001", Some(&town.tokens[0]), None);
+    assert_eq!((told.status, json["code"].as_str()), (429, Some("too_many_requests")), "{json}");
+    town.desk.clock.advance(1000);
+    assert_eq!(town.ask("GET", "/v1/providers", None, None).0.status, 200);
 }
 
 /// What has an id of its own is not there for others: receipts, batches, tokens.
