@@ -398,6 +398,7 @@ impl Core {
         })?;
         let state = match (running, ended_ms) {
             (_, Some(_)) => BatchState::Done,
+            (false, None) if count.done == row.items => BatchState::Done, // killed before it could say when
             (true, None) => BatchState::Running,
             (false, None) => BatchState::Interrupted,
         };

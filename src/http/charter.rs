@@ -11,7 +11,7 @@ use crate::http::Api;
 
 /// The charter in force. Every refusal names one of its clauses.
 #[utoipa::path(get, path = "/v1/charter", tag = "charter", responses((status = 200, body = Charter),
-    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn show(State(api): State<Api>) -> Json<Charter> {
     Json(Arc::unwrap_or_clone(api.charter))
 }

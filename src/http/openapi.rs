@@ -88,7 +88,8 @@ const OWN_CODES: &[(&str, u16, &str)] = &[
 
 /// Explains a problem code: a problem's `type` leads here.
 #[utoipa::path(get, path = "/v1/problems/{code}", tag = "service", params(("code" = String, Path)),
-    responses((status = 200, body = CodeExplained), (status = 404, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = CodeExplained), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn explain_code(
     Extension(id): Extension<RequestId>,
     Path(code): Path<String>,

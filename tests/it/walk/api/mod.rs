@@ -5,6 +5,7 @@ mod batches;
 mod described;
 mod feed;
 mod holder;
+mod judged;
 mod kit;
 mod numbers;
 mod quiet;
