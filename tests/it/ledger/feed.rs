@@ -2,7 +2,9 @@
 
 use callbook::authority::{Actor, ChangesFrom, ChangesPage, Condition, NumbersWanted, Party, Rejection, Scope};
 use callbook::client::holder::Change;
+use callbook::ledger::{Changed, Disclosed, Ledger, LedgerError};
 use callbook::log::event::Kind;
+use callbook::log::label::Label;
 
 use crate::ledger::desk::{Desk, START_MS, number};
 
@@ -86,13 +88,41 @@ fn a_release_makes_every_row_of_the_registration_nameless_for_ever() {
     assert_eq!(told(&page), [(1, create, false), (2, create, true), (3, release, false)]);
     assert_eq!(page.changes[2].changed.after, None);
     assert_eq!(page.changes[2].changed.label, page.changes[0].changed.label, "the label still tells which it was");
-    // Registered again much later: what was before stays nameless, and the former sponsor is not told anew.
-    desk.clock.set(START_MS + 91 * DAY_MS);
-    desk.submit(&desk.registration(1, "years later")).unwrap();
-    desk.authority.turn().unwrap();
-    let page = feed(&desk, &acme(&desk), ChangesFrom::Oldest);
-    assert_eq!(told(&page), [(1, create, false), (2, create, true), (3, release, false), (4, create, true)]);
-    assert_eq!(page.changes[3].changed.before, None);
+}
+
+/// A number that is registered again: the rows of the registration before stay nameless.
+#[test]
+fn an_earlier_registration_is_not_named_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(dir.path()).unwrap();
+    let label = Label([7; 32]);
+    let changed = |version: u64| Changed {
+        epoch: 1,
+        time_ms: START_MS,
+        label,
+        kind: Kind::Create as u8,
+        door: 0,
+        version,
+        event: None,
+        before: None,
+        after: Some("acme".into()),
+        requester: None,
+        notice: None,
+    };
+    let [before, after] = [changed(1), changed(2)];
+    let done = ledger.write::<_, LedgerError, _>(move |tx| {
+        tx.add_change(&before, &["acme"])?;
+        let disclosed = Disclosed { opening: [1; 32], record: b"R".to_vec() };
+        tx.add_personal(&label, number(1), &[0; 80], &disclosed, "acme")?;
+        tx.add_change(&after, &["acme"])
+    });
+    done.wait_blocking().unwrap();
+    for reader in [Some("acme"), None] {
+        let rows = ledger.read::<_, LedgerError>(|now| now.changes_after(reader, 0, 1, 10)).unwrap();
+        assert_eq!(rows.iter().map(|row| (row.n, row.number)).collect::<Vec<_>>(), [(1, None), (2, Some(number(1)))]);
+    }
+    let hidden = ledger.read::<_, LedgerError>(|now| now.changes_after(None, 0, 0, 10)).unwrap();
+    assert_eq!(hidden, [], "nothing before its epoch");
 }
 
 #[test]

@@ -157,7 +157,9 @@ impl Town {
         }
         let body = body.map(|(_, body)| body.to_vec()).unwrap_or_default();
         let mut response = agent.run(request.body(body).unwrap()).unwrap();
-        let names = response.headers().keys().filter(|name| !["content-length", "location"].contains(&name.as_str()));
+        // Whether a connection is kept depends on how much of a body had come when the answer went out.
+        const LEFT_OUT: [&str; 3] = ["connection", "content-length", "location"];
+        let names = response.headers().keys().filter(|name| !LEFT_OUT.contains(&name.as_str()));
         let mut headers: Vec<String> = names.map(ToString::to_string).collect();
         headers.sort();
         let status = response.status().as_u16();
