@@ -9,7 +9,15 @@ use crate::peers;
 use crate::walk::child::Demo;
 
 /// Requests that are made up for each route and each way of making them up.
-const EXAMPLES: &str = "15";
+const EXAMPLES: &str = "10";
+/// How it writes a batch: as it made it up.
+const HOOKS: &str = r#"
+import schemathesis
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+"#;
 /// Far more than it takes; then it is ended.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -31,6 +39,7 @@ fn a_tester_finds_the_document_true() {
             .args(["--checks", "not_a_server_error,status_code_conformance", "--max-examples", EXAMPLES])
             .args(["--seed", "7", "--phases", "examples,coverage,fuzzing", "--workers", "2", "--no-color"])
             .current_dir(home.path())
+            .env("PYTHONPATH", home.path())
             .stdin(Stdio::null())
             .stdout(report.try_clone().expect("a file"))
             .stderr(report)
