@@ -30,9 +30,12 @@ fn a_tester_finds_the_document_true() {
     {
         let home = tempfile::tempdir().expect("a temporary directory");
         // The token goes by file: the command line is for everybody to see.
-        let headers = format!("headers = {{ Authorization = \"Bearer {token}\" }}\n");
-        fs::write(home.path().join("schemathesis.toml"), if token.is_empty() { "" } else { &headers })
-            .expect("written");
+        let headers = match token {
+            "" => String::new(),
+            token => format!("headers = {{ Authorization = \"Bearer {token}\" }}\n"),
+        };
+        fs::write(home.path().join("schemathesis.toml"), format!("hooks = \"hooks\"\n{headers}")).expect("written");
+        fs::write(home.path().join("hooks.py"), HOOKS).expect("written");
         let report = fs::File::create(home.path().join("report")).expect("a file");
         let mut child = Command::new(&tester)
             .args(["run", &format!("http://{}/v1/openapi.json", demo.fact("http"))])
