@@ -96,6 +96,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_that_is_written_is_read() {
+        for unix_s in [0, 951_782_399, 951_782_400, 1_800_000_000, 4_102_444_799, 253_402_300_799] {
+            assert_eq!(parse_rfc3339(&rfc3339(unix_s)), Some(unix_s));
+        }
+        for wrong in [
+            "",
+            "2027-02-29T00:00:00Z",
+            "2027-01-15",
+            "2027-01-15T08:00:00+00:00",
+            "2027-01-15t08:00:00Z",
+            "2027-13-01T00:00:00Z",
+            "2027-01-00T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2027-01-15T24:00:00Z",
+            "2027-01-15T08:00:00Z ",
+        ] {
+            assert_eq!(parse_rfc3339(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn writes_dates_as_rfc_3339_does() {
         for (unix_s, text) in [
             (0, "1970-01-01T00:00:00Z"),

@@ -2,6 +2,7 @@
 
 mod delegation;
 mod dnssec;
+mod http;
 mod limits;
 mod pkcs11;
 pub mod ranges;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
+pub use http::Http;
 pub use limits::Limits;
 pub use pkcs11::{Pkcs11, TokenHolds};
 pub use ranges::AddressRange;
@@ -114,14 +116,6 @@ pub struct Dns {
     pub transfers_max: usize,
 }
 
-/// The HTTP API's part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Address to serve the API on; put a TLS proxy in front of it when it is not loopback. Default: `127.0.0.1:8300`.
-    pub listen: SocketAddr,
-}
-
 /// How epochs are made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -169,12 +163,6 @@ impl Default for Dns {
             filler_per_s: 5_000,
             transfers_max: 8,
         }
-    }
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8300)) }
     }
 }
 
@@ -397,6 +385,7 @@ impl Config {
         found.extend(self.dnssec.mistakes());
         found.extend(self.delegation.mistakes());
         found.extend(self.limits.mistakes());
+        found.extend(self.http.mistakes());
         found
     }
 }

@@ -1,8 +1,11 @@
 //! The public JSON of the HTTP API: types that server and clients share. `snake_case`, RFC 3339 times in UTC, bytes as base64.
 
 pub mod acts;
+pub mod batches;
 pub mod bytes;
+pub mod changes;
 pub mod charter;
+pub mod complaints;
 pub mod numbers;
 pub mod problem;
 pub mod providers;

@@ -267,3 +267,33 @@ pub struct NumberView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
 }
+
+/// A page of a provider's numbers (`GET /v1/numbers`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct Numbers {
+    /// The numbers, shorter ones first, then by their digits. With filters a page may have fewer than `limit`, even none.
+    pub numbers: Vec<NumberEntry>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// A number in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct NumberEntry {
+    /// The number, `+…`.
+    pub number: String,
+    /// As in the number itself: `pending`, `active`, `lapsed` or `suspended`.
+    pub status: String,
+    /// `holder` or `provider`: whose control key signs.
+    pub class: String,
+    /// Counts the published changes (0: none yet).
+    pub version: u64,
+    /// When the registration lapses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// Whether a change waits for its epoch.
+    pub event_pending: bool,
+}

@@ -72,6 +72,9 @@ pub struct Providers {
     /// The origin of the map log, part of everything that is signed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What one person may do about a provider's status (`PATCH /v1/providers/{id}`): an emergency, and its end. The rest are acts.
@@ -136,4 +139,7 @@ pub struct IssuedToken {
 pub struct Tokens {
     /// By id.
     pub tokens: Vec<Token>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }

@@ -27,6 +27,8 @@ pub const TOKEN_LIFE_D_MAX: u32 = 365;
 pub const SCOPES_MAX: usize = 32;
 /// Last use is kept to the minute: finer would cost a write per request.
 const USED_STEP_MS: u64 = 60_000;
+/// The token id of the program itself; those of tokens have 12 characters.
+const LOCAL: &str = "local";
 /// Longer than any token of ours.
 const BEARER_LEN_MAX: usize = 128;
 
@@ -113,7 +115,7 @@ impl Actor {
     /// The program itself, run by the operator on its own directory.
     pub fn operator() -> Self {
         let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
-        Self { token_id: "local".to_owned(), party: Party::Operator, person: None, scopes, test: false }
+        Self { token_id: LOCAL.to_owned(), party: Party::Operator, person: None, scopes, test: false }
     }
 
     /// Whether the token allows `verb` on this number, or at all when no number is named.
@@ -247,6 +249,12 @@ impl Tokens {
         }
         held.used_ms.store(now_ms - now_ms % USED_STEP_MS, Ordering::Relaxed);
         Some(held.actor.clone())
+    }
+
+    /// Whether the token of that id is still good; the program itself needs none.
+    pub(super) fn is_in_force(&self, id: &str, now_ms: u64) -> bool {
+        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        id == LOCAL || tokens.values().any(|held| held.actor.token_id == id && now_ms < held.expires_ms)
     }
 
     /// Last uses that the ledger does not know yet; they count as noted from here on.

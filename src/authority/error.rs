@@ -53,6 +53,15 @@ pub enum Rejection {
     IdempotencyReused,
     /// The first request with this Idempotency-Key is still being worked on.
     IdempotencyInFlight,
+    /// Too much at a time by this actor; nothing was changed.
+    TooMany {
+        /// When to try again.
+        retry_after_s: u32,
+        /// Which bound was met.
+        why: String,
+    },
+    /// A place in a list or feed that no longer exists; why, and the way back in.
+    Gone(String),
     /// Not now: the disk is full or too many wait. Nothing was changed.
     Unavailable {
         /// When to try again.

@@ -9,9 +9,12 @@
 mod access;
 mod acts;
 mod affected;
+mod batches;
 mod carry_out;
+mod changes;
 mod charter;
 mod codes;
+mod complaints;
 mod compromise;
 mod delegate;
 mod error;
@@ -20,6 +23,8 @@ mod gov;
 mod image;
 mod keys;
 mod labels;
+mod lists;
+mod notices;
 mod open;
 mod orders;
 mod prepare;
@@ -46,13 +51,22 @@ pub use crate::authority::access::{
 };
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
+pub use crate::authority::batches::{
+    BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
+};
+pub use crate::authority::changes::{CHANGES_KEPT_D, CHANGES_PAGE_MAX, ChangesFrom, ChangesPage};
 pub use crate::authority::codes::NewCode;
+pub use crate::authority::complaints::{
+    About, COMPLAINT_CONTACT_MAX, COMPLAINT_TEXT_MAX, COMPLAINTS_PAGE_MAX, ComplaintMove, ComplaintState,
+    ComplaintView, ComplaintsPage, NewComplaint, Outcome,
+};
 pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
+pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::open::{Opening, charter_in_force, init, load_published, newest_epoch, overdue};
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::prepare::{Prepared, Sponsored};
@@ -65,7 +79,10 @@ pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 
+pub use crate::ledger::{ChangeRow, SponsoredRow};
+
 use crate::authority::access::Tokens;
+use crate::authority::batches::Batches;
 use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
 use crate::authority::image::Images;
@@ -137,6 +154,9 @@ struct Core {
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,
+    batches: Batches,
+    /// Places for requests that wait for a change.
+    feed_waits: Semaphore,
     /// The gov log at every size that a waiting event was judged under, and at the size that is being decided.
     laws: RwLock<Vec<Arc<InForce>>>,
     /// The size that is in force.

@@ -10,6 +10,8 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
+use crate::authority::batches::Batches;
+use crate::authority::changes::WAITING_MAX;
 use crate::authority::charter;
 use crate::authority::codes::WrongCodes;
 use crate::authority::error::OpenError;
@@ -189,6 +191,8 @@ impl Authority {
             tokens,
             staff: RwLock::new(staff),
             tickets: Tickets::default(),
+            batches: Batches::default(),
+            feed_waits: Semaphore::new(WAITING_MAX),
             gov_size: AtomicU64::new(found.laws.last().map_or(0, |law| law.size())),
             laws: RwLock::new(found.laws),
             deciding: Mutex::new(()),

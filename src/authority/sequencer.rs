@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::authority::changes::{self, Told};
 use crate::authority::gov::InForce;
 use crate::authority::publish;
 use crate::ledger::{EpochRow, EventRow, Ledger, LedgerError, Personal, Snapshot, Standing, Transaction};
@@ -69,6 +70,8 @@ struct Sealed {
     personal: Option<Personal>,
     /// Keys that the label no longer publishes.
     dropped_keys: Vec<Hash>,
+    /// What the change feed tells of it.
+    told: Told,
 }
 
 /// An epoch that is computed and not stored yet.
@@ -207,11 +210,18 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
     let before = now.standing(&label)?;
     let personal = now.personal(&label)?;
     let entry = before.as_ref().map(|standing| &standing.entry);
-    let (event, entry) = rules::seal(&row.event, n, time_ms, entry, &law.law_at(time_ms)).map_err(PlanError::Broken)?;
+    let (event, after) = rules::seal(&row.event, n, time_ms, entry, &law.law_at(time_ms)).map_err(PlanError::Broken)?;
+    let told = changes::told(row, entry, &after, n);
     let sets_record = event.kind.sets_record();
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
     let dropped_keys = personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal));
-    Ok(Sealed { event, standing: Standing { entry, event_seq: row.seq, keys_seq }, personal, dropped_keys })
+    Ok(Sealed {
+        event,
+        standing: Standing { entry: after, event_seq: row.seq, keys_seq },
+        personal,
+        dropped_keys,
+        told,
+    })
 }
 
 /// Keys that were published by what a sealed event replaces and are not any more.
@@ -279,6 +289,8 @@ impl Plan {
             for key in &one.dropped_keys {
                 tx.remove_published_key(key, label)?;
             }
+            let readers: Vec<&str> = one.told.readers.iter().map(String::as_str).collect();
+            tx.add_change(&one.told.changed, &readers)?;
         }
         tx.set_meta(LOG_FRONTIER, &write_frontier(&self.log))?;
         tx.set_meta(GENERATION, &self.generation.to_be_bytes())?;

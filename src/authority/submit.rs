@@ -6,6 +6,8 @@
 //! examine (parallel, no stored facts) -> facts -> decide -> event + personal data + used tokens, in one transaction
 //! ```
 
+use std::sync::Arc;
+
 use crate::authority::access::{Actor, Verb};
 use crate::authority::charter::SEALED_WITHIN_MS;
 use crate::authority::error::Rejection;
@@ -14,7 +16,7 @@ use crate::authority::tickets::{Begun, Idempotency, Ticket};
 use crate::authority::upkeep::accept;
 use crate::authority::{Authority, Core, Visibility};
 use crate::clock::unix_s;
-use crate::ledger::{Disclosed, LedgerError, Reply, Transaction};
+use crate::ledger::{Disclosed, LedgerError, Reply, Snapshot, Transaction};
 use crate::log::event::Kind;
 use crate::log::label::Label;
 use crate::log::record::Record;
@@ -27,6 +29,10 @@ use crate::registry::examine::{self, Context, Entrance, Examined, examine};
 use crate::registry::possession;
 use crate::registry::refusal;
 use crate::registry::terms::DAY_S;
+
+/// Called with each chunk's answers in the transaction that makes them true, and where in all submissions the chunk begins.
+pub(super) type Keep =
+    Arc<dyn Fn(&Transaction<'_>, usize, &[Result<Receipt, Rejection>]) -> Result<(), LedgerError> + Send + Sync>;
 
 /// Submissions in one commit of [`Authority::submit_many`]: the writer works on as many for some tens of milliseconds.
 const CHUNK: usize = 256;
@@ -137,6 +143,16 @@ impl Authority {
     /// Submits many changes, each by the same rules as one: examined on all processors, committed in chunks. The answers
     /// stand in the order of the submissions. Blocks until all are durable.
     pub fn submit_many(&self, actor: &Actor, submissions: &[Submission]) -> Vec<Result<Receipt, Rejection>> {
+        self.submit_chunks(actor, submissions, None)
+    }
+
+    /// The same; `keep` writes down what each chunk led to.
+    pub(super) fn submit_chunks(
+        &self,
+        actor: &Actor,
+        submissions: &[Submission],
+        keep: Option<&Keep>,
+    ) -> Vec<Result<Receipt, Rejection>> {
         let mut answers = Vec::with_capacity(submissions.len());
         let mut waiting: Option<Reply<Vec<Result<Receipt, Rejection>>, LedgerError>> = None;
         let mut waiting_len = 0;
@@ -148,17 +164,37 @@ impl Authority {
                 answers.extend((0..len).map(|_| Err(LedgerError::Unavailable(why.clone()).into())));
             }
         };
-        for chunk in submissions.chunks(CHUNK) {
+        for (at, chunk) in submissions.chunks(CHUNK).enumerate() {
             // While one chunk is being committed the next is examined.
             let passed = self.examine_all(actor, chunk);
             take(waiting.take(), waiting_len);
-            let core = self.core.clone();
+            let (core, keep) = (self.core.clone(), keep.cloned());
             waiting_len = chunk.len();
-            waiting = Some(self.core.ledger.write_bulk(waiting_len, move |tx| core.decide_all(tx, passed)));
+            waiting = Some(self.core.ledger.write_bulk(waiting_len, move |tx| {
+                let answers = core.decide_all(tx, passed)?;
+                keep.map_or(Ok(()), |keep| keep(tx, at * CHUNK, &answers))?;
+                Ok(answers)
+            }));
             self.core.wake.pending();
         }
         take(waiting, waiting_len);
         self.core.wake.pending();
+        answers
+    }
+
+    /// Judges many changes as [`Authority::submit_many`] would, each by itself, and stores nothing: the version that each
+    /// would make. Blocks.
+    pub(super) fn judge_many(&self, actor: &Actor, submissions: &[Submission]) -> Vec<Result<u64, Rejection>> {
+        let mut answers = Vec::with_capacity(submissions.len());
+        for chunk in submissions.chunks(CHUNK) {
+            answers.extend(self.examine_all(actor, chunk).into_iter().map(|passed| match passed? {
+                Passed::Seen(receipt) => Ok(receipt.version),
+                Passed::Good(good) => self.core.ledger.read(|now| {
+                    let (decision, _) = self.core.judge(now, &good, self.core.now_ms())?;
+                    Ok(decision.event.state.version)
+                }),
+            }));
+        }
         answers
     }
 
@@ -317,25 +353,31 @@ impl Core {
         Ok(answers)
     }
 
-    fn decide(&self, tx: &Transaction<'_>, good: &Good, ticket: Option<&Ticket>) -> Result<Receipt, Rejection> {
-        if let Some(row) = tx.event_by_hash(&good.hash)? {
-            return Ok(self.receipt_of(tx, &row)?); // the same event twice at the same time
-        }
+    /// Facts and decision, and the label's event before this one. Stores nothing.
+    fn judge(&self, now: &Snapshot<'_>, good: &Good, now_ms: u64) -> Result<(Decision, Option<u64>), Rejection> {
         let law =
-            self.law_at(tx.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
-        let now_ms = self.now_ms();
-        let day = unix_s(now_ms) / DAY_S;
-        let facts = self.facts(tx, &good.examined, &good.label, now_ms)?;
-        let before_seq = tx.standing(&good.label)?.map(|standing| standing.event_seq);
+            self.law_at(now.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
+        let facts = self.facts(now, &good.examined, &good.label, now_ms)?;
+        let before_seq = now.standing(&good.label)?.map(|standing| standing.event_seq);
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
         let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
+        let day = unix_s(now_ms) / DAY_S;
         let decision = judge(now_ms).inspect_err(|refusal| self.count_wrong_code(refusal, &good.examined, day))?;
         // Its epoch may come after a new charter's date: what is accepted can be sealed by either.
         let sealed_ms = now_ms + SEALED_WITHIN_MS;
         if law.charter().at(sealed_ms).number != law.charter().at(now_ms).number {
             judge(sealed_ms)?;
         }
+        Ok((decision, before_seq))
+    }
+
+    fn decide(&self, tx: &Transaction<'_>, good: &Good, ticket: Option<&Ticket>) -> Result<Receipt, Rejection> {
+        if let Some(row) = tx.event_by_hash(&good.hash)? {
+            return Ok(self.receipt_of(tx, &row)?); // the same event twice at the same time
+        }
+        let now_ms = self.now_ms();
+        let (decision, before_seq) = self.judge(tx, good, now_ms)?;
         store(tx, good, &decision, now_ms)?;
         let (seq, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
         if !decision.rests_on.is_empty() {
@@ -359,13 +401,7 @@ impl Core {
 
 impl Core {
     /// What is stored that matters to this submission.
-    fn facts(
-        &self,
-        tx: &Transaction<'_>,
-        examined: &Examined,
-        label: &Label,
-        now_ms: u64,
-    ) -> Result<Facts, LedgerError> {
+    fn facts(&self, tx: &Snapshot<'_>, examined: &Examined, label: &Label, now_ms: u64) -> Result<Facts, LedgerError> {
         let (entry, kind) = (tx.standing(label)?.map(|standing| standing.entry), examined.event.kind);
         let record = match kind {
             Kind::Update | Kind::Transfer | Kind::Complete => {
@@ -388,7 +424,7 @@ impl Core {
         Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters, past, code })
     }
 
-    fn counters(&self, tx: &Transaction<'_>, examined: &Examined, day: u64) -> Result<Counters, LedgerError> {
+    fn counters(&self, tx: &Snapshot<'_>, examined: &Examined, day: u64) -> Result<Counters, LedgerError> {
         let Entrance::Provider(provider) = &examined.entrance else { return Ok(Counters::default()) };
         match examined.event.kind {
             Kind::Create => {
@@ -415,7 +451,7 @@ impl Core {
     }
 }
 
-fn published_elsewhere(tx: &Transaction<'_>, examined: &Examined, label: &Label) -> Result<Vec<Hash>, LedgerError> {
+fn published_elsewhere(tx: &Snapshot<'_>, examined: &Examined, label: &Label) -> Result<Vec<Hash>, LedgerError> {
     let mut found = Vec::new();
     for key in examined.record.iter().flat_map(|record| &record.keys).filter(|key| key.counts()) {
         if let Some(other) = tx.key_published_elsewhere(&key.spki_hash, label)?
@@ -427,7 +463,7 @@ fn published_elsewhere(tx: &Transaction<'_>, examined: &Examined, label: &Label)
     Ok(found)
 }
 
-fn waiting(tx: &Transaction<'_>, label: &Label, sponsor: Option<&str>) -> Result<Option<Waiting>, LedgerError> {
+fn waiting(tx: &Snapshot<'_>, label: &Label, sponsor: Option<&str>) -> Result<Option<Waiting>, LedgerError> {
     let Some(row) = tx.open_event(label)?.map(|seq| tx.event_by_seq(seq)).transpose()?.flatten() else {
         return Ok(None);
     };
@@ -437,7 +473,7 @@ fn waiting(tx: &Transaction<'_>, label: &Label, sponsor: Option<&str>) -> Result
 }
 
 /// The control key of a label, after the event that waits for it if there is one.
-fn control_of(tx: &Transaction<'_>, label: &Label) -> Result<Option<Hash>, LedgerError> {
+fn control_of(tx: &Snapshot<'_>, label: &Label) -> Result<Option<Hash>, LedgerError> {
     match waiting(tx, label, None)? {
         Some(waiting) => Ok(Some(waiting.control)),
         None => Ok(tx.standing(label)?.map(|standing| standing.entry.state.control)),
@@ -450,7 +486,7 @@ fn store(tx: &Transaction<'_>, good: &Good, decision: &Decision, now_ms: u64) ->
     if let RecordChange::Set { bytes, opening, key_hashes } = &decision.record {
         let disclosed = Disclosed { opening: *opening, record: bytes.clone() };
         if decision.event.kind == Kind::Create {
-            tx.add_personal(label, decision.number, &good.proof, &disclosed)?;
+            tx.add_personal(label, decision.number, &good.proof, &disclosed, &decision.provider)?;
         } else {
             tx.set_next(label, &disclosed)?;
         }

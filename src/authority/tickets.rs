@@ -54,7 +54,13 @@ impl Tickets {
             return Err(Rejection::IdempotencyInFlight);
         }
         let ticket = Ticket { held: self.0.clone(), place, request: wanted.request };
-        match ledger.read::<_, LedgerError>(|now| now.first_answer(owner, &wanted.key))? {
+        let (answer, batch) = ledger.read::<_, LedgerError>(|now| {
+            Ok((now.first_answer(owner, &wanted.key)?, now.batch_by_key(owner, &wanted.key)?))
+        })?;
+        if batch.is_some_and(|batch| batch.request != wanted.request) {
+            return Err(Rejection::IdempotencyReused);
+        }
+        match answer {
             None => Ok(Begun::First(ticket)),
             Some(answer) if answer.request == wanted.request => Ok(Begun::Again(answer.event)),
             Some(_) => Err(Rejection::IdempotencyReused),

@@ -2,6 +2,8 @@
 //!
 //! That a record ends at its `not_after` is not done here: the zone itself answers nothing past it.
 
+use crate::authority::batches::BATCH_KEPT_D;
+use crate::authority::changes::CHANGES_KEPT_D;
 use crate::authority::sequencer::promise;
 use crate::authority::{Authority, Core, codes, prepare};
 use crate::clock::unix_s;
@@ -18,6 +20,8 @@ const RELEASES_MAX: usize = 256;
 const FORGOTTEN_MAX: usize = 2000;
 /// How long first answers are kept (REGISTRY.md 8).
 const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
+/// Rounds of notices in one look: enough for ten thousand, and an epoch is not held up for long.
+const NOTICE_ROUNDS_MAX: usize = 10;
 /// How long counters of past days are kept: nobody's quota looks further back than today.
 const COUNTERS_KEPT_D: u64 = 7;
 
@@ -38,6 +42,7 @@ impl Core {
         let (uses, prepares, wrong_codes) = (self.tokens.take_uses(), self.prepares.take(), self.wrong_codes.take());
         let policy = self.policy();
         let past_ms = now_ms.saturating_sub(policy.claim_pause_d.max(policy.objected_void_d) * DAY_MS);
+        let complaint_keep_ms = policy.complaint_keep_d * DAY_MS;
         let forget: Result<(), LedgerError> = self
             .ledger
             .write(move |tx| {
@@ -48,10 +53,18 @@ impl Core {
                 tx.purge_answers(now_ms.saturating_sub(ANSWERS_KEPT_MS), FORGOTTEN_MAX)?;
                 tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
                 tx.purge_past(past_ms, now_ms, FORGOTTEN_MAX)?;
+                tx.erase_complaints(now_ms.saturating_sub(complaint_keep_ms), FORGOTTEN_MAX)?;
+                tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
+                tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())
             })
             .wait_blocking();
         forget?;
+        for _ in 0..NOTICE_ROUNDS_MAX {
+            if !self.give_notices(now_ms)? {
+                break;
+            }
+        }
         self.release_lapsed(now_ms)?;
         if let Err(no) = self.register_falls_due(now_ms) {
             tracing::error!(?no, "what falls due for the register could not be done; trying again later");

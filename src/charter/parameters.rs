@@ -152,6 +152,8 @@ parameters! {
 
     /// The fewest cases behind a published counter.
     "8.1" counter_k_min = 20 in 1..=1000;
+    /// How long a closed complaint keeps its text and contact, in days.
+    "8.3" complaint_keep_d = 90 in 1..=730;
 
     /// The TTL of a number's records, in seconds.
     "9.1" ttl_positive_s = 300 in 1..=86_400;

@@ -23,6 +23,7 @@ use crate::config::{Config, read_cookie_secrets};
 use crate::dnssec::life::Keeping;
 use crate::dnssec::{Algorithm, ZoneKeys};
 use crate::http::{self, Api};
+use crate::log::random::Random;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
 use crate::net::{self, DnsService, RunningDns};
@@ -90,6 +91,7 @@ impl Instance {
             ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
+            limits: Arc::new(limits(config)?),
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
@@ -234,6 +236,13 @@ fn listen_for_reload(runtime: &Runtime, switches: [Switch; 2]) -> Result<(), Fai
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
+}
+
+/// How often somebody may ask the API.
+fn limits(config: &Config) -> Result<http::Limits, Failure> {
+    let mut secret = [0; 16];
+    Random::fill(&SystemRandom::new(), &mut secret)?;
+    Ok(http::Limits::new(config.http.clone(), secret))
 }
 
 /// Being told to stop (interrupt or terminate). Listened for before anything says that it is ready: from then on a signal

@@ -1,4 +1,4 @@
-//! `provider add|list|token|appeal|lost-keys`: the operator's providers, their tokens, and what rests on lost keys.
+//! `provider add|list|token|tokens|revoke|appeal|lost-keys`: the operator's providers, their tokens, and what rests on lost keys.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::api::Base64;
-use crate::api::providers::{Key, NewProvider, NewToken, Provider};
+use crate::api::providers::{Key, NewProvider, NewToken, Provider, Token};
 use crate::cli::ApiArgs;
 use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
@@ -27,6 +27,26 @@ pub(crate) enum ProviderCommand {
     Appeal(AppealArgs),
     /// List lost keys of validation entities and what rests on them; with a key, the numbers.
     LostKeys(LostKeysArgs),
+    /// List a provider's API tokens, without their secrets.
+    Tokens(TokensArgs),
+    /// Revoke an API token at once; a provider revokes its own with its own token.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct TokensArgs {
+    /// The provider.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeArgs {
+    /// The token's id, as `provider tokens` lists it.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 #[derive(Args)]
@@ -106,6 +126,8 @@ pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
         ProviderCommand::Token(args) => token(args),
         ProviderCommand::Appeal(args) => appeal(args),
         ProviderCommand::LostKeys(args) => lost_keys(args),
+        ProviderCommand::Tokens(args) => tokens(args),
+        ProviderCommand::Revoke(args) => revoke(args),
     }
 }
 
@@ -197,6 +219,24 @@ fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
     }
     let text = if lines.is_empty() { "no key was lost".to_owned() } else { lines.join("\n") };
     Ok(Report::done(text, json!(found)))
+}
+
+fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
+    let tokens = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.tokens(&args.id)?.tokens;
+    let line = |token: &Token| {
+        let used = token.last_used_at.as_deref().unwrap_or("never used");
+        format!("{:<14} until {}  {:<20}  {}", token.id, token.expires_at, used, token.scopes.join(" "))
+    };
+    let text = match tokens.is_empty() {
+        true => format!("no token in force: callbook provider token {}", args.id),
+        false => tokens.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    Ok(Report::done(text, json!({ "tokens": tokens })))
+}
+
+fn revoke(args: &RevokeArgs) -> Result<Report, Failure> {
+    Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.revoke_token(&args.id)?;
+    Ok(Report::done(format!("token {} is revoked", args.id), json!({ "id": args.id, "revoked": true })))
 }
 
 /// Reads `ed25519:BASE64` or `es256:BASE64`.

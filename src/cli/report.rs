@@ -85,6 +85,8 @@ impl From<Rejection> for Failure {
             Rejection::NotFound => Self::new("there is no such number or provider here"),
             Rejection::Forbidden(why)
             | Rejection::Conflict(why)
+            | Rejection::Gone(why)
+            | Rejection::TooMany { why, .. }
             | Rejection::Unavailable { why, .. }
             | Rejection::Fault(why) => Self::new(why),
             Rejection::IdempotencyReused | Rejection::IdempotencyInFlight => {

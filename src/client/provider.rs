@@ -260,7 +260,16 @@ impl Api {
 
     /// The public register (`GET /v1/providers`).
     pub fn providers(&self) -> Result<Vec<Provider>, ApiError> {
-        self.get("/v1/providers".into()).map(|Providers { providers, .. }| providers)
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = cursor.map(|cursor: String| format!("?cursor={cursor}")).unwrap_or_default();
+            let page: Providers = self.get(format!("/v1/providers{query}"))?;
+            all.extend(page.providers);
+            match page.next_cursor {
+                None => return Ok(all),
+                next => cursor = next,
+            }
+        }
     }
 
     /// Adds a provider or a validation entity; for the operator (`POST /v1/providers`).
@@ -282,7 +291,25 @@ impl Api {
 
     /// A provider's tokens, without their secrets; for the operator (`GET /v1/providers/{id}/tokens`).
     pub fn tokens(&self, id: &str) -> Result<Tokens, ApiError> {
-        self.get(format!("/v1/providers/{}/tokens", path_segment(id)))
+        let (mut all, mut cursor) = (Vec::new(), None);
+        loop {
+            let query = cursor.map(|cursor: String| format!("?cursor={cursor}")).unwrap_or_default();
+            let page: Tokens = self.get(format!("/v1/providers/{}/tokens{query}", path_segment(id)))?;
+            all.extend(page.tokens);
+            match page.next_cursor {
+                None => return Ok(Tokens { tokens: all, next_cursor: None }),
+                next => cursor = next,
+            }
+        }
+    }
+
+    /// Revokes a token: the operator any, a provider one of its own (`DELETE /v1/tokens/{id}`).
+    pub fn revoke_token(&self, id: &str) -> Result<(), ApiError> {
+        let call = Call::new(Method::DELETE, format!("/v1/tokens/{}", path_segment(id)), Repeat::Never);
+        match self.send(&call)? {
+            answer if answer.status().is_success() => Ok(()),
+            answer => Err(self.problem(&call, answer)),
+        }
     }
 
     fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, ApiError> {

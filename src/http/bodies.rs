@@ -1,7 +1,9 @@
 //! How each request body is read from its fields.
 
 use crate::api::acts::{NewAct, SignedEvents, TokenProof};
+use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
+use crate::api::complaints::{ComplaintMove, NewComplaint};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::http::fields::{Fields, Read};
@@ -79,6 +81,20 @@ impl Read for Renewal {
 impl Read for Release {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { event: fields.bytes("event", None)? })
+    }
+}
+
+impl Read for BatchLine {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (op, number) = (fields.string("op"), fields.string("number"));
+        let act = match op.as_deref() {
+            Some("put") => Submission::read(fields).map(BatchAct::Put),
+            Some("renew") => Renewal::read(fields).map(BatchAct::Renew),
+            Some("release") => Release::read(fields).map(BatchAct::Release),
+            Some(_) => fields.unfit("op", "`put`, `renew` or `release` is needed"),
+            None => fields.undecided(),
+        };
+        Some(Self { number: number?, act: act? })
     }
 }
 
@@ -165,5 +181,20 @@ impl Read for NewAct {
             validation_keys: validation_keys?,
             numbers: numbers?,
         })
+    }
+}
+
+impl Read for NewComplaint {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (about, number) = (fields.string("about"), fields.optional_string("number"));
+        let (text, contact) = (fields.string("text"), fields.optional_string("contact"));
+        Some(Self { about: about?, number: number?, text: text?, contact: contact? })
+    }
+}
+
+impl Read for ComplaintMove {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (state, outcome) = (fields.string("state"), fields.optional_string("outcome"));
+        Some(Self { state: state?, outcome: outcome? })
     }
 }

@@ -17,7 +17,7 @@ use crate::log::sha256;
 
 /// The charter in force, and the versions that are announced. Every refusal names one of its clauses.
 #[utoipa::path(get, path = "/v1/charter", tag = "charter", responses((status = 200, body = Charter),
-    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn show(State(api): State<Api>) -> Json<Charter> {
     let (charter, now_ms) = (api.authority.charter(), api.clock.now_ms());
     Json(Charter {

@@ -52,6 +52,18 @@ impl Fields {
         if self.left.contains_key(name) { self.string(name).map(Some) } else { Some(None) }
     }
 
+    /// A field that decides what the others mean and has none of the values that do: they are not looked at.
+    pub(crate) fn unfit<T>(&mut self, name: &str, why: &str) -> Option<T> {
+        self.left.clear();
+        self.mistake(name, "bad_value", why)
+    }
+
+    /// The same when that field is missing or of a wrong type, which was noted.
+    pub(crate) fn undecided<T>(&mut self) -> Option<T> {
+        self.left.clear();
+        None
+    }
+
     /// Bytes in base64 that must be there, `len` of them if given.
     pub(crate) fn bytes(&mut self, name: &str, len: Option<usize>) -> Option<Base64> {
         let text = self.string(name)?;

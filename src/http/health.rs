@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use crate::api::Problem;
 use crate::api::service::{Check, Health};
 use crate::http::Api;
 
@@ -13,7 +14,8 @@ use crate::http::Api;
 const HEARTBEATS_MISSED_MAX: u64 = 3;
 
 /// Healthy means: the name server gives a signed answer, the newest epoch is fresh, the ledger takes work.
-#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Health), (status = 503, body = Health)))]
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Health), (status = 503, body = Health),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn health(State(api): State<Api>) -> Response {
     let (vitals, probe) = (api.authority.vitals(), api.dns_probe.clone());
     let dns =
@@ -33,7 +35,8 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
 }
 
 /// Counters for Prometheus; no name and no number is in them.
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "application/openmetrics-text"),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     let vitals = api.authority.vitals();
     api.metrics.epoch(vitals.epoch, vitals.epoch_ms, vitals.labels);

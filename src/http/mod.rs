@@ -1,16 +1,22 @@
 //! The HTTP API v1: one file a resource; each handler extracts, makes one call to the authority, converts the answer.
 
 mod acts;
+mod batches;
 mod bodies;
+mod changes;
 mod charter;
+mod complaints;
 mod fields;
 mod health;
 mod holder;
 mod id;
+mod limits;
+mod list;
 mod numbers;
 mod openapi;
 mod problem;
 mod providers;
+mod query;
 mod receipts;
 mod request;
 mod staff;
@@ -19,6 +25,8 @@ mod transfers;
 mod wrap;
 
 use std::sync::Arc;
+
+pub use crate::http::limits::Limits;
 
 use axum::Router;
 use axum::routing::get;
@@ -50,6 +58,8 @@ pub struct Api {
     pub dns_probe: Probe,
     /// The apex of the number zone, with its final dot.
     pub apex: String,
+    /// How often somebody may ask.
+    pub limits: Arc<Limits>,
 }
 
 /// The whole API as a router; `net::http` serves it.
@@ -72,12 +82,17 @@ pub fn openapi_document() -> String {
 /// Every route with its description.
 fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(list::numbers))
         .routes(routes!(numbers::prepare))
         .routes(routes!(numbers::put, numbers::show, numbers::delete))
         .routes(routes!(numbers::validate))
         .routes(routes!(transfers::take, transfers::veto))
         .routes(routes!(transfers::object))
         .routes(routes!(transfers::make_code))
+        .routes(routes!(batches::add))
+        .routes(routes!(batches::show))
+        .routes(routes!(batches::results))
+        .routes(routes!(changes::list))
         .routes(routes!(holder::act))
         .routes(routes!(receipts::show))
         .routes(routes!(providers::list, providers::add))
@@ -94,6 +109,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(staff::token))
         .routes(routes!(staff::lost_keys))
         .routes(routes!(staff::flagged))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(complaints::list, complaints::add))
+        .routes(routes!(complaints::move_on))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))
         .routes(routes!(health::metrics))

@@ -9,17 +9,16 @@ use data_encoding::HEXLOWER;
 
 use crate::api::numbers::{Asked, NumberView, Pending, Possession, Prepared, Receipt, Release, Renewal, Submission};
 use crate::api::{Base64, Problem, ProblemError};
-use crate::authority::{self, Actor};
+use crate::authority::{self, Actor, Condition};
 use crate::clock::rfc3339;
-use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::receipts;
 use crate::http::request::{Body, Caller, OptionalBody, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::http::{Api, list, receipts};
 use crate::log::event::Door;
 use crate::log::record::Prefix;
 use crate::log::sha256;
-use crate::log::state::{Flags, Status};
+use crate::log::state::Flags;
 use crate::number::Number;
 use crate::registry::possession::Proof;
 
@@ -146,7 +145,7 @@ pub(crate) fn bare(number: Number, event: Base64) -> authority::Submission {
 }
 
 /// A submission from its JSON.
-fn submission_of(number: Number, body: Submission) -> Result<authority::Submission, Vec<ProblemError>> {
+pub(crate) fn submission_of(number: Number, body: Submission) -> Result<authority::Submission, Vec<ProblemError>> {
     Ok(authority::Submission {
         record: Some(body.record.into_bytes()),
         opening: body.opening.0.try_into().ok(), // the body was read with exactly 32 bytes
@@ -187,14 +186,11 @@ async fn read(
 fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
     let state = view.state.as_ref();
     let door = view.pending.as_ref().map(|pending| pending.door);
-    let status = match state.map(|state| state.status) {
-        None => "pending",
-        Some(Status::Active) if state.is_some_and(|state| now_s >= state.not_after) => "lapsed",
-        Some(Status::Active) if door == Some(Door::Validation) => "contested",
-        Some(Status::Active) if matches!(door, Some(Door::Main | Door::Code)) => "recovering",
-        Some(Status::Active) => "active",
-        Some(Status::Suspended) => "suspended",
-        Some(Status::Released) => "released",
+    let condition = Condition::of(state, now_s);
+    let status = match (condition, door) {
+        (Condition::Active, Some(Door::Validation)) => "contested",
+        (Condition::Active, Some(Door::Main | Door::Code)) => "recovering",
+        _ => list::status(condition),
     };
     let record = std::str::from_utf8(&view.record).unwrap_or_default(); // R is ASCII
     let provider = record.lines().find_map(|line| line.strip_prefix("provider ")).unwrap_or_default();

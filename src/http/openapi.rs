@@ -67,7 +67,7 @@ pub(crate) struct CodeExplained {
 }
 
 /// Codes that no article is needed for.
-const OWN_CODES: [(&str, u16, &str); 13] = [
+const OWN_CODES: &[(&str, u16, &str)] = &[
     ("invalid_request", 400, "The request is not well formed"),
     ("unauthorized", 401, "A valid token is needed"),
     ("forbidden", 403, "This token may not do that"),
@@ -81,11 +81,15 @@ const OWN_CODES: [(&str, u16, &str); 13] = [
     ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request"),
     ("fault", 500, "Something went wrong on our side"),
     ("unavailable", 503, "Not possible right now"),
+    ("cursor_gone", 410, "This cursor is no longer good"),
+    ("not_ndjson", 415, "The body must be NDJSON"),
+    ("too_many_requests", 429, "Too many requests"),
 ];
 
 /// Explains a problem code: a problem's `type` leads here.
 #[utoipa::path(get, path = "/v1/problems/{code}", tag = "service", params(("code" = String, Path)),
-    responses((status = 200, body = CodeExplained), (status = 404, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = CodeExplained), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn explain_code(
     Extension(id): Extension<RequestId>,
     Path(code): Path<String>,

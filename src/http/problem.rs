@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::problem::MEDIA_TYPE;
-use crate::api::{BODY_BYTES_MAX, Problem, ProblemError};
+use crate::api::{Problem, ProblemError};
 use crate::authority::Rejection;
 use crate::http::id::RequestId;
 use crate::registry::refusal::{Class, Refusal};
@@ -50,19 +50,14 @@ impl Reply {
     }
 
     /// The body is over its bound.
-    pub(crate) fn too_large(id: &RequestId) -> Self {
-        let detail = format!("a body may have {BODY_BYTES_MAX} bytes");
+    pub(crate) fn too_large(id: &RequestId, bytes_max: usize) -> Self {
+        let detail = format!("a body may have {bytes_max} bytes");
         Self::new(id, 413, "too_large", "The body is too large", &detail)
     }
 
     /// The body is something else, or does not say what it is.
     pub(crate) fn not_json(id: &RequestId) -> Self {
         Self::new(id, 415, "not_json", "The body must be JSON", "send `Content-Type: application/json`")
-    }
-
-    /// The problem alone, to stand inside another answer.
-    pub(crate) fn into_problem(self) -> Problem {
-        *self.problem
     }
 
     /// No usable token.
@@ -93,6 +88,11 @@ impl Reply {
     /// We cannot do it now, but later.
     pub(crate) fn overloaded(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 503, "unavailable", "Not possible right now", why) }
+    }
+
+    /// Too much at a time, or too often.
+    pub(crate) fn too_many(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 429, "too_many_requests", "Too many requests", why) }
     }
 
     /// Our fault; the detail stays in the log.
@@ -130,6 +130,8 @@ impl Reply {
                     "ask again in a second",
                 )
             },
+            Rejection::TooMany { retry_after_s, why } => Self::too_many(id, &why, retry_after_s),
+            Rejection::Gone(why) => Self::new(id, 410, "cursor_gone", "This cursor is no longer good", &why),
             Rejection::Unavailable { retry_after_s, why } => Self::overloaded(id, &why, retry_after_s),
             Rejection::Fault(detail) => {
                 tracing::error!(request_id = %id.0, detail, "fault");
@@ -182,6 +184,13 @@ fn listed(refusal: &Refusal) -> ProblemError {
         parameter: refusal.parameter.map(str::to_owned),
         remedy: Some(refusal.remedy.clone()),
         epp: refusal.epp,
+    }
+}
+
+impl Reply {
+    /// The problem itself, for where it is not the whole answer.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
     }
 }
 

@@ -7,21 +7,34 @@ use axum::{Extension, Json};
 use crate::api::providers::{Key, NewProvider, Provider, Providers, StatusChange};
 use crate::api::{Problem, ProblemError};
 use crate::authority::{Accreditation, Entrant};
-use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
+use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
 use crate::http::request::{Body, Operator, blocking};
+use crate::http::{Api, list};
 use crate::log::bytes::to_base64url;
 use crate::log::key::{Algorithm, PublicKey};
 use crate::registry::standing::ProviderStatus;
 
+/// Entries of one page of the register, if nothing else is said; more than most registers have.
+const PAGE_MAX: usize = 1000;
+
 /// The public register of providers and validation entities.
-#[utoipa::path(get, path = "/v1/providers", tag = "providers", responses((status = 200, body = Providers),
-    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn list(State(api): State<Api>) -> Json<Providers> {
+#[utoipa::path(get, path = "/v1/providers", tag = "providers", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ("limit" = Option<u32>, Query, description = "1 to 1000")), responses((status = 200, body = Providers),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    mut parameters: Parameters,
+) -> Result<Json<Providers>, Reply> {
+    let cursor = parameters.value("cursor", "`next_cursor` of an earlier answer", list::name_in);
+    let limit = parameters.limit(PAGE_MAX, PAGE_MAX);
+    parameters.end(&id)?;
+    let (page, next_cursor) = list::page(api.authority.providers(), |one| &one.id, cursor.as_deref(), limit);
     let origin = Some(api.authority.origin().to_owned());
-    Json(Providers { providers: api.authority.providers().iter().map(shown).collect(), origin })
+    Ok(Json(Providers { providers: page.iter().map(shown).collect(), origin, next_cursor }))
 }
 
 /// Enters a provider, a validation entity, or both: its probation begins, or it has applied. Goes into the public log.

@@ -20,7 +20,7 @@ use crate::number::Number;
 /// How much of an oversized body is read away before the answer, so that the sender hears it instead of a broken pipe.
 const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The longest that `Prefer: wait=` is honoured; the request limit is 30 s.
-const WAIT_S_MAX: u64 = 25;
+pub(crate) const WAIT_S_MAX: u64 = 25;
 
 /// Who asks, by bearer token (RFC 6750).
 pub(crate) struct Caller(pub Actor);
@@ -154,7 +154,7 @@ enum Unread {
 impl Unread {
     fn told(self, id: &RequestId) -> Reply {
         match self {
-            Self::TooLong => Reply::too_large(id),
+            Self::TooLong => Reply::too_large(id, BODY_BYTES_MAX),
             Self::Broken => {
                 Reply::invalid(id, vec![ProblemError::form("", "body_cut", "the body ended before its length")])
             }

@@ -11,11 +11,15 @@ use data_encoding::HEXLOWER;
 use tracing::{error, info};
 
 use crate::http::Api;
+use crate::http::batches;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 
 /// The longest that a request may take (REGISTRY 8). Far above what any call needs: waiting for an epoch is capped at 30 s less.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
+
+/// The same for a batch: its 16 MiB come in that time over a line of 1 Mbit/s.
+const BATCH_MAX: Duration = Duration::from_secs(150);
 
 /// Wraps one request. The route's template is logged, never the path: a path holds a number.
 pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, next: Next) -> Response {
@@ -28,14 +32,22 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     let method = request.method().clone();
     let started_ms = api.clock.now_ms();
     request.extensions_mut().insert(id.clone());
-    let answer = tokio::time::timeout(REQUEST_MAX, contained(next.run(request))).await;
+    let asked = api.limits.request(request.headers(), request.extensions(), started_ms);
+    let patience = if route == batches::ROUTE { BATCH_MAX } else { REQUEST_MAX };
+    let answer = match asked {
+        Ok(()) => tokio::time::timeout(patience, contained(next.run(request))).await,
+        Err(wait_s) => Ok(Some(Reply::too_many(&id, "this address or token asks too often", wait_s).into_response())),
+    };
     let mut response = match answer {
         Ok(Some(response)) => response,
         Ok(None) => {
             error!(request_id = %id.0, %method, route, "a request met a fault");
             Reply::fault(&id).into_response()
         }
-        Err(_too_late) => Reply::overloaded(&id, "this took longer than 30 seconds", 5).into_response(),
+        Err(_too_late) => {
+            let why = format!("this took longer than {} seconds", patience.as_secs());
+            Reply::overloaded(&id, &why, 5).into_response()
+        }
     };
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert("x-request-id", value);

@@ -7,6 +7,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001-facts.sql"),
     include_str!("../../migrations/0002-doors.sql"),
     include_str!("../../migrations/0003-register.sql"),
+    include_str!("../../migrations/0004-width.sql"),
     include_str!("../../migrations/0005-charter.sql"),
 ];
 

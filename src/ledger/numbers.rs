@@ -186,17 +186,19 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Writes the personal data of a number that is being created.
+    /// Writes the personal data of a number that is being created by `sponsor`.
     pub fn add_personal(
         &self,
         label: &Label,
         number: Number,
         proof: &[u8; 80],
         disclosed: &Disclosed,
+        sponsor: &str,
     ) -> Result<(), LedgerError> {
         self.change(
-            "INSERT INTO personal (label, number, proof, opening, record) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (&label.0, int(number.as_u64()), proof, &disclosed.opening, &disclosed.record),
+            "INSERT INTO personal (label, number, proof, opening, record, sponsor, feed_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT coalesce(max(seq), 0) FROM changes))",
+            (&label.0, int(number.as_u64()), proof, &disclosed.opening, &disclosed.record, sponsor),
         )?;
         Ok(())
     }
@@ -245,6 +247,10 @@ impl Transaction<'_> {
                 int(standing.keys_seq),
                 due_s,
             ),
+        )?;
+        self.change(
+            "UPDATE personal SET sponsor = ?2 WHERE label = ?1 AND sponsor <> ?2",
+            (&label.0, &entry.provider),
         )?;
         Ok(())
     }

@@ -51,6 +51,15 @@ impl Snapshot<'_> {
     }
 }
 
+impl Snapshot<'_> {
+    /// The provider whose token that is; None for the operator's and for none.
+    pub fn token_owner(&self, id: &str) -> Result<Option<String>, LedgerError> {
+        let found =
+            self.first("SELECT provider FROM tokens WHERE id = ?1", [id], |row| row.get::<_, Option<String>>(0))?;
+        Ok(found.flatten())
+    }
+}
+
 impl Transaction<'_> {
     /// Adds a token.
     pub fn add_token(&self, token: &TokenRow) -> Result<(), LedgerError> {

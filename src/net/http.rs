@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
@@ -53,7 +57,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             _ = stopped(&mut stop) => break,
         };
         while connections.try_join_next().is_some() {}
-        let (stream, _peer) = match accepted {
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(e) => {
                 // Out of descriptors, or the peer is gone already: neither may end the server.
@@ -63,7 +67,11 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             }
         };
         let _ = stream.set_nodelay(true); // only speed depends on it
-        let (service, mut stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        let (routes, mut stop) = (TowerToHyperService::new(router.clone()), stop.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer)); // who asks, for limits
+            routes.call(request)
+        });
         connections.spawn(async move {
             let _place = place;
             let connection = http1::Builder::new()

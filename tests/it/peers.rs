@@ -38,6 +38,17 @@ pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     found
 }
 
+/// A program that `./test` has installed from PyPI; nothing when it is missing and the test shall return early. Not every
+/// machine reaches PyPI, so that fails nowhere.
+pub(crate) fn from_pypi(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers/python/bin")).join(name);
+    let found = path.is_file().then_some(path);
+    if found.is_none() {
+        not_here(&format!("{name} is not installed: ./test gets it from PyPI"));
+    }
+    found
+}
+
 /// Says that a test did not run for want of a program: loudly, and never where peers are required.
 pub(crate) fn skipped(why: &str) {
     let thread = std::thread::current();

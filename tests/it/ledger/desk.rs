@@ -223,7 +223,7 @@ impl Desk {
     }
 
     /// A renewal of the n-th number with a validation by that key.
-    pub(super) fn renewal(&self, n: u64, by: &SigningKey) -> Submission {
+    pub(super) fn renewal_by(&self, n: u64, by: &SigningKey) -> Submission {
         let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
         let before = prepared.sponsored.expect("registered by this provider").state;
         let token = self.token_by(by, n, &device(n), &format!("again {n}"), &prepared.nonce, 85);
@@ -235,6 +235,28 @@ impl Desk {
             .unwrap();
         signed.cosign(&self.directory(), &statement_key());
         submission(n, signed, vec![token])
+    }
+
+    /// A renewal of the n-th number for 80 days from now; `jti` names its validation.
+    pub(super) fn renewal(&self, n: u64, jti: &str) -> Submission {
+        let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
+        let before = prepared.sponsored.expect("registered by this provider").state;
+        let token = self.token(n, &device(n), jti, &prepared.nonce, 80);
+        let change =
+            Change::renew(prepared.label, &before, "acme", self.now_s() + 80 * DAY_S).evidence(&[&token]).unwrap();
+        let mut signed = change.valid_until(self.now_s() + 3600).sign(&self.directory(), &[]).unwrap();
+        signed.cosign(&self.directory(), &statement_key());
+        submission(n, signed, vec![token])
+    }
+
+    /// The provider's notice that it will release the n-th number.
+    pub(super) fn notice(&self, n: u64) -> Submission {
+        let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
+        let before = prepared.sponsored.expect("registered by this provider").state;
+        let change = Change::release_notice(prepared.label, &before, "acme").valid_until(self.now_s() + 3600);
+        let mut signed = change.sign(&self.directory(), &[]).unwrap();
+        signed.cosign(&self.directory(), &statement_key());
+        submission(n, signed, Vec::new())
     }
 
     /// What the holder of the n-th number signs alone.

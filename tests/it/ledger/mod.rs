@@ -1,15 +1,19 @@
 //! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
 mod authority;
+mod batches;
 mod charter;
 mod crash;
 mod delegated;
 mod desk;
 mod doors;
 mod faults;
+mod feed;
 mod files;
 mod index;
+mod notices;
 mod orders;
 mod providers;
 mod staff;
+mod strangers;
 mod writes;

@@ -203,7 +203,7 @@ fn numbers_that_rest_on_a_lost_key_are_validated_anew_or_withheld() {
         validation_keys: vec![fresh.public().clone()],
     };
     house.both(ActKind::ProviderKeys, keys).unwrap();
-    desk.submit(&desk.renewal(2, &fresh)).unwrap();
+    desk.submit(&desk.renewal_by(2, &fresh)).unwrap();
     authority.holder_event_blocking(&desk.holder(3, Change::release)).unwrap();
     desk.clock.advance(1000);
     authority.turn().unwrap();
@@ -216,7 +216,7 @@ fn numbers_that_rest_on_a_lost_key_are_validated_anew_or_withheld() {
     authority.upkeep().unwrap();
     let open = authority.acts(&house.ada, 0, Some("open"), 9).unwrap();
     assert_eq!((open.len(), open[0].kind, open[0].numbers), (1, ActKind::SuspendNumbers, 2));
-    desk.submit(&desk.renewal(5, &fresh)).unwrap();
+    desk.submit(&desk.renewal_by(5, &fresh)).unwrap();
     authority.turn().unwrap();
     assert!(desk.board.shows(number(4)).is_some(), "nobody is withheld by a machine alone");
     authority.approve_act(&house.ada, &open[0].row.id).unwrap();

@@ -43,6 +43,7 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<String>,
     pub(super) etag: Option<String>,
     pub(super) location: Option<String>,
+    pub(super) link: Option<String>,
     pub(super) media_type: String,
     pub(super) text: String,
     pub(super) json: Value,
@@ -178,7 +179,8 @@ impl Demo {
         let request = request.body(body.unwrap_or_default().to_vec()).expect("a request");
         let mut response = agent.run(request).expect("an answer");
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let (retry_after, etag, location) = (header("retry-after"), header("etag"), header("location"));
+        let (retry_after, etag) = (header("retry-after"), header("etag"));
+        let (location, link) = (header("location"), header("link"));
         let media_type = header("content-type").unwrap_or_default();
         let status = response.status().as_u16();
         let text = response.body_mut().read_to_string().expect("a body");
@@ -187,6 +189,7 @@ impl Demo {
             retry_after,
             etag,
             location,
+            link,
             media_type,
             json: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,

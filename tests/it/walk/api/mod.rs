@@ -1,10 +1,13 @@
 //! The HTTP API of the real program: what a provider, a holder, the operator and a stranger get for what they send.
 
 mod access;
+mod batches;
 mod charter;
 mod described;
 mod doors;
+mod feed;
 mod holder;
+mod judged;
 mod kit;
 mod numbers;
 mod operator;
