@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use ring::rand::SystemRandom;
 use serde_json::json;
 
@@ -36,22 +36,13 @@ pub(crate) enum StaffCommand {
     Sign(SignArgs),
 }
 
-/// The algorithm of a staff key.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum KeyKind {
-    /// Ed25519 (RFC 8032).
-    Ed25519,
-    /// ECDSA over P-256.
-    Es256,
-}
-
 #[derive(Args)]
 pub(crate) struct KeygenArgs {
     /// The file to make, mode 0600.
     file: PathBuf,
     /// The algorithm.
-    #[arg(long, value_name = "NAME", default_value = "ed25519")]
-    algorithm: KeyKind,
+    #[arg(long, value_name = "NAME", default_value = "ed25519", value_parser = ["ed25519", "es256"])]
+    algorithm: String,
 }
 
 #[derive(Args)]
@@ -106,10 +97,7 @@ pub(crate) fn run(command: &StaffCommand) -> Result<Report, Failure> {
 }
 
 fn keygen(args: &KeygenArgs) -> Result<Report, Failure> {
-    let algorithm = match args.algorithm {
-        KeyKind::Ed25519 => Algorithm::Ed25519,
-        KeyKind::Es256 => Algorithm::Es256,
-    };
+    let algorithm = if args.algorithm == "es256" { Algorithm::Es256 } else { Algorithm::Ed25519 };
     let key = SigningKey::generate(algorithm, &SystemRandom::new())?;
     holder::save(&args.file, &key)?;
     let public = shown(key.public());
