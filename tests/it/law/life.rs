@@ -346,6 +346,11 @@ fn quotas_hold() {
     directory.counters.creates_today = 2;
     directory.counters.numbers = directory.policy.numbers_max;
     assert_eq!(directory.codes(&one), ["quota_numbers"]);
+    let accredited = directory.register.clone();
+    directory.register = accredited.clone().on_probation(["acme"]);
+    directory.counters.numbers = 500;
+    assert_eq!(directory.codes(&one), ["quota_probation"]);
+    directory.register = accredited;
     directory.counters.prepares_today = directory.policy.prepares_per_day_max;
     assert_eq!(prepare(&directory.counters, &directory.policy).unwrap_err().code, "quota_prepares");
     directory.counters = Default::default();
