@@ -48,8 +48,11 @@ pub fn differences(before: &Policy, after: &Policy) -> Vec<Difference> {
     found
 }
 
-/// What is no number and no table of its own: name, clause, value as text.
-const LISTS: &[(&str, &str, fn(&Policy) -> String)] = &[
+/// A parameter that is neither a number nor a table: name, clause, value as text.
+type Listed = (&'static str, &'static str, fn(&Policy) -> String);
+
+/// Every such parameter.
+const LISTS: &[Listed] = &[
     ("provider_held_allowed", "2.6", |p| p.provider_held_allowed.to_string()),
     ("enumservices", "4.1", |p| p.enumservices.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")),
     ("notices_d", "5.8", |p| p.notices_d.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")),

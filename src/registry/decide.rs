@@ -263,11 +263,17 @@ impl Bench<'_> {
         if counters.creates_today >= self.policy.creates_per_day_max {
             return refuse(&refusal::QUOTA_CREATES, "", "the day's registrations are used up");
         }
+        self.room_for_one_more()
+    }
+
+    /// Clauses 7.4 and 7.6, for whoever gets a number.
+    pub(super) fn room_for_one_more(&self) -> Result<(), Refusal> {
+        let numbers = self.facts.counters.numbers;
         let probation = self.law.register.is_on_probation(&self.event.provider);
-        if probation && counters.numbers >= self.policy.probation_numbers_max {
+        if probation && numbers >= self.policy.probation_numbers_max {
             return refuse(&refusal::QUOTA_PROBATION, "", "the provider has as many numbers as a probation allows");
         }
-        if counters.numbers >= self.policy.numbers_max {
+        if numbers >= self.policy.numbers_max {
             return refuse(&refusal::QUOTA_NUMBERS, "", "the provider has as many numbers as it may have");
         }
         Ok(())

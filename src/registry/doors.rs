@@ -219,15 +219,6 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn room_for_one_more(&self) -> Result<(), Refusal> {
-        let full = self.facts.counters.numbers >= self.policy.numbers_max;
-        if full {
-            refuse(&refusal::QUOTA_NUMBERS, "", "the provider has as many numbers as it may have")
-        } else {
-            Ok(())
-        }
-    }
-
     /// What will be remembered of this event.
     pub(super) fn happened(&self) -> Option<Happened> {
         let (old, request) = (self.old()?, self.pending());
