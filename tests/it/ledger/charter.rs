@@ -107,7 +107,9 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
 fn whom_a_change_touches_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let desk = Desk::new(dir.path());
-    (1..=3).for_each(|n| drop(desk.register(n)));
+    for n in 1..=3 {
+        desk.register(n);
+    }
     let look = |then: &Policy| {
         affected(&dir.path().join("data"), "e164.example.", START_MS / 1000, &Policy::embedded(), then).unwrap()
     };
