@@ -123,13 +123,13 @@ fn who_signs_for_himself_signs_with_this_key() {
     assert_eq!(judged(&good).1, [""; 0]);
     let signed_end = good.len() - 85; // before the signature and its algorithm
     // Where issuer and subject differ somebody else issued it, whose signature is not ours to check.
-    let names: Vec<_> = {
+    let names = {
         let (_, read) = x509_parser::parse_x509_certificate(&good).unwrap();
-        let name = read.issuer().as_raw();
-        let places = good.windows(name.len()).enumerate().filter(|(_, part)| *part == name);
-        places.map(|(at, _)| at..at + name.len()).collect()
+        [read.issuer().as_raw(), read.subject().as_raw()].map(|name| {
+            let at = name.as_ptr() as usize - good.as_ptr() as usize;
+            at..at + name.len()
+        })
     };
-    assert_eq!(names.len(), 2);
     for bit in (0..signed_end * 8).filter(|bit| !names.iter().any(|name| name.contains(&(bit / 8)))) {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
