@@ -63,7 +63,7 @@ fn a_key_is_found_with_its_other_holder_alone() {
 
 /// `cargo test --test it -- --ignored ledger::index --nocapture`; the figures stand in docs/performance.md.
 #[test]
-#[ignore = "fills an index of a million keys"]
+#[ignore = "fills an index of a million keys; run by hand and alone: it reports time"]
 fn a_million_keys_cost_what_ten_thousand_cost() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::create(folder.path()).unwrap();
