@@ -17,6 +17,7 @@ mod lookup;
 mod numbers;
 mod oracle;
 mod peers;
+mod ports;
 mod provider;
 mod reference;
 mod register;

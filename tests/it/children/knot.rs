@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use callbook::wire::RrType;
 
 use super::parent::{CHILD, Ending, PATIENCE, Parent, Resolver, ask, cds, tag, until, write};
-use crate::oracle::servers::free_port;
 use crate::peers;
+use crate::ports::free_port;
 
 const TICK: Duration = Duration::from_millis(100);
 

@@ -13,8 +13,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::oracle::packet::{AD, Edns, Question, Reply};
-use crate::oracle::servers::{ask_all, free_port};
+use crate::oracle::servers::ask_all;
 use crate::peers;
+use crate::ports::free_port;
 
 pub(super) const APEX: &str = "e164.example.";
 pub(super) const CHILD: &str = "3.3.e164.example.";

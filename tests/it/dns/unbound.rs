@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::ask::{Dnssec, query};
 use super::house::{APEX, House, NUMBERS, enum_name, have, run, text};
 use super::tamper::{Proxy, flip_a_bit, strip_signatures};
+use crate::ports::free_port;
 use hickory_proto::rr::RecordType;
 
 pub(super) struct Unbound {
@@ -66,10 +67,6 @@ impl Drop for Unbound {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]

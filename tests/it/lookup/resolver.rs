@@ -7,8 +7,9 @@ use std::time::Duration;
 use callbook::client::Trust;
 
 use crate::lookup::packet;
-use crate::lookup::world::{Children, World, free_port, look_up, now_s};
+use crate::lookup::world::{Children, World, look_up, now_s};
 use crate::peers;
+use crate::ports::free_port;
 
 struct Resolver {
     child: Child,
@@ -25,7 +26,7 @@ impl Drop for Resolver {
 fn unbound(world: &World) -> Option<Resolver> {
     let program = peers::program("unbound")?;
     for _ in 0..5 {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let address = free_port();
         let (ip, port, folder) = (address.ip(), address.port(), world.path("").display().to_string());
         let upstream = format!("{}@{}", world.address.ip(), world.address.port());
         let config = format!(

@@ -1,7 +1,7 @@
 //! Zones signed and served by programs that are not ours: ldns signs, NSD answers.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use callbook::number::Number;
 use tempfile::TempDir;
 
 use crate::peers;
+use crate::ports::free_port;
 
 /// What the parent says about its numbers; children are added by [`World::start`].
 const PARENT: &str = r#"
@@ -96,7 +97,7 @@ impl World {
         fs::write(folder.path().join("anchor"), anchor).expect("written");
 
         for _ in 0..5 {
-            let port = free_port();
+            let port = free_port().port();
             let (first, second) = match children {
                 Children::Same => ([vec!["e164.example.".to_owned()], apexes.clone()].concat(), vec![]),
                 Children::Apart => (vec!["e164.example.".to_owned()], apexes.clone()),
@@ -220,15 +221,4 @@ fn nsd(folder: &Path, address: SocketAddr, apexes: &[String]) -> Child {
     let nsd = peers::program("nsd").expect("found before");
     let quiet = Command::new(nsd).args(["-d", "-c", &file]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     quiet.expect("NSD starts")
-}
-
-/// A port that is free for UDP and TCP right now, on both addresses.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let port = socket.local_addr().expect("bound").port();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.2", port)).is_ok() {
-            return port;
-        }
-    }
 }

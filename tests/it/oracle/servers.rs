@@ -1,7 +1,7 @@
 //! Knot, NSD and BIND as children on loopback, each with a configuration of its own in a temporary folder.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::packet::Question;
 use super::zones::Zone;
 use crate::peers;
+use crate::ports::free_port;
 
 /// Questions on their way to one server: few enough for any socket's buffer.
 const WINDOW: usize = 48;
@@ -183,16 +184,6 @@ impl Drop for Peer {
         // Not SIGKILL: nsd is several processes, and the first one ends the others.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
-    }
-}
-
-/// A port that is free for UDP and TCP.
-pub(crate) fn free_port() -> SocketAddr {
-    loop {
-        let address = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|s| s.local_addr()).expect("a port");
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::home::{Home, KEY, axfr, dig, signed};
 use super::secondaries::{Secondary, told};
-use crate::oracle::servers::{Kind, free_port};
+use crate::oracle::servers::Kind;
 use crate::peers;
+use crate::ports::free_port;
 
 const TEXT: &str = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n";
 

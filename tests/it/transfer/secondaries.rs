@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::home::{KEY, SECRET};
-use crate::oracle::servers::{KINDS, Kind, free_port};
+use crate::oracle::servers::{KINDS, Kind};
 use crate::peers;
+use crate::ports::free_port;
 
 /// A port for each, and the port that we are told to notify.
 pub(super) fn ports() -> [SocketAddr; 3] {

@@ -10,8 +10,8 @@ use callbook::nameserver::Transport;
 use super::home::{Home, KEY, SECRET, axfr, signed};
 use super::secondaries::{Secondary, told};
 use crate::dns::streams::authority::{Ca, NAME};
-use crate::oracle::servers::free_port;
 use crate::peers;
+use crate::ports::free_port;
 
 const TEXT: &str = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\nx IN TXT \"over TLS\"\n";
 

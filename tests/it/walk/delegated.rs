@@ -21,8 +21,9 @@ use serde_json::Value;
 
 use super::child::{Demo, callbook};
 use crate::oracle::packet::{AA, Edns, Question, Reply};
-use crate::oracle::servers::{ask_all, free_port};
+use crate::oracle::servers::ask_all;
 use crate::peers;
+use crate::ports::free_port;
 
 const APEX: &str = "e164.example.";
 /// Nothing on loopback takes so long.
