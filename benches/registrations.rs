@@ -1,15 +1,19 @@
-//! Registrations through HTTP with every check: how many a second, how long each takes, how soon DNS shows them.
+//! Registrations through HTTP with every check: how many a second, one by one and in batches, how long each takes, how
+//! soon DNS shows them.
 //!
 //! Starts the real program on loopback and drives it from 64 clients. The clients share the machine with the server:
 //! what they need for their own keys and signatures is done before the clock starts, the requests are not.
 //!
-//! `cargo bench --bench registrations -- [--smoke] [--count N] [--clients N] [--stock N]`
+//! `cargo bench --bench registrations -- [--smoke] [--count N] [--batched N] [--clients N] [--stock N] [--dir DIR]`
+//!
+//! With `--dir` the demo in that folder is gone on with (made if missing, kept), so that a large stock is filled once.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,10 +31,11 @@ use serde_json::Value;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// A demo that runs; ended with it, and its folder removed if it was made for this.
 struct Demo {
     child: Child,
     facts: Value,
-    _home: tempfile::TempDir,
+    _made: Option<tempfile::TempDir>,
 }
 
 impl Drop for Demo {
@@ -40,53 +45,78 @@ impl Drop for Demo {
     }
 }
 
+/// What signs and sends.
+struct Provider {
+    api: Api,
+    base: String,
+    token: String,
+    statement: SigningKey,
+    validation: SigningKey,
+    apex: String,
+}
+
+type Made = (Number, Submission);
+
+/// Lines of one batch: 16 MiB hold some seven thousand of these.
+const BATCH_LINES: usize = 5000;
+
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().collect();
-    let given = |name: &str| {
-        args.iter().position(|a| a == name).and_then(|i| args.get(i + 1)).and_then(|v| v.parse::<usize>().ok())
-    };
+    let text = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1));
+    let given = |name: &str| text(name).and_then(|v| v.parse::<usize>().ok());
     let smoke = args.iter().any(|a| a == "--smoke");
     let count = given("--count").unwrap_or(if smoke { 200 } else { 10_000 });
+    let batched = given("--batched").unwrap_or(count);
     let clients = given("--clients").unwrap_or(64);
     let stock = given("--stock").unwrap_or(0);
-    let demo = start(stock)?;
-    let text = |name: &str| demo.facts[name].as_str().unwrap_or_default().to_owned();
-    let (http, dns, apex) = (format!("http://{}", text("http")), text("dns"), text("apex"));
-    let api = Api::at(&http, &text("token"))?;
-    let statement: SigningKey = holder::load(format!("{}/statement.key", text("provider_dir")).as_ref())?;
-    let validation: SigningKey = holder::load(format!("{}/validation.key", text("provider_dir")).as_ref())?;
+    let demo = start(stock, text("--dir").map(PathBuf::from))?;
+    let provider = Provider::of(&demo)?;
+    // Numbers that no earlier run in this folder has taken.
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as usize % 500_000 * 100_000;
 
     let began = Instant::now();
-    let numbers: Mutex<VecDeque<usize>> = Mutex::new((0..count).collect());
-    let ready: Mutex<VecDeque<(Number, Submission)>> = Mutex::default();
+    let mut ready = prepared(&provider, first, count + batched, clients)?;
+    println!("prepare and sign   {:>8.0}/s   ({clients} clients, stock {stock})", rate(count + batched, began));
+    let (last, acknowledged) = one_by_one(&provider, ready.split_off(batched), clients)?;
+    wait_visible(&demo, &last.enum_name(&provider.apex))?;
+    println!("acknowledged to visible in DNS, the last one: {:.0} ms", acknowledged.elapsed().as_secs_f64() * 1000.0);
+    in_batches(&provider, ready)
+}
+
+fn rate(count: usize, began: Instant) -> f64 {
+    count as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Everything before the requests themselves.
+fn prepared(provider: &Provider, first: usize, count: usize, clients: usize) -> Outcome<VecDeque<Made>> {
+    let numbers: Mutex<VecDeque<usize>> = Mutex::new((first..first + count).collect());
+    let ready: Mutex<VecDeque<Made>> = Mutex::default();
     each_client(clients, || {
         while let Some(i) = pop(&numbers) {
-            let made = signed(&api, &statement, &validation, &apex, i)?;
+            let made = signed(provider, i)?;
             ready.lock().expect("no client panics").push_back(made);
         }
         Ok(())
     })?;
-    println!(
-        "prepare and sign   {:>8.0}/s   ({count} numbers, {clients} clients, stock {stock})",
-        count as f64 / began.elapsed().as_secs_f64()
-    );
+    Ok(ready.into_inner()?)
+}
 
-    let took: Mutex<Vec<Duration>> = Mutex::default();
-    let last: Mutex<Option<Number>> = Mutex::default();
+fn one_by_one(provider: &Provider, ready: VecDeque<Made>, clients: usize) -> Outcome<(Number, Instant)> {
+    let count = ready.len();
+    let (ready, took, last) = (Mutex::new(ready), Mutex::<Vec<Duration>>::default(), Mutex::new(None));
     let began = Instant::now();
     each_client(clients, || {
         let mut mine = Vec::new();
         while let Some((number, body)) = pop(&ready) {
             let sent = Instant::now();
-            api.put(number, &body, None)?;
+            provider.api.put(number, &body, None)?;
             mine.push(sent.elapsed());
             *last.lock().expect("no client panics") = Some(number);
         }
         took.lock().expect("no client panics").append(&mut mine);
         Ok(())
     })?;
-    let acknowledged = Instant::now();
-    let rate = count as f64 / (acknowledged - began).as_secs_f64();
+    let (acknowledged, rate) = (Instant::now(), rate(count, began));
     let mut took = took.into_inner()?;
     took.sort();
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
@@ -96,32 +126,97 @@ fn main() -> Outcome<()> {
         at(0.99),
         at(1.0)
     );
-    let last = last.into_inner()?.ok_or("nothing was registered")?;
-    wait_visible(&dns, &last.enum_name(&apex))?;
-    println!("acknowledged to visible in DNS, the last one: {:.0} ms", acknowledged.elapsed().as_secs_f64() * 1000.0);
+    Ok((last.into_inner()?.ok_or("nothing was registered")?, acknowledged))
+}
+
+/// The same numbers' worth of changes as NDJSON; the clock runs from the first byte sent to the last result.
+fn in_batches(provider: &Provider, ready: VecDeque<Made>) -> Outcome<()> {
+    let count = ready.len();
+    let lines = ready.into_iter().map(|(number, body)| {
+        let mut line = serde_json::to_value(&body)?;
+        line["op"] = "put".into();
+        line["number"] = number.to_string().into();
+        Ok(line.to_string())
+    });
+    let lines: Vec<String> = lines.collect::<Outcome<_>>()?;
+    let began = Instant::now();
+    let mut running: VecDeque<String> = VecDeque::new();
+    for lines in lines.chunks(BATCH_LINES) {
+        while running.len() >= 2 {
+            provider.wait_batch(&running.pop_front().ok_or("no batch")?)?;
+        }
+        running.push_back(provider.send_batch(&lines.join("\n"))?);
+    }
+    running.iter().try_for_each(|id| provider.wait_batch(id))?;
+    println!("register (batch)   {:>8.0}/s   ({count} numbers)", rate(count, began));
     Ok(())
 }
 
-fn start(stock: usize) -> Outcome<Demo> {
-    let home = tempfile::tempdir()?;
+impl Provider {
+    fn of(demo: &Demo) -> Outcome<Self> {
+        let text = |name: &str| demo.facts[name].as_str().unwrap_or_default().to_owned();
+        let (base, token, dir) = (format!("http://{}", text("http")), text("token"), text("provider_dir"));
+        Ok(Self {
+            api: Api::at(&base, &token)?,
+            statement: holder::load(format!("{dir}/statement.key").as_ref())?,
+            validation: holder::load(format!("{dir}/validation.key").as_ref())?,
+            apex: text("apex"),
+            base,
+            token,
+        })
+    }
+
+    fn send_batch(&self, body: &str) -> Outcome<String> {
+        let request = ureq::post(format!("{}/v1/batches", self.base))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/x-ndjson");
+        let batch: Value = request.send(body)?.body_mut().read_json()?;
+        Ok(batch["id"].as_str().ok_or("a batch without id")?.to_owned())
+    }
+
+    fn wait_batch(&self, id: &str) -> Outcome<()> {
+        let url = format!("{}/v1/batches/{id}", self.base);
+        loop {
+            let request = ureq::get(&url).header("authorization", format!("Bearer {}", self.token));
+            let batch: Value = request.call()?.body_mut().read_json()?;
+            match batch["state"].as_str() {
+                Some("running") => std::thread::sleep(Duration::from_millis(20)),
+                Some("done") if batch["refused"] == 0 => return Ok(()),
+                _ => return Err(format!("the batch ended as {batch}").into()),
+            }
+        }
+    }
+}
+
+/// A demo with `stock` numbers, which does not count the requests of its provider.
+fn start(stock: usize, dir: Option<PathBuf>) -> Outcome<Demo> {
+    let made = if dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let dir = dir.or_else(|| Some(made.as_ref()?.path().join("demo"))).ok_or("no folder")?;
+    let config = dir.join("config.toml");
+    if !config.exists() {
+        run(&dir, 0, None)?; // makes the folder
+        let text = std::fs::read_to_string(&config)?;
+        let mut table: toml::Table = text.parse()?;
+        let http = table.entry("http").or_insert_with(|| toml::Table::new().into());
+        http.as_table_mut().ok_or("[http] is no table")?.insert("token_requests_per_s".into(), 0.into());
+        std::fs::write(&config, toml::to_string(&table)?)?;
+    }
+    run(&dir, stock, made)
+}
+
+fn run(dir: &Path, stock: usize, made: Option<tempfile::TempDir>) -> Outcome<Demo> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_callbook"))
-        .args([
-            "demo",
-            "--json",
-            "--dns",
-            "127.0.0.1:0",
-            "--http",
-            "127.0.0.1:0",
-            "--numbers",
-            &stock.to_string(),
-            "--dir",
-        ])
-        .arg(home.path().join("demo"))
+        .args(["demo", "--json", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--numbers", &stock.to_string()])
+        .arg("--dir")
+        .arg(dir)
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-    Ok(Demo { child, facts: serde_json::from_str(&line)?, _home: home })
+    let facts = serde_json::from_str(&line).inspect_err(|_| {
+        let _ = child.kill();
+    })?;
+    Ok(Demo { child, facts, _made: made })
 }
 
 fn each_client(clients: usize, work: impl Fn() -> Outcome<()> + Sync) -> Outcome<()> {
@@ -136,16 +231,10 @@ fn pop<T>(queue: &Mutex<VecDeque<T>>) -> Option<T> {
 }
 
 /// What device, validation entity and provider do before the request.
-fn signed(
-    api: &Api,
-    statement: &SigningKey,
-    validation: &SigningKey,
-    apex: &str,
-    i: usize,
-) -> Outcome<(Number, Submission)> {
+fn signed(provider: &Provider, i: usize) -> Outcome<Made> {
     let random = SystemRandom::new();
-    let number = Number::parse(&format!("+999{:08}", 10_000_000 + i))?; // eleven digits: the demo's own stock has twelve
-    let prepared = api.prepare(number)?;
+    let number = Number::parse(&format!("+999{i:011}"))?; // fourteen digits: the demo's own stock has twelve
+    let prepared = provider.api.prepare(number)?;
     let directory = Directory::new(&prepared.origin, prepared.vrf_key.0.as_slice().try_into()?)?;
     let label = directory.label(number, &prepared.vrf_proof.0)?;
     let identity = DeviceKey::Signing(SigningKey::generate(Algorithm::Ed25519, &random)?);
@@ -158,7 +247,7 @@ fn signed(
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let token = ValidationToken {
         issuer: "acme".into(),
-        audience: apex.to_owned(),
+        audience: provider.apex.clone(),
         id: token_id(&random)?,
         issued_s: now_s,
         number,
@@ -170,7 +259,7 @@ fn signed(
         evidence: [7; 32],
         nonce: Some(prepared.nonce.clone()),
     }
-    .mint(validation);
+    .mint(&provider.validation);
     let change =
         Change::create(label, &record, holder::opening(&random)?, device.control.public(), now_s + 90 * 86_400);
     let mut made = change
@@ -178,15 +267,15 @@ fn signed(
         .valid_until(now_s + 3600)
         .sign(&directory, &[(Role::NewControl, &device.control)])?;
     made.prove(&directory, &device.keys, prepared.ephemeral.0.as_slice().try_into()?)?;
-    made.cosign(&directory, statement);
+    made.cosign(&directory, &provider.statement);
     Ok((number, made.submission(vec![token])))
 }
 
 /// Asks the name server for the NAPTR until it is there.
-fn wait_visible(dns: &str, name: &str) -> Outcome<()> {
+fn wait_visible(demo: &Demo, name: &str) -> Outcome<()> {
     const WAIT: Duration = Duration::from_secs(30);
     let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.connect(dns)?;
+    socket.connect(demo.facts["dns"].as_str().ok_or("no address")?)?;
     socket.set_read_timeout(Some(Duration::from_millis(500)))?;
     let mut query = vec![0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.').filter(|l| !l.is_empty()) {
