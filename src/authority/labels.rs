@@ -7,25 +7,60 @@ use crate::log::label::Label;
 use crate::log::vrf::{Proof, SecretKey};
 use crate::number::Number;
 
-/// Numbers remembered, 2 MB. When it is full everything is forgotten: that costs one proof a number.
-const REMEMBERED_MAX: usize = 1 << 14;
+/// Numbers in one generation, 5 MB: as many as are prepared in half a minute under full load.
+const GENERATION_MAX: usize = 1 << 15;
 
-/// Labels that were computed lately.
+/// Labels that were computed lately. When the young generation is full it becomes the old one, and what was old is forgotten.
 #[derive(Default)]
-pub(super) struct Labels(Mutex<HashMap<Number, (Label, Proof)>>);
+pub(super) struct Labels(Mutex<Generations>);
+
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Number, (Label, Proof)>,
+    old: HashMap<Number, (Label, Proof)>,
+}
 
 impl Labels {
     /// The number's label with the proof of it.
     pub(super) fn of(&self, key: &SecretKey, origin: &str, number: Number) -> (Label, Proof) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied();
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(number);
         held.unwrap_or_else(|| {
             let fresh = key.label(origin, number);
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= REMEMBERED_MAX {
-                known.clear();
-            }
-            known.insert(number, fresh);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fresh);
             fresh
         })
+    }
+}
+
+impl Generations {
+    fn get(&self, number: Number) -> Option<(Label, Proof)> {
+        self.young.get(&number).or_else(|| self.old.get(&number)).copied()
+    }
+
+    fn insert(&mut self, number: Number, label: (Label, Proof)) {
+        if self.young.len() >= GENERATION_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(number, label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_is_known_and_what_is_old_is_forgotten() {
+        let (label, proof) = SecretKey::from_seed(&[7; 32]).label("origin", number(0));
+        let mut known = Generations::default();
+        let count = 3 * GENERATION_MAX as u64;
+        (0..count).for_each(|i| known.insert(number(i), (label, proof)));
+        assert!((2 * GENERATION_MAX as u64..count).all(|i| known.get(number(i)).is_some()));
+        assert!(known.get(number(0)).is_none());
+        assert!(known.young.len() + known.old.len() <= 2 * GENERATION_MAX);
+    }
+
+    fn number(i: u64) -> Number {
+        Number::parse(&format!("+999{:08}", 10_000_000 + i)).unwrap()
     }
 }

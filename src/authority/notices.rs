@@ -98,5 +98,5 @@ fn tell(tx: &Transaction<'_>, notice: &Due, epoch: u64, now_ms: u64) -> Result<(
         requester: None,
         notice: Some((notice.notice_d, entry.state.not_after)),
     };
-    tx.add_change(&changed, &[entry.provider.as_str()])
+    tx.add_changes([(&changed, &[entry.provider][..])])
 }

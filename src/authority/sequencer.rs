@@ -289,9 +289,8 @@ impl Plan {
             for key in &one.dropped_keys {
                 tx.remove_published_key(key, label)?;
             }
-            let readers: Vec<&str> = one.told.readers.iter().map(String::as_str).collect();
-            tx.add_change(&one.told.changed, &readers)?;
         }
+        tx.add_changes(self.sealed.iter().map(|one| (&one.told.changed, &one.told.readers[..])))?;
         tx.set_meta(LOG_FRONTIER, &write_frontier(&self.log))?;
         tx.set_meta(GENERATION, &self.generation.to_be_bytes())?;
         tx.seal(&self.epoch)

@@ -16,7 +16,7 @@ use crate::authority::tickets::{Begun, Idempotency, Ticket};
 use crate::authority::upkeep::accept;
 use crate::authority::{Authority, Core, Visibility};
 use crate::clock::unix_s;
-use crate::ledger::{Disclosed, LedgerError, Reply, Snapshot, Transaction};
+use crate::ledger::{Disclosed, LedgerError, Reply, Snapshot, Standing, Transaction};
 use crate::log::event::Kind;
 use crate::log::label::Label;
 use crate::log::record::Record;
@@ -243,7 +243,7 @@ impl Authority {
     /// Facts, decision and the change itself, in the writer.
     fn second_stage(&self, good: Box<Good>, ticket: Option<Ticket>) -> Reply<Receipt, Rejection> {
         let core = self.core.clone();
-        self.core.ledger.write(move |tx| core.decide(tx, &good, ticket.as_ref()))
+        self.core.ledger.write_decided(move |tx| core.decide(tx, &good, ticket.as_ref()))
     }
 }
 
@@ -357,8 +357,9 @@ impl Core {
     fn judge(&self, now: &Snapshot<'_>, good: &Good, now_ms: u64) -> Result<(Decision, Option<u64>), Rejection> {
         let law =
             self.law_at(now.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
-        let facts = self.facts(now, &good.examined, &good.label, now_ms)?;
-        let before_seq = now.standing(&good.label)?.map(|standing| standing.event_seq);
+        let standing = now.standing(&good.label)?;
+        let before_seq = standing.as_ref().map(|standing| standing.event_seq);
+        let facts = self.facts(now, &good.examined, (&good.label, standing), now_ms)?;
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
         let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
@@ -401,8 +402,14 @@ impl Core {
 
 impl Core {
     /// What is stored that matters to this submission.
-    fn facts(&self, tx: &Snapshot<'_>, examined: &Examined, label: &Label, now_ms: u64) -> Result<Facts, LedgerError> {
-        let (entry, kind) = (tx.standing(label)?.map(|standing| standing.entry), examined.event.kind);
+    fn facts(
+        &self,
+        tx: &Snapshot<'_>,
+        examined: &Examined,
+        (label, standing): (&Label, Option<Standing>),
+        now_ms: u64,
+    ) -> Result<Facts, LedgerError> {
+        let (entry, kind) = (standing.map(|standing| standing.entry), examined.event.kind);
         let record = match kind {
             Kind::Update | Kind::Transfer | Kind::Complete => {
                 tx.personal(label)?.and_then(|personal| Record::parse(&personal.disclosed.record).ok())

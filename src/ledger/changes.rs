@@ -1,6 +1,9 @@
 //! The change feed: what happened to numbers, in order, for those whom it concerns. Rows refer to labels; the number is
 //! looked up when somebody reads, so an erased one is gone from every row at once.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use rusqlite::Row;
 
 use crate::ledger::error::LedgerError;
@@ -127,8 +130,33 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Tells a change to the operator and to these providers, each once.
-    pub fn add_change(&self, changed: &Changed, providers: &[&str]) -> Result<(), LedgerError> {
+    /// Tells changes in their order to the operator, and each to these providers, once.
+    pub fn add_changes<'t>(
+        &self,
+        told: impl IntoIterator<Item = (&'t Changed, &'t [String])>,
+    ) -> Result<(), LedgerError> {
+        // Heads are read once and written once, however many changes go to the same provider.
+        let mut heads: BTreeMap<&str, u64> = BTreeMap::new();
+        for (changed, providers) in told {
+            let seq = self.add_change(changed)?;
+            for provider in providers {
+                let n = match heads.entry(provider) {
+                    Entry::Occupied(head) => head.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.change_head(Some(provider))?.newest),
+                };
+                *n += 1;
+                let sql = "INSERT INTO change_readers (provider, n, seq) VALUES (?1, ?2, ?3)";
+                self.change(sql, (provider, int(*n), int(seq)))?;
+            }
+        }
+        for (provider, newest) in heads {
+            let sql = "INSERT INTO change_heads (provider, newest) VALUES (?1, ?2) ON CONFLICT (provider) DO UPDATE SET newest = ?2";
+            self.change(sql, (provider, int(newest)))?;
+        }
+        Ok(())
+    }
+
+    fn add_change(&self, changed: &Changed) -> Result<u64, LedgerError> {
         self.change(
             "INSERT INTO changes (epoch, time_ms, label, kind, door, version, event, before, after, requester, notice_d, ends_s)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -147,20 +175,7 @@ impl Transaction<'_> {
                 changed.notice.map(|(_, ends_s)| int(ends_s)),
             ),
         )?;
-        let seq = self.last_insert_rowid();
-        for provider in providers {
-            self.change(
-                "INSERT INTO change_heads (provider, newest) VALUES (?1, 1)
-                 ON CONFLICT (provider) DO UPDATE SET newest = newest + 1",
-                [provider],
-            )?;
-            self.change(
-                "INSERT INTO change_readers (provider, n, seq)
-                 SELECT provider, newest, ?2 FROM change_heads WHERE provider = ?1",
-                (provider, int(seq)),
-            )?;
-        }
-        Ok(())
+        Ok(self.last_insert_rowid())
     }
 
     /// Moves the mark of a notice on.

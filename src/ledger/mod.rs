@@ -51,7 +51,7 @@ pub use crate::ledger::validations::CompromisedRow;
 pub use crate::ledger::writer::Reply;
 
 use crate::ledger::readers::Readers;
-use crate::ledger::writer::Writer;
+use crate::ledger::writer::{Care, Writer};
 
 /// An open ledger. It belongs to this process until it is dropped.
 pub struct Ledger {
@@ -96,17 +96,28 @@ impl Ledger {
         E: From<LedgerError> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.writer.submit(1, false, job)
+        self.writer.submit(1, Care::Savepoint, false, job)
     }
 
-    /// Like [`Ledger::write`] for bulk work that counts as `weight` jobs: blocks the calling thread while the queue is full.
+    /// Like [`Ledger::write`], cheaper, for a job that decides before it writes: once it has written it must not refuse.
+    pub fn write_decided<T, E, F>(&self, job: F) -> Reply<T, E>
+    where
+        T: Send + 'static,
+        E: From<LedgerError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.writer.submit(1, Care::DecidesFirst, false, job)
+    }
+
+    /// Like [`Ledger::write_decided`] for bulk work that counts as `weight` jobs: blocks the calling thread while the
+    /// queue is full. When it fails half-way, so does all that shares its commit.
     pub fn write_bulk<T, E, F>(&self, weight: usize, job: F) -> Reply<T, E>
     where
         T: Send + 'static,
         E: From<LedgerError> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.writer.submit(weight, true, job)
+        self.writer.submit(weight, Care::DecidesFirst, true, job)
     }
 
     /// Reads one moment of the ledger. Blocks for the disk: in async code, call it from a blocking thread.

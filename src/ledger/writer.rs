@@ -3,6 +3,8 @@
 //! ```text
 //! job, job, … -> bounded queue -> BEGIN  (SAVEPOINT job RELEASE | ROLLBACK)*  COMMIT+fsync -> answers
 //! ```
+//! A savepoint costs a copy of every page that its job changes. A job that decides before it writes needs none: when it
+//! refuses it has left nothing behind. That is looked at, and not believed: see [`Care`].
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -18,6 +20,19 @@ const QUEUE_JOBS_MAX: usize = 4096;
 /// Weight of the jobs in one commit: enough to share a disk's fsync among them, few enough that the first of them still
 /// waits only some milliseconds for the last.
 const GROUP_WEIGHT_MAX: usize = 256;
+
+/// How many jobs have a savepoint each after one of those that need none did not keep its word.
+const CAREFUL_JOBS: u32 = 10_000;
+
+/// Whether a job that refuses may have written before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// It may: what it wrote is undone.
+    Savepoint,
+    /// It decides first and writes then. If it refuses and has written all the same, the whole group fails, and for some
+    /// time every job has its savepoint.
+    DecidesFirst,
+}
 
 /// The answer that a write will get, once it is durable or refused.
 #[must_use = "a write may be refused"]
@@ -38,6 +53,7 @@ impl<T, E: From<LedgerError>> Reply<T, E> {
 /// One unit of change: all of it lands or nothing.
 trait Job: Send {
     fn weight(&self) -> usize;
+    fn care(&self) -> Care;
     /// Does the work; false takes it back.
     fn run(&mut self, tx: &Transaction<'_>) -> bool;
     /// Hands out the answer. An error here means that the group did not become durable.
@@ -46,6 +62,7 @@ trait Job: Send {
 
 struct Change<T, E, F> {
     weight: usize,
+    care: Care,
     work: Option<F>,
     outcome: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -59,6 +76,10 @@ where
 {
     fn weight(&self) -> usize {
         self.weight
+    }
+
+    fn care(&self) -> Care {
+        self.care
     }
 
     fn run(&mut self, tx: &Transaction<'_>) -> bool {
@@ -86,19 +107,20 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(conn: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || work(&conn, &jobs))?;
+        let thread =
+            std::thread::Builder::new().name("ledger".into()).spawn(move || Desk { conn, careful: 0 }.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
     /// Queues a change. A full queue refuses at once, unless `patient`: then the caller's thread waits for room.
-    pub(super) fn submit<T, E, F>(&self, weight: usize, patient: bool, work: F) -> Reply<T, E>
+    pub(super) fn submit<T, E, F>(&self, weight: usize, care: Care, patient: bool, work: F) -> Reply<T, E>
     where
         T: Send + 'static,
         E: From<LedgerError> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Change { weight, work: Some(work), outcome: None, reply });
+        let job: Box<dyn Job> = Box::new(Change { weight, care, work: Some(work), outcome: None, reply });
         let refused = match &self.queue {
             None => Some((job, LedgerError::Closed)),
             Some(queue) if patient => queue.send(job).err().map(|e| (e.0, LedgerError::Closed)),
@@ -125,64 +147,132 @@ impl Drop for Writer {
     }
 }
 
-fn work(conn: &Connection, jobs: &Receiver<Box<dyn Job>>) {
-    while let Ok(first) = jobs.recv() {
-        let mut group = vec![first];
-        let outcome = commit(conn, jobs, &mut group);
-        for job in group {
-            job.settle(match &outcome {
-                Ok(()) => Ok(()),
-                Err(why) => Err(LedgerError::Unavailable(why.clone())),
-            });
-        }
-    }
+/// Where the thread works.
+struct Desk {
+    conn: Connection,
+    /// For how many more jobs nobody's word is taken.
+    careful: u32,
 }
 
-/// Runs the group, and whatever joins it meanwhile, in one transaction. An error says that nothing of it is durable.
-fn commit(conn: &Connection, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
-    let failed = |error: rusqlite::Error| {
-        if lost_durability(&error) {
-            super::die("the disk refused to make a commit durable", &error);
-        }
-        // The transaction may be gone already; then there is nothing to roll back.
-        let _ = conn.execute_batch("ROLLBACK");
-        tracing::error!(%error, "the ledger did not commit");
-        Err(error.to_string())
-    };
-    if let Err(error) = step(conn, "BEGIN IMMEDIATE") {
-        return failed(error);
-    }
-    let (mut next, mut weight) = (0, 0);
-    while let Some(job) = group.get_mut(next) {
-        weight += job.weight();
-        if let Err(error) = run(conn, job.as_mut()) {
-            return failed(error);
-        }
-        next += 1;
-        if next == group.len() && weight < GROUP_WEIGHT_MAX {
-            match jobs.try_recv() {
-                Ok(job) => group.push(job),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {} // never wait for company
+impl Desk {
+    fn work(mut self, jobs: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = jobs.recv() {
+            let mut group = vec![first];
+            let outcome = self.commit(jobs, &mut group);
+            for job in group {
+                job.settle(match &outcome {
+                    Ok(()) => Ok(()),
+                    Err(why) => Err(LedgerError::Unavailable(why.clone())),
+                });
             }
         }
     }
-    step(conn, "COMMIT").or_else(failed)
-}
 
-/// One job in its savepoint. An error here means that the whole transaction is lost, not only this job.
-fn run(conn: &Connection, job: &mut dyn Job) -> rusqlite::Result<()> {
-    step(conn, "SAVEPOINT job")?;
-    let keep = job.run(&Transaction::new(conn));
-    if conn.is_autocommit() {
+    /// Runs the group, and whatever joins it meanwhile, in one transaction. An error says that nothing of it is durable.
+    fn commit(&mut self, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
+        let outcome = self.run_group(jobs, group).and_then(|()| step(&self.conn, "COMMIT"));
+        outcome.map_err(|error| {
+            if lost_durability(&error) {
+                super::die("the disk refused to make a commit durable", &error);
+            }
+            // The transaction may be gone already; then there is nothing to roll back.
+            let _ = self.conn.execute_batch("ROLLBACK");
+            tracing::error!(%error, "the ledger did not commit");
+            error.to_string()
+        })
+    }
+
+    fn run_group(&mut self, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
+        step(&self.conn, "BEGIN IMMEDIATE")?;
+        let (mut next, mut weight) = (0, 0);
+        while let Some(job) = group.get_mut(next) {
+            weight += job.weight();
+            match job.care() {
+                Care::DecidesFirst if self.careful == 0 => self.run_bare(job.as_mut())?,
+                _ => self.run_in_savepoint(job.as_mut())?,
+            }
+            next += 1;
+            if next == group.len() && weight < GROUP_WEIGHT_MAX {
+                match jobs.try_recv() {
+                    Ok(job) => group.push(job),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => {} // never wait for company
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One job whose refusal leaves nothing behind. An error here means that the whole transaction is lost.
+    fn run_bare(&mut self, job: &mut dyn Job) -> rusqlite::Result<()> {
+        let before = self.conn.total_changes();
+        let keep = job.run(&Transaction::new(&self.conn));
+        let half = !keep && self.conn.total_changes() != before;
+        if half {
+            tracing::error!("a change failed after it had begun to write; what shared its commit is refused too");
+            self.careful = CAREFUL_JOBS;
+        }
         // SQLite rolls everything back by itself after some failures (disk full, I/O): the others cannot land either.
-        return Err(rusqlite::Error::InvalidQuery);
+        if half || self.conn.is_autocommit() { Err(rusqlite::Error::InvalidQuery) } else { Ok(()) }
     }
-    if !keep {
-        step(conn, "ROLLBACK TO job")?;
+
+    /// One job in its savepoint. An error here means that the whole transaction is lost, not only this job.
+    fn run_in_savepoint(&mut self, job: &mut dyn Job) -> rusqlite::Result<()> {
+        self.careful = self.careful.saturating_sub(1);
+        step(&self.conn, "SAVEPOINT job")?;
+        let keep = job.run(&Transaction::new(&self.conn));
+        if self.conn.is_autocommit() {
+            return Err(rusqlite::Error::InvalidQuery); // as above
+        }
+        if !keep {
+            step(&self.conn, "ROLLBACK TO job")?;
+        }
+        step(&self.conn, "RELEASE job")
     }
-    step(conn, "RELEASE job")
 }
 
 fn step(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
+        Writer::start(conn).unwrap()
+    }
+
+    fn put(writer: &Writer, care: Care, name: &'static str, then: Result<(), LedgerError>) -> Reply<(), LedgerError> {
+        writer.submit(1, care, true, move |tx| {
+            tx.set_meta(name, &[1])?;
+            then
+        })
+    }
+
+    fn names(writer: &Writer) -> Vec<String> {
+        let all = writer.submit::<_, LedgerError, _>(1, Care::Savepoint, true, |tx| {
+            tx.all("SELECT name FROM meta ORDER BY name", [], |row| row.get(0))
+        });
+        all.wait_blocking().unwrap()
+    }
+
+    #[test]
+    fn whoever_writes_and_then_refuses_takes_nothing_along_twice() {
+        let (writer, refused) = (writer(), || Err(LedgerError::Busy));
+        put(&writer, Care::DecidesFirst, "a", Ok(())).wait_blocking().unwrap();
+        // In a savepoint nobody else is touched, nor is anything left behind.
+        assert!(matches!(put(&writer, Care::Savepoint, "b", refused()).wait_blocking(), Err(LedgerError::Busy)));
+        assert_eq!(names(&writer), ["a"]);
+        // Without one the group is lost, and the next ones are careful.
+        assert!(put(&writer, Care::DecidesFirst, "c", refused()).wait_blocking().is_err());
+        assert_eq!(names(&writer), ["a"]);
+        let replies: Vec<_> = (0..3)
+            .map(|i| put(&writer, Care::DecidesFirst, ["d", "e", "f"][i], if i == 1 { refused() } else { Ok(()) }))
+            .collect();
+        let done: Vec<bool> = replies.into_iter().map(|reply| reply.wait_blocking().is_ok()).collect();
+        assert_eq!(done, [true, false, true]);
+        assert_eq!(names(&writer), ["a", "d", "f"]);
+    }
 }

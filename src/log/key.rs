@@ -1,8 +1,10 @@
 //! Keys that sign: Ed25519 and ES256, strict enough that nobody but the signer can make a second form of a signature.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-use ed25519_dalek::{Signature as EdSignature, Signer, VerifyingKey};
+use curve25519_dalek::constants::EIGHT_TORSION;
+use ed25519_dalek::{Signature as EdSignature, Signer, Verifier, VerifyingKey};
 use p256::elliptic_curve::sec1::ToSec1Point;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey};
@@ -114,7 +116,10 @@ impl PublicKey {
     /// ES256 with 0 < s <= n/2, so that nobody else can turn s into n - s.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         match &self.0 {
-            Point::Ed25519(key) => key.verify_strict(message, &EdSignature::from_bytes(signature)).is_ok(),
+            // The key itself is no weak one since `new`; R is compared in its canonical form, of which the weak ones are known.
+            Point::Ed25519(key) => {
+                !is_weak_r(signature) && key.verify(message, &EdSignature::from_bytes(signature)).is_ok()
+            }
             Point::Es256 { uncompressed, .. } => {
                 signature[32..] <= P256_HALF_ORDER[..]
                     && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, uncompressed).verify(message, signature).is_ok()
@@ -292,6 +297,12 @@ fn fold_low(signature: &mut [u8; 64]) {
 fn ed25519_point(bytes: [u8; 32]) -> Option<Point> {
     let key = VerifyingKey::from_bytes(&bytes).ok()?;
     (is_canonical_y(&bytes) && !key.is_weak()).then_some(Point::Ed25519(key))
+}
+
+/// Whether the R of a signature is one of the eight points of small order, each in its canonical form.
+fn is_weak_r(signature: &[u8; 64]) -> bool {
+    static WEAK: LazyLock<[[u8; 32]; 8]> = LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().0));
+    WEAK.iter().any(|weak| signature[..32] == weak[..])
 }
 
 /// Whether the 255 bits of y, little-endian, are below p = 2^255 - 19.

@@ -111,10 +111,10 @@ fn an_earlier_registration_is_not_named_again() {
     };
     let [before, after] = [changed(1), changed(2)];
     let done = ledger.write::<_, LedgerError, _>(move |tx| {
-        tx.add_change(&before, &["acme"])?;
+        tx.add_changes([(&before, &["acme".to_owned()][..])])?;
         let disclosed = Disclosed { opening: [1; 32], record: b"R".to_vec() };
         tx.add_personal(&label, number(1), &[0; 80], &disclosed, "acme")?;
-        tx.add_change(&after, &["acme"])
+        tx.add_changes([(&after, &["acme".to_owned()][..])])
     });
     done.wait_blocking().unwrap();
     for reader in [Some("acme"), None] {
