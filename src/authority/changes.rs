@@ -203,5 +203,6 @@ impl Core {
     /// Wakes whoever waits for changes, though no epoch is new.
     pub(super) fn feed_has_grown(&self) {
         self.published.send_modify(|_| {});
+        self.webhooks.feed_has_grown();
     }
 }
