@@ -121,16 +121,8 @@ impl Metrics {
         for other in others {
             registry.register_collector(other);
         }
-        let counters = Counters {
-            registry,
-            http_requests,
-            epoch,
-            epoch_made_ms,
-            labels,
-            overdue,
-            webhooks,
-            webhook_deliveries,
-        };
+        let counters =
+            Counters { registry, http_requests, epoch, epoch_made_ms, labels, overdue, webhooks, webhook_deliveries };
         Self(Arc::new(counters))
     }
 

@@ -162,8 +162,7 @@ fn api(args: &ApiArgs) -> Result<Api, Failure> {
 }
 
 fn add(args: &AddArgs) -> Result<Report, Failure> {
-    let new =
-        NewWebhook { url: args.url.clone(), kinds: args.kind.clone(), description: args.description.clone() };
+    let new = NewWebhook { url: args.url.clone(), kinds: args.kind.clone(), description: args.description.clone() };
     let made = api(&args.api)?.add_webhook(&new)?;
     let text = format!("{}\n  try it: callbook provider webhook test {}", line(&made), made.id);
     Ok(Report::done(text, json!(made)))

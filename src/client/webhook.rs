@@ -94,8 +94,7 @@ pub fn verify(
     if headers.id.is_empty() || headers.id.contains('.') {
         return Err(NotVerified::Header("webhook-id"));
     }
-    let sent_s =
-        from_decimal(headers.timestamp, TIME_DIGITS_MAX).ok_or(NotVerified::Header("webhook-timestamp"))?;
+    let sent_s = from_decimal(headers.timestamp, TIME_DIGITS_MAX).ok_or(NotVerified::Header("webhook-timestamp"))?;
     let content = [headers.id.as_bytes(), b".", headers.timestamp.as_bytes(), b".", body].concat();
     let ours = headers.signature.split(' ').filter_map(|signature| signature.strip_prefix(SCHEME)?.strip_prefix(','));
     let signatures: Vec<[u8; 64]> = ours.filter_map(array_from_base64).collect();
@@ -136,7 +135,13 @@ mod tests {
         signature(n, &[b"msg_1.1800000000.", BODY].concat())
     }
 
-    fn judge(keys: &[PublicKey], id: &str, timestamp: &str, signature: &str, body: &[u8]) -> Result<String, NotVerified> {
+    fn judge(
+        keys: &[PublicKey],
+        id: &str,
+        timestamp: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> Result<String, NotVerified> {
         let headers = Headers { id, timestamp, signature };
         verify(keys, &headers, body, NOW_S, TOLERANCE_S).map(|message| message.kind)
     }

@@ -5,8 +5,8 @@ use axum::{Extension, Json};
 
 use crate::api::Problem;
 use crate::api::changes::Changes;
-pub(crate) use crate::authority::{cursor_place as place_in, cursor_text as written};
 use crate::authority::{CHANGES_PAGE_MAX, ChangesFrom, change_shown};
+pub(crate) use crate::authority::{cursor_place as place_in, cursor_text as written};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;

@@ -9,8 +9,8 @@ use crate::api::webhooks::{
 };
 use crate::api::{Problem, ProblemError};
 use crate::authority::{
-    self, Actor, ChangesFrom, Rejection, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WebhookAttempt, WebhookEdit, WebhookState,
-    WebhookUrl, WebhookView, WebhookWanted, change_kinds,
+    self, Actor, ChangesFrom, Rejection, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WebhookAttempt, WebhookEdit,
+    WebhookState, WebhookUrl, WebhookView, WebhookWanted, change_kinds,
 };
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
@@ -39,10 +39,7 @@ pub(crate) async fn add(
     Caller(actor): Caller,
     Body { value, .. }: Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<Webhook>), Reply> {
-    // Who may make none is told so before any name is looked up.
-    let seen = actor.clone();
-    let lister = api.authority.clone();
-    done(&id, move || lister.webhooks(&seen, 0, 1)).await?;
+    may_set(&api, &id, &actor, None).await?;
     let mut mistakes = Vec::new();
     check_kinds(&value.kinds, &mut mistakes);
     let description = value.description.unwrap_or_default();
@@ -96,8 +93,7 @@ pub(crate) async fn change(
     Path(webhook): Path<String>,
     Body { value, .. }: Body<WebhookChange>,
 ) -> Result<Json<Webhook>, Reply> {
-    // Whose it is counts before what is wrong with the change.
-    find(&api, &id, &actor, &webhook).await?;
+    may_set(&api, &id, &actor, Some(&webhook)).await?;
     let mut mistakes = Vec::new();
     check_kinds(value.kinds.as_deref().unwrap_or_default(), &mut mistakes);
     check_description(value.description.as_deref().unwrap_or_default(), &mut mistakes);
@@ -160,7 +156,7 @@ pub(crate) async fn redeliver(
     Path(webhook): Path<String>,
     OptionalBody(value): OptionalBody<Redelivery>,
 ) -> Result<Json<Webhook>, Reply> {
-    find(&api, &id, &actor, &webhook).await?;
+    may_set(&api, &id, &actor, Some(&webhook)).await?;
     let from = match value.cursor.as_deref().map(changes::cursor) {
         None => ChangesFrom::Oldest,
         Some(Some(from)) => from,
@@ -186,9 +182,10 @@ pub(crate) async fn deliveries(
     Ok(Json(Deliveries { deliveries: attempts.iter().map(attempt).collect() }))
 }
 
-async fn find(api: &Api, id: &RequestId, actor: &Actor, webhook: &str) -> Result<(), Reply> {
-    let (authority, actor, webhook) = (api.authority.clone(), actor.clone(), webhook.to_owned());
-    done(id, move || authority.webhook(&actor, &webhook).map(drop)).await
+/// Who may not is told so before any name is looked up, and whose it is counts before what is wrong with the wish.
+async fn may_set(api: &Api, id: &RequestId, actor: &Actor, webhook: Option<&str>) -> Result<(), Reply> {
+    let (authority, actor, webhook) = (api.authority.clone(), actor.clone(), webhook.map(str::to_owned));
+    done(id, move || authority.may_set_webhook(&actor, webhook.as_deref())).await
 }
 
 /// Runs what waits for disk or network on a thread that may; NotFound is about webhooks here.

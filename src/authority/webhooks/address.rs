@@ -33,11 +33,11 @@ const SPECIAL_V4: [([u8; 4], u32); 18] = [
 const GLOBAL_V6: ([u16; 8], u32) = ([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 /// Ranges inside it that are not public (IANA IPv6 Special-Purpose Address Registry).
 const SPECIAL_V6: [([u16; 8], u32); 5] = [
-    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),           // protocol assignments (RFC 2928): Teredo, ORCHID, benchmarks
-    ([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0], 32),      // documentation (RFC 3849)
-    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),           // 6to4 (RFC 3056, 7526): any IPv4 address
+    ([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments (RFC 2928): Teredo, ORCHID, benchmarks
+    ([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0], 32), // documentation (RFC 3849)
+    ([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), // 6to4 (RFC 3056, 7526): any IPv4 address
     ([0x2620, 0x004f, 0x8000, 0, 0, 0, 0, 0], 48), // AS112 (RFC 7534)
-    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),           // documentation (RFC 9637)
+    ([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation (RFC 9637)
 ];
 /// NAT64 (RFC 6052): where there is no IPv4, a resolver gives public IPv4 addresses in this form.
 const NAT64: ([u16; 8], u32) = ([0x0064, 0xff9b, 0, 0, 0, 0, 0, 0], 96);

@@ -65,7 +65,9 @@ pub enum UrlMistake {
     #[error("port 443, or one from {PORT_MIN} on, is needed")]
     Port,
     /// No public address.
-    #[error("its host has no address, or not only public ones: private, loopback and other special addresses get nothing")]
+    #[error(
+        "its host has no address, or not only public ones: private, loopback and other special addresses get nothing"
+    )]
     Address,
 }
 
@@ -264,9 +266,10 @@ impl Checked {
             _ => Error::Other(Box::new(NotPublic)),
         })?;
         let secret = uri.scheme_str() == Some("https");
-        let allowed = found.iter().map(|address| address.ip()).all(|ip| {
-            secret && is_public(ip) || self.loopback && ip.to_canonical().is_loopback()
-        });
+        let allowed = found
+            .iter()
+            .map(|address| address.ip())
+            .all(|ip| secret && is_public(ip) || self.loopback && ip.to_canonical().is_loopback());
         if allowed && found.iter().next().is_some() { Ok(found) } else { Err(Error::Other(Box::new(NotPublic))) }
     }
 }

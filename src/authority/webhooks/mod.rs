@@ -22,12 +22,12 @@ pub(super) use crate::authority::webhooks::keys::WebhookKeys;
 pub use crate::authority::webhooks::keys::{finish as finish_webhook_keys, rotate as rotate_webhook_keys};
 pub use crate::authority::webhooks::round::{Sending, WebhookVitals};
 
+use crate::authority::Authority;
 use crate::authority::access::{Actor, Party, Verb};
 use crate::authority::changes::ChangesFrom;
 use crate::authority::error::Rejection;
 use crate::authority::webhooks::message::Letter;
 use crate::authority::webhooks::round::Round;
-use crate::authority::Authority;
 use crate::ledger::{LedgerError, Snapshot, WebhookAttempt, WebhookProgress, WebhookRow, WebhookState};
 use crate::log::bytes::to_base64url;
 use crate::log::random::Random;
@@ -118,6 +118,15 @@ impl Authority {
     /// The public keys that webhooks are verified with, `whpk_…`, the newest first.
     pub fn webhook_keys(&self) -> Vec<String> {
         self.core.webhooks.keys.public()
+    }
+
+    /// Whether whoever asks may set endpoints, and this one if one is named: before anything else is looked at. Blocks.
+    pub fn may_set_webhook(&self, actor: &Actor, id: Option<&str>) -> Result<(), Rejection> {
+        let owner = owner(actor, Power::Act)?;
+        match id {
+            Some(id) => self.core.ledger.read(|now| mine(now, owner.as_deref(), id).map(drop)),
+            None => Ok(()),
+        }
     }
 
     /// Makes an endpoint; it gets what happens from now on. Blocks.
