@@ -34,6 +34,7 @@ impl WebhookKeys {
         let current = match keys::signing(dir, WEBHOOK, lock) {
             Err(KeyError::Missing { .. }) => {
                 keys::make(dir, WEBHOOK, &*drawn(random)?, lock)?;
+                synced(dir)?;
                 keys::signing(dir, WEBHOOK, lock)?
             }
             read => read?,
