@@ -9,6 +9,7 @@ pub mod ranges;
 mod secrets;
 mod statics;
 mod tsig;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
 pub use statics::{Catalog, Denial, Notify, Secondary, Serial, Tsig, Zone};
 pub use tsig::{TsigFileError, read_tsig_secret};
+pub use webhooks::Webhooks;
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -51,6 +53,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
+    /// Where webhooks may go.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// Epochs of the public log.
     #[serde(default)]
     pub publish: Publish,
@@ -220,6 +225,7 @@ impl Config {
             delegation: Delegation::default(),
             limits: Limits::default(),
             http: Http::default(),
+            webhooks: Webhooks::default(),
             publish: Publish::default(),
             paths: Paths::default(),
             zone: Vec::new(),
@@ -254,6 +260,7 @@ impl Config {
         self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
         self.dnssec.under(dir);
         self.delegation.under(dir);
+        self.webhooks.under(dir);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -70,6 +70,18 @@ struct Counters {
     epoch_made_ms: Gauge<u64, AtomicU64>,
     labels: Gauge<u64, AtomicU64>,
     overdue: Gauge<u64, AtomicU64>,
+    webhooks: Family<StateLabels, Gauge<u64, AtomicU64>>,
+    webhook_deliveries: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -99,10 +111,19 @@ impl Metrics {
             "Numbers that are withheld past the end of the operator's order",
             Gauge::clone(&overdue),
         );
+        let (webhooks, webhook_deliveries) = (Family::default(), Family::default());
+        registry.register("webhooks", "Webhooks by state", Family::clone(&webhooks));
+        registry.register(
+            "webhook_deliveries",
+            "Changes sent to webhooks, by whether they were taken",
+            Family::clone(&webhook_deliveries),
+        );
         for other in others {
             registry.register_collector(other);
         }
-        Self(Arc::new(Counters { registry, http_requests, epoch, epoch_made_ms, labels, overdue }))
+        let counters =
+            Counters { registry, http_requests, epoch, epoch_made_ms, labels, overdue, webhooks, webhook_deliveries };
+        Self(Arc::new(counters))
     }
 
     /// Counts one HTTP request.
@@ -122,6 +143,17 @@ impl Metrics {
     /// Notes how many numbers are withheld past the end of the operator's order.
     pub fn overdue(&self, numbers: u64) {
         self.0.overdue.set(numbers);
+    }
+
+    /// Notes how many webhooks are in each state, and how many deliveries since the start were taken and were not.
+    pub fn webhooks(&self, states: &[(&'static str, u64)], taken: u64, refused: u64) {
+        for (state, count) in states {
+            self.0.webhooks.get_or_create(&StateLabels { state }).set(*count);
+        }
+        for (outcome, count) in [("taken", taken), ("refused", refused)] {
+            let counter = self.0.webhook_deliveries.get_or_create(&OutcomeLabels { outcome });
+            counter.inner().store(count, Ordering::Relaxed);
+        }
     }
 
     /// Everything in the OpenMetrics text format.

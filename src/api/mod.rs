@@ -10,6 +10,7 @@ pub mod numbers;
 pub mod problem;
 pub mod providers;
 pub mod service;
+pub mod webhooks;
 
 pub use bytes::Base64;
 pub use problem::{Problem, ProblemError};

@@ -62,7 +62,8 @@ impl Authority {
                 ChangesFrom::After(place) if place < head.purged => return Err(too_old()),
                 ChangesFrom::After(place) if place > head.newest => return Err(never_given()),
                 ChangesFrom::After(place) => place,
-                ChangesFrom::Now => newest_visible(head.newest, published, |n| visible(n, 1))?,
+                // Where everything was forgotten, nothing older is a place to go on from.
+                ChangesFrom::Now => newest_visible(head.newest, published, |n| visible(n, 1))?.max(head.purged),
             };
             let (mut changes, mut scanned, mut more) = (Vec::new(), 0, false);
             while changes.len() < limit && scanned < SCANNED_MAX && from != ChangesFrom::Now {
@@ -203,5 +204,6 @@ impl Core {
     /// Wakes whoever waits for changes, though no epoch is new.
     pub(super) fn feed_has_grown(&self) {
         self.published.send_modify(|_| {});
+        self.webhooks.feed_has_grown();
     }
 }

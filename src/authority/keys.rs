@@ -17,7 +17,11 @@ use crate::log::vrf;
 use crate::seal::{Beside, Lock, SealError};
 
 /// What a key is for; the word stands in its file and is the file's name.
-const PURPOSES: [&str; 5] = ["log", "gov", "sequencer", "vrf", "nonce"];
+const PURPOSES: [&str; 6] = ["log", "gov", "sequencer", "vrf", "nonce", WEBHOOK];
+/// Signs webhooks. An installation from before there were any gets one when it is opened: nothing was signed by another.
+pub(super) const WEBHOOK: &str = "webhook";
+/// The one before it, which signs too until its owner says that everybody knows the newer.
+pub(super) const WEBHOOK_BEFORE: &str = "webhook-before";
 const FORM: &str = "callbook/key/v1";
 /// Nobody but the owner reads or writes a private key.
 const MODE: u32 = 0o600;
@@ -98,16 +102,10 @@ impl Keys {
         if let Some(path) = paths.iter().find(|path| path.exists()) {
             return Err(KeyError::Exists { path: path.clone() });
         }
-        for (purpose, path) in PURPOSES.iter().zip(&paths) {
+        for purpose in PURPOSES {
             let mut secret = Zeroizing::new([0; 32]);
             random.fill(&mut *secret)?;
-            let line = Zeroizing::new(format!("{FORM} {purpose} {}\n", to_base64(&*secret)));
-            let sealed = match lock.is_set() {
-                true => Some(lock.seal(path, line.as_bytes(), Beside::Others)?),
-                false => None,
-            };
-            let content = sealed.as_deref().unwrap_or(&line);
-            write_new(path, content.as_bytes()).map_err(|source| KeyError::Io { path: path.clone(), source })?;
+            make(dir, purpose, &secret, lock)?;
         }
         File::open(dir).and_then(|d| d.sync_all()).map_err(|source| KeyError::Io { path: dir.to_owned(), source })
     }
@@ -125,21 +123,44 @@ impl Keys {
 }
 
 /// The files of the authority's own keys in `dir`, whether they are there or not.
-pub fn files(dir: &Path) -> [PathBuf; 5] {
-    PURPOSES.map(|purpose| file(dir, purpose))
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    PURPOSES.iter().chain([&WEBHOOK_BEFORE]).map(|purpose| file(dir, purpose)).collect()
 }
 
-fn signing(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<SigningKey, KeyError> {
+/// Writes the file of a key that is not there yet.
+pub(super) fn make(dir: &Path, purpose: &str, secret: &[u8; 32], lock: &Lock) -> Result<(), KeyError> {
+    let path = file(dir, purpose);
+    let content = content(&path, purpose, secret, lock)?;
+    write_new(&path, content.as_bytes()).map_err(|source| KeyError::Io { path, source })
+}
+
+/// What the file of a key holds.
+pub(super) fn content(
+    path: &Path,
+    purpose: &str,
+    secret: &[u8; 32],
+    lock: &Lock,
+) -> Result<Zeroizing<String>, KeyError> {
+    let line = Zeroizing::new(format!("{FORM} {purpose} {}\n", to_base64(secret)));
+    Ok(match lock.is_set() {
+        true => Zeroizing::new(lock.seal(path, line.as_bytes(), Beside::Others)?),
+        false => line,
+    })
+}
+
+pub(super) fn signing(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<SigningKey, KeyError> {
     let secret = read(dir, purpose, lock)?;
     SigningKey::from_bytes(Algorithm::Ed25519, &secret)
         .map_err(|_| KeyError::Form { path: file(dir, purpose), purpose })
 }
 
-fn file(dir: &Path, purpose: &str) -> PathBuf {
+/// Where a key lies.
+pub(super) fn file(dir: &Path, purpose: &str) -> PathBuf {
     dir.join(format!("{purpose}.key"))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file durably that only its owner reads; refuses if it is there.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -217,7 +238,7 @@ mod tests {
         let keys = [Keys::open(&plain, &lock).unwrap(), Keys::open(&sealed, &lock).unwrap()];
         assert_eq!(keys[0].log.public(), keys[1].log.public());
         assert_eq!(keys[0].nonce, keys[1].nonce);
-        for file in files(&sealed) {
+        for file in files(&sealed).into_iter().filter(|file| file.exists()) {
             assert!(crate::seal::is_sealed(&std::fs::read(file).unwrap()));
         }
         assert!(matches!(Keys::open(&sealed, &Lock::default()), Err(KeyError::Sealed(SealError::NoPassphrase { .. }))));

@@ -19,6 +19,7 @@ mod compromise;
 mod delegate;
 mod error;
 mod falls_due;
+mod feed;
 mod gov;
 mod image;
 mod keys;
@@ -38,6 +39,7 @@ mod staff;
 mod submit;
 mod tickets;
 mod upkeep;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,6 +65,7 @@ pub use crate::authority::complaints::{
 pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
 pub use crate::authority::error::{OpenError, Rejection};
+pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
@@ -78,8 +81,12 @@ pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
+pub use crate::authority::webhooks::{
+    Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit, WebhookUrl,
+    WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
+};
 
-pub use crate::ledger::{ChangeRow, SponsoredRow};
+pub use crate::ledger::{ChangeRow, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
 use crate::authority::batches::Batches;
@@ -92,6 +99,7 @@ use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake};
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
+use crate::authority::webhooks::Webhooks;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
@@ -157,6 +165,7 @@ struct Core {
     batches: Batches,
     /// Places for requests that wait for a change.
     feed_waits: Semaphore,
+    webhooks: Webhooks,
     /// The gov log at every size that a waiting event was judged under, and at the size that is being decided.
     laws: RwLock<Vec<Arc<InForce>>>,
     /// The size that is in force.

@@ -24,6 +24,7 @@ use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
+use crate::authority::webhooks::{WebhookKeys, Webhooks};
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
@@ -171,6 +172,7 @@ impl Authority {
         settle(&ledger, &mut found.head, &settings, &map_signer)?;
         let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
+        let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -193,6 +195,7 @@ impl Authority {
             tickets: Tickets::default(),
             batches: Batches::default(),
             feed_waits: Semaphore::new(WAITING_MAX),
+            webhooks: Webhooks::new(webhook_keys),
             gov_size: AtomicU64::new(found.laws.last().map_or(0, |law| law.size())),
             laws: RwLock::new(found.laws),
             deciding: Mutex::new(()),

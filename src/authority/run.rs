@@ -267,6 +267,7 @@ impl Core {
             *shown = Vitals { overdue: shown.overdue, ..vitals(head) };
             drop(shown);
             self.published.send_replace(n);
+            self.webhooks.feed_has_grown();
             self.step(Step::AfterPublish)?;
         }
         Ok(())

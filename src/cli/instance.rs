@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::service::Check;
-use crate::authority::{self, Authority, Comparison, Opening};
+use crate::authority::{self, Authority, Comparison, Courier, Opening};
 use crate::charter::Policy;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
 use crate::cli::init;
@@ -43,6 +43,7 @@ pub(crate) struct Instance {
     /// Where the API is served.
     pub(crate) http: SocketAddr,
     running: authority::Running,
+    sending: authority::Sending,
     service: RunningDns,
     keeper: Keeper,
     statics: primary::Running,
@@ -76,6 +77,7 @@ impl Instance {
         keeps.push(numbers_kept(config, dir, shown.apex(), keys));
         let keeper = Keeper::start(keeps, Arc::clone(&clock), runtime.handle().clone())?;
         let running = authority.start(shown)?;
+        let sending = authority.send_webhooks(courier(config)?)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
@@ -101,6 +103,7 @@ impl Instance {
             encrypted,
             http,
             running,
+            sending,
             service,
             keeper,
             statics,
@@ -127,6 +130,7 @@ impl Instance {
         let _ = self.stop.send(true);
         let _ended = self.runtime.block_on(self.api);
         drop(self.delegating);
+        drop(self.sending);
         self.running.stop();
         drop(self.keeper);
         self.statics.stop();
@@ -236,6 +240,19 @@ fn listen_for_reload(runtime: &Runtime, switches: [Switch; 2]) -> Result<(), Fai
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
+}
+
+/// Who carries webhooks to their endpoints.
+fn courier(config: &Config) -> Result<Courier, Failure> {
+    if config.webhooks.loopback {
+        tracing::warn!(
+            "webhooks.loopback is set: webhooks may go to this machine, also without TLS. For development and tests only"
+        );
+    }
+    Courier::new(&config.webhooks).map_err(|error| {
+        let file = config.webhooks.ca_file.display();
+        Failure::new(format!("webhooks.ca_file {file}: {error}. Certificates of authorities in PEM are needed"))
+    })
 }
 
 /// How often somebody may ask the API.

@@ -23,6 +23,7 @@ mod report;
 mod serve;
 mod staff;
 mod synthetic;
+mod webhook;
 mod zone;
 
 use std::net::SocketAddr;
@@ -66,6 +67,9 @@ enum Command {
     /// Accredit providers and give them tokens, as the operator.
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
+    /// Verify webhooks that you receive; change the key that signs them.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// The charter: what is in force, what a draft would change, the next version.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
@@ -134,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Lookup(args) => lookup::run(&args),
         Command::Number(command) => number::run(&command),
         Command::Provider(command) => provider::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),

@@ -1,4 +1,4 @@
-//! `provider add|list|token|tokens|revoke|appeal|lost-keys`: the operator's providers, their tokens, and what rests on lost keys.
+//! `provider add|list|token|tokens|revoke|appeal|lost-keys|webhook`: the operator's providers, their tokens, and what rests on lost keys.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,7 @@ use crate::cli::ApiArgs;
 use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report};
+use crate::cli::webhook::{self, ProviderWebhookCommand};
 use crate::client::provider::Api;
 use crate::log::key::{Algorithm, PublicKey};
 use crate::number::Number;
@@ -31,6 +32,9 @@ pub(crate) enum ProviderCommand {
     Tokens(TokensArgs),
     /// Revoke an API token at once; a provider revokes its own with its own token.
     Revoke(RevokeArgs),
+    /// Webhooks: where the change feed is sent, with your token or as the operator.
+    #[command(subcommand)]
+    Webhook(ProviderWebhookCommand),
 }
 
 #[derive(Args)]
@@ -128,6 +132,7 @@ pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
         ProviderCommand::LostKeys(args) => lost_keys(args),
         ProviderCommand::Tokens(args) => tokens(args),
         ProviderCommand::Revoke(args) => revoke(args),
+        ProviderCommand::Webhook(command) => webhook::run_provider(command),
     }
 }
 

@@ -10,7 +10,7 @@
 //! a delegated zone which DS it wants, for the parent; `inspect` looks at a zone from outside, for its operator.
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
-//! `register` is all of it in one call, `transfer` the same for a number that changes hands.
+//! `register` is all of it in one call, `transfer` the same for a number that changes hands, `webhook` verifies what it is sent.
 
 mod anchor;
 mod chain;
@@ -32,6 +32,7 @@ pub mod register;
 mod signature;
 pub mod transfer;
 pub mod ve;
+pub mod webhook;
 
 pub use anchor::{Anchor, AnchorError};
 pub use endpoint::Endpoint;

@@ -15,6 +15,7 @@
 //! ```
 
 mod operator;
+mod webhooks;
 
 use std::fmt;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
+use crate::api::webhooks::{NewWebhook, Redelivery, WebhookChange};
 use crate::http::fields::{Fields, Read};
 
 impl Read for Submission {
@@ -196,5 +197,27 @@ impl Read for ComplaintMove {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (state, outcome) = (fields.string("state"), fields.optional_string("outcome"));
         Some(Self { state: state?, outcome: outcome? })
+    }
+}
+
+impl Read for NewWebhook {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (url, kinds) = (fields.string("url"), fields.strings("kinds"));
+        let description = fields.optional_string("description");
+        Some(Self { url: url?, kinds: kinds?, description: description? })
+    }
+}
+
+impl Read for WebhookChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (url, state) = (fields.optional_string("url"), fields.optional_string("state"));
+        let (kinds, description) = (fields.optional_strings("kinds"), fields.optional_string("description"));
+        Some(Self { url: url?, state: state?, kinds: kinds?, description: description? })
+    }
+}
+
+impl Read for Redelivery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { cursor: fields.optional_string("cursor")? })
     }
 }

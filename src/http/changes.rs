@@ -2,20 +2,16 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use data_encoding::HEXLOWER;
 
 use crate::api::Problem;
-use crate::api::changes::{Change, Changes};
-use crate::authority::{CHANGES_PAGE_MAX, ChangeRow, ChangesFrom};
-use crate::clock::rfc3339;
+use crate::api::changes::Changes;
+use crate::authority::{CHANGES_PAGE_MAX, ChangesFrom, change_shown};
+pub(crate) use crate::authority::{cursor_place as place_in, cursor_text as written};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
-use crate::http::receipts::time_of;
 use crate::http::request::{Caller, WAIT_S_MAX};
-use crate::log::bytes::{from_base64url, to_base64url};
-use crate::log::event::{Door, Kind};
 
 /// Changes of one page when nothing is said.
 const PAGE_USUAL: usize = 100;
@@ -43,74 +39,15 @@ pub(crate) async fn list(
     let from = from.unwrap_or(ChangesFrom::Oldest);
     let page = api.authority.wait_changes(&actor, from, limit, wait_s * 1000).await;
     let page = page.map_err(|no| Reply::rejected(&id, no))?;
-    let changes = page.changes.iter().map(shown).collect();
+    let changes = page.changes.iter().map(change_shown).collect();
     Ok(Json(Changes { changes, next_cursor: written(page.next), more: page.more }))
 }
 
-fn cursor(text: &str) -> Option<ChangesFrom> {
+/// Where a cursor begins.
+pub(crate) fn cursor(text: &str) -> Option<ChangesFrom> {
     match text {
         "now" => Some(ChangesFrom::Now),
         text => place_in(text).map(ChangesFrom::After),
-    }
-}
-
-/// The place in a cursor.
-pub(crate) fn place_in(text: &str) -> Option<u64> {
-    let place = u64::from_be_bytes(from_base64url(text)?.try_into().ok()?);
-    (place <= u64::MAX >> 1).then_some(place) // what the ledger can hold
-}
-
-/// A place as a cursor.
-pub(crate) fn written(place: u64) -> String {
-    to_base64url(&place.to_be_bytes())
-}
-
-/// A change as the API shows it.
-pub(crate) fn shown(row: &ChangeRow) -> Change {
-    let changed = &row.changed;
-    let (notice_d, ends_s) = changed.notice.unzip();
-    Change {
-        cursor: written(row.n),
-        kind: Kind::from_u8(changed.kind).map_or("notice", kind).to_owned(),
-        door: Door::from_u8(changed.door).and_then(|door| door_of(door, changed.kind)).map(str::to_owned),
-        label: changed.label.0.into(),
-        number: row.number.map(|number| number.to_string()),
-        version: changed.version,
-        epoch: changed.epoch,
-        time: time_of(changed.time_ms),
-        event_hash: changed.event.map(|hash| HEXLOWER.encode(&hash)),
-        provider_before: changed.before.clone(),
-        provider_after: changed.after.clone(),
-        requester: changed.requester.clone(),
-        notice_d,
-        not_after: ends_s.map(rfc3339),
-    }
-}
-
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Create => "create",
-        Kind::Update => "update",
-        Kind::Transfer => "transfer",
-        Kind::Request => "request",
-        Kind::Complete => "complete",
-        Kind::Veto => "veto",
-        Kind::Suspend => "suspend",
-        Kind::Resume => "resume",
-        Kind::Release => "release",
-        Kind::Renew => "renew",
-        Kind::Object => "object",
-        Kind::Carry => "carry",
-    }
-}
-
-const fn door_of(door: Door, kind: u8) -> Option<&'static str> {
-    match door {
-        Door::Main if kind == Kind::Request as u8 || kind == Kind::Complete as u8 => Some("recovery"),
-        Door::Main => None,
-        Door::Code => Some("code"),
-        Door::Validation => Some("validation"),
-        Door::Direct => Some("direct"),
     }
 }
 

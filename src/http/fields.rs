@@ -122,6 +122,11 @@ impl Fields {
         Some(texts)
     }
 
+    /// A list of strings that may be left out: `Some(None)` if it is.
+    pub(crate) fn optional_strings(&mut self, name: &str) -> Option<Option<Vec<String>>> {
+        if self.left.contains_key(name) { self.strings(name).map(Some) } else { Some(None) }
+    }
+
     /// A list of objects; left out, it is empty.
     pub(crate) fn objects<T: Read>(&mut self, name: &str) -> Option<Vec<T>> {
         let items = self.list(name)?;

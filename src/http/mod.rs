@@ -22,6 +22,7 @@ mod request;
 mod staff;
 mod tokens;
 mod transfers;
+mod webhooks;
 mod wrap;
 
 use std::sync::Arc;
@@ -93,6 +94,12 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(batches::show))
         .routes(routes!(batches::results))
         .routes(routes!(changes::list))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::keys))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::redeliver))
+        .routes(routes!(webhooks::deliveries))
         .routes(routes!(holder::act))
         .routes(routes!(receipts::show))
         .routes(routes!(providers::list, providers::add))

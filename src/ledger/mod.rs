@@ -28,6 +28,7 @@ mod sponsored;
 mod staff;
 mod tokens;
 mod validations;
+mod webhooks;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub use crate::ledger::staff::StaffRow;
 pub use crate::ledger::tokens::TokenRow;
 pub use crate::ledger::transaction::Transaction;
 pub use crate::ledger::validations::CompromisedRow;
+pub use crate::ledger::webhooks::{WebhookAttempt, WebhookProgress, WebhookRow, WebhookState};
 pub use crate::ledger::writer::Reply;
 
 use crate::ledger::readers::Readers;

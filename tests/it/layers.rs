@@ -65,7 +65,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("hickory_server", &["nameserver/rare"], "the interface of the slow path alone"),
     ("hickory_net", &["client", "cli"], "only those who ask send queries"),
     ("hickory_resolver", &["client", "cli"], "only those who ask send queries"),
-    ("ureq", &["client", "cli"], "only those who ask make HTTP requests"),
+    ("ureq", &["client", "cli", "authority/webhooks/courier"], "only those who ask make HTTP requests, and webhooks"),
     ("clap", &["cli"], "one room is the command line"),
     ("clap_complete", &["cli"], "one room is the command line"),
     ("clap_mangen", &["cli"], "one room is the command line"),

@@ -19,6 +19,7 @@ mod oracle;
 mod peers;
 mod ports;
 mod provider;
+mod receiver;
 mod reference;
 mod register;
 mod source;

@@ -114,23 +114,23 @@ fn a_plain_installation_is_sealed_changes_its_passphrase_and_is_unsealed() {
     home.configure("../first");
     let status = home.json(&["keys", "status"]);
     assert!(status["notes"][0].as_str().unwrap().contains("callbook keys seal"), "{status}");
-    assert_eq!(home.json(&["keys", "seal"])["changed"], 7);
+    assert_eq!(home.json(&["keys", "seal"])["changed"], 8);
     assert_eq!(home.json(&["keys", "seal"])["changed"], 0);
-    assert_eq!((home.sealed(), home.protections()), (7, vec!["sealed".to_owned(); 2]));
+    assert_eq!((home.sealed(), home.protections()), (8, vec!["sealed".to_owned(); 2]));
     let status = home.json(&["keys", "status"]);
     assert_eq!((&status["notes"], &status["keys"][0]["protection"]), (&Value::Array(Vec::new()), &"sealed".into()));
     // A new key is sealed, like the others; what is not needed any more stays sealed.
     home.json(&["keys", "generate", "--role", "zsk"]);
-    assert_eq!(home.sealed(), 8);
+    assert_eq!(home.sealed(), 9);
     serve_until_ready(home.command(&["serve", "--json"]));
     let next = home.passphrase("next", NEXT);
-    assert_eq!(home.json(&["keys", "seal", "--new-passphrase-file", text(&next)])["changed"], 8);
+    assert_eq!(home.json(&["keys", "seal", "--new-passphrase-file", text(&next)])["changed"], 9);
     assert!(home.refused(&["keys", "ds"]).contains("does not open with the passphrase"));
     assert!(home.refused(&["serve"]).contains("does not open with the passphrase"));
     fs::rename(&next, home.dir.path().join("first")).unwrap();
     serve_until_ready(home.command(&["serve", "--json"]));
     let said = home.json(&["keys", "unseal"]);
-    assert_eq!((&said["changed"], &said["files"]), (&8.into(), &8.into()));
+    assert_eq!((&said["changed"], &said["files"]), (&9.into(), &9.into()));
     home.configure("");
     let back = home.keys();
     assert!(plain.iter().all(|key| back.contains(key)), "octet by octet");
@@ -146,7 +146,7 @@ fn an_installation_is_sealed_from_its_first_moment() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod 600") && !home.made().exists());
     home.passphrase("first", FIRST);
     assert!(home.init(&["--passphrase-file", text(&first)]).status.success());
-    assert_eq!(home.sealed(), 7);
+    assert_eq!(home.sealed(), 8);
     serve_until_ready(home.command(&["serve", "--json"]));
     // In and out as ever.
     let tag = home.json(&["keys", "list"])["keys"][1]["tag"].to_string();
@@ -157,7 +157,7 @@ fn an_installation_is_sealed_from_its_first_moment() {
         "Private-key-format: v1.2\nAlgorithm: 15 (ED25519)\nPrivateKey: ODIyNjAzODQ2MjgwODAxMjI2NDUxOTAyMDQxNDIyNjI=\n";
     fs::write(&out, foreign).unwrap();
     home.json(&["keys", "import", text(&out), "--role", "zsk"]);
-    assert_eq!(home.sealed(), 8);
+    assert_eq!(home.sealed(), 9);
     let signed = home.dir.path().join("signed.zone");
     let written = home.json(&["zone", "export", "--signed", "--out", text(&signed)]);
     assert!(written["signatures"].as_u64().unwrap() > 3, "{written}");
@@ -243,7 +243,7 @@ fn a_run_that_is_killed_is_done_again_and_loses_nothing() {
     fs::write(keys.join("log.key.partial"), "callbook/sealed/v1\nargon2id m=6").unwrap();
     assert!(home.refused(&["serve"]).contains("--new-passphrase-file again"));
     let done = home.json(&["keys", "seal", "--new-passphrase-file", text(&next)]);
-    assert_eq!((done["changed"].as_u64(), done["files"].as_u64()), (Some(6), Some(7)));
+    assert_eq!((done["changed"].as_u64(), done["files"].as_u64()), (Some(7), Some(8)));
     assert!(!keys.join("log.key.partial").exists());
     fs::rename(&next, &first).unwrap();
     serve_until_ready(home.command(&["serve", "--json"]));

@@ -16,4 +16,5 @@ mod orders;
 mod providers;
 mod staff;
 mod strangers;
+mod webhooks;
 mod writes;

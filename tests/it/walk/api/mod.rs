@@ -13,3 +13,4 @@ mod numbers;
 mod operator;
 mod quiet;
 mod racing;
+mod webhooks;

@@ -11,7 +11,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 28] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
@@ -31,6 +31,14 @@ const ROUTES: [(&str, &str); 20] = [
     ("PUT /v1/staff/key", "viewer"),
     ("GET /v1/lost-keys", "viewer"),
     ("GET /v1/lost-keys/{id}/numbers", "auditor"),
+    ("GET /v1/webhooks", "viewer"),
+    ("POST /v1/webhooks", "officer"),
+    ("GET /v1/webhooks/{id}", "viewer"),
+    ("PATCH /v1/webhooks/{id}", "officer"),
+    ("DELETE /v1/webhooks/{id}", "officer"),
+    ("POST /v1/webhooks/{id}/test", "officer"),
+    ("POST /v1/webhooks/{id}/redelivery", "officer"),
+    ("GET /v1/webhooks/{id}/deliveries", "viewer"),
     ("POST /v1/acts staff-end", "admin"),
 ];
 
@@ -149,7 +157,7 @@ fn every_route_asks_for_its_role(house: &House) {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
             let of_operator =
-                ["operator", "providers", "complaints"].iter().any(|tag| operation["tags"] == json!([tag]));
+                ["operator", "providers", "complaints", "webhooks"].iter().any(|tag| operation["tags"] == json!([tag]));
             if of_operator && operation.get("security").is_some() {
                 let route = format!("{} {path}", method.to_uppercase());
                 let from = ROUTES.iter().find(|(known, _)| *known == route);
@@ -194,6 +202,8 @@ fn body(route: &str) -> Value {
         "POST /v1/acts/{id}/events" => json!({"events": ["AAAA"]}),
         "PUT /v1/staff/key" => key,
         "PATCH /v1/complaints/{id}" => json!({"state": "in_work"}),
+        "POST /v1/webhooks" => json!({"url": "http://127.0.0.1:9/"}),
+        "PATCH /v1/webhooks/{id}" => json!({"state": "paused"}),
         _ => Value::Null,
     }
 }

@@ -1,0 +1,94 @@
+//! A change in words: the one form in which the feed shows it and webhooks send it, and its cursor.
+
+use data_encoding::HEXLOWER;
+
+use crate::api::changes::Change;
+use crate::clock::{rfc3339, unix_s};
+use crate::ledger::ChangeRow;
+use crate::log::bytes::{from_base64url, to_base64url};
+use crate::log::event::{Door, Kind};
+
+/// What a change is called that no event made.
+const NOTICE: &str = "notice";
+
+/// The place in a cursor.
+pub fn cursor_place(text: &str) -> Option<u64> {
+    let place = u64::from_be_bytes(from_base64url(text)?.try_into().ok()?);
+    (place <= u64::MAX >> 1).then_some(place) // what the ledger can hold
+}
+
+/// A place as a cursor: letters, digits, `-` and `_`.
+pub fn cursor_text(place: u64) -> String {
+    to_base64url(&place.to_be_bytes())
+}
+
+/// A change as the API shows it.
+pub fn change_shown(row: &ChangeRow) -> Change {
+    let changed = &row.changed;
+    let (notice_d, ends_s) = changed.notice.unzip();
+    Change {
+        cursor: cursor_text(row.n),
+        kind: change_kind(row).to_owned(),
+        door: Door::from_u8(changed.door).and_then(|door| door_of(door, changed.kind)).map(str::to_owned),
+        label: changed.label.0.into(),
+        number: row.number.map(|number| number.to_string()),
+        version: changed.version,
+        epoch: changed.epoch,
+        time: rfc3339(unix_s(changed.time_ms)),
+        event_hash: changed.event.map(|hash| HEXLOWER.encode(&hash)),
+        provider_before: changed.before.clone(),
+        provider_after: changed.after.clone(),
+        requester: changed.requester.clone(),
+        notice_d,
+        not_after: ends_s.map(rfc3339),
+    }
+}
+
+/// What sort of change it is: the word in its `kind`.
+pub(super) fn change_kind(row: &ChangeRow) -> &'static str {
+    Kind::from_u8(row.changed.kind).map_or(NOTICE, kind)
+}
+
+/// Every word that a `kind` can be.
+pub fn change_kinds() -> Vec<&'static str> {
+    (0..=u8::MAX).filter_map(Kind::from_u8).map(kind).chain([NOTICE]).collect()
+}
+
+const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Create => "create",
+        Kind::Update => "update",
+        Kind::Transfer => "transfer",
+        Kind::Request => "request",
+        Kind::Complete => "complete",
+        Kind::Veto => "veto",
+        Kind::Suspend => "suspend",
+        Kind::Resume => "resume",
+        Kind::Release => "release",
+        Kind::Renew => "renew",
+        Kind::Object => "object",
+        Kind::Carry => "carry",
+    }
+}
+
+const fn door_of(door: Door, kind: u8) -> Option<&'static str> {
+    match door {
+        Door::Main if kind == Kind::Request as u8 || kind == Kind::Complete as u8 => Some("recovery"),
+        Door::Main => None,
+        Door::Code => Some("code"),
+        Door::Validation => Some("validation"),
+        Door::Direct => Some("direct"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own() {
+        let kinds = change_kinds();
+        assert_eq!((kinds.first(), kinds.last()), (Some(&"create"), Some(&"notice")));
+        assert_eq!(kinds.iter().collect::<std::collections::BTreeSet<_>>().len(), kinds.len());
+    }
+}
