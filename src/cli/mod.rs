@@ -63,7 +63,7 @@ enum Command {
     /// Register, show, renew, take over and release numbers, as their provider.
     #[command(subcommand)]
     Number(number::NumberCommand),
-    /// Accredit providers and give them tokens, as the operator.
+    /// Accredit providers and give them tokens, as the operator; and a provider's own lists, batches and changes.
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
     /// The charter: what is in force, what a draft would change, the next version.
@@ -133,7 +133,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, json),
         Command::Lookup(args) => lookup::run(&args),
         Command::Number(command) => number::run(&command),
-        Command::Provider(command) => provider::run(&command),
+        Command::Provider(command) => provider::run(&command, json),
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),
