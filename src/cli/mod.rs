@@ -1,6 +1,7 @@
 //! The command line: the only room that prints. One definition yields parser, help, man pages and completions.
 
 mod act;
+mod apex;
 mod charter;
 mod config;
 mod delegations;

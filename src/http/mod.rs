@@ -17,6 +17,7 @@ mod openapi;
 mod problem;
 mod providers;
 mod query;
+mod rdap;
 mod receipts;
 mod request;
 mod staff;
@@ -38,10 +39,14 @@ use crate::api::service::Check;
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::log::random::Random;
+use crate::rdap::Apex;
 use crate::telemetry::Metrics;
 
 /// Asks the name server something real and says whether the answer was right.
 pub type Probe = Arc<dyn Fn() -> Check + Send + Sync>;
+
+/// Tells the number zone as it is served now. May read a small file.
+pub type ZoneFacts = Arc<dyn Fn() -> Apex + Send + Sync>;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +63,8 @@ pub struct Api {
     pub dns_probe: Probe,
     /// The apex of the number zone, with its final dot.
     pub apex: String,
+    /// Servers and keys of the number zone.
+    pub zone: ZoneFacts,
     /// How often somebody may ask.
     pub limits: Arc<Limits>,
 }
@@ -68,9 +75,11 @@ pub fn router(api: Api) -> Router {
     let document = Arc::new(openapi::text(&document));
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)
         .layer(axum::middleware::from_fn_with_state(api.clone(), wrap::every_request))
+        .layer(axum::middleware::from_fn(rdap::in_its_form))
         .with_state(api)
 }
 
