@@ -12,6 +12,7 @@ mod holder;
 mod id;
 mod limits;
 mod list;
+mod naming;
 mod numbers;
 mod openapi;
 mod problem;
@@ -72,7 +73,7 @@ pub struct Api {
 /// The whole API as a router; `net::http` serves it.
 pub fn router(api: Api) -> Router {
     let (routes, document) = described().split_for_parts();
-    let document = Arc::new(openapi::text(&document));
+    let document = Arc::new(openapi::text(document));
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .merge(rdap::router())
@@ -85,7 +86,7 @@ pub fn router(api: Api) -> Router {
 
 /// The OpenAPI 3.1 document of the API, generated from the handlers (JSON text).
 pub fn openapi_document() -> String {
-    openapi::text(described().get_openapi())
+    openapi::text(described().into_openapi())
 }
 
 /// Every route with its description.
