@@ -6,6 +6,7 @@
 use axum::Extension;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, RawQuery, Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -40,7 +41,7 @@ async fn answer(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     method: Method,
-    path: Option<Path<String>>,
+    path: Result<Path<String>, PathRejection>,
     RawQuery(search): RawQuery,
     caller: Result<Caller, Reply>,
 ) -> Response {
@@ -50,7 +51,7 @@ async fn answer(
         Method::OPTIONS => return StatusCode::NO_CONTENT.into_response(),
         _ => return said(405, "This method is not offered here", &["RDAP is read by GET and HEAD."]),
     }
-    let Some(Path(path)) = path else { return malformed("the path is not UTF-8") };
+    let Ok(Path(path)) = path else { return malformed("the path is not UTF-8") };
     let query = match Query::read(&path, search.as_deref(), &api.apex) {
         Ok(query) => query,
         Err(Unread::Malformed(why)) => return malformed(why),
