@@ -80,7 +80,9 @@ async fn found(api: Api, id: &RequestId, query: Query, actor: Option<Actor>) -> 
         Query::Nameserver(name) => zone().await?.host(&name).map(|host| Object::host(host).answer()),
         Query::Entity(handle) => {
             let register = api.authority.providers();
-            register.iter().find(|one| one.id == handle).map(|one| Object::entity(one).answer())
+            // Ids are in lower case; some clients show them in capitals.
+            let id = handle.to_ascii_lowercase();
+            register.iter().find(|one| one.id == id).map(|one| Object::entity(one).answer())
         }
         Query::Entities(pattern) => Some(rdap::found(&api.authority.providers(), &pattern)),
         Query::Number(number) => {

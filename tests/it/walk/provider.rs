@@ -48,10 +48,10 @@ fn a_file_of_changes_goes_through_and_is_followed() {
     assert_eq!(mode.expect("a file") & 0o777, 0o600, "it holds records");
 
     let judged = run(&demo, &["provider", "batch", &file, "--dry-run", "--wait"], 0);
-    assert_eq!(lines(&judged).iter().map(|one| one["status"].clone()).collect::<Vec<_>>(), [json!(200); 3]);
+    assert_eq!(lines(&judged).iter().map(|one| one["status"].clone()).collect::<Vec<_>>(), vec![json!(200); 3]);
     let done = run(&demo, &["provider", "batch", &file, "--wait"], 0);
     let results = lines(&done);
-    assert_eq!(results.iter().map(|one| one["status"].clone()).collect::<Vec<_>>(), [json!(202); 3], "{results:?}");
+    assert_eq!(results.iter().map(|one| one["status"].clone()).collect::<Vec<_>>(), vec![json!(202); 3], "{results:?}");
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(said.contains("3 changes: 3 accepted, 0 refused"), "{said}");
     // The same file again is the same batch: the same receipts, and nothing twice.

@@ -19,13 +19,13 @@ from client import AuthenticatedClient, Client
 from client.api.batches import get_batch
 from client.api.numbers import get_numbers, post_number_prepare
 from client.api.providers import get_provider_tokens, get_providers
-from client.models import BatchLine, BatchResult, Problem
+from client.models import Asked, Problem
 
 base, token = sys.argv[1], open(sys.argv[2]).read().strip()
 everybody = get_providers.sync(client=Client(base_url=base))
 assert [one.id for one in everybody.providers] == ["acme"], everybody
 acme = AuthenticatedClient(base_url=base, token=token)
-prepared = post_number_prepare.sync("+447700900123", client=acme)
+prepared = post_number_prepare.sync("+447700900123", client=acme, body=Asked(validation=[]))
 assert prepared.apex == "e164.example." and len(prepared.nonce) > 10, prepared
 page = get_numbers.sync(client=acme, limit=5)
 assert len(page.numbers) == 5 and page.next_cursor, page
