@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::api::Problem;
-use crate::api::batches::{BatchLine, BatchResult};
+use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
 use crate::http::naming;
 use crate::http::problem::{Reply, status_of, title_of};
@@ -26,7 +26,7 @@ use crate::registry::refusal;
                        Problems are RFC 9457 objects that list all mistakes.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(BatchLine, BatchResult)),
+    components(schemas(BatchResult)),
     modifiers(&Tokens)
 )]
 pub(crate) struct Document;

@@ -41,8 +41,7 @@ pub struct ApexKey {
 impl Object {
     /// The zone; `epoch_ms` is the time of its newest epoch.
     pub fn apex(apex: &Apex, epoch_ms: u64) -> Self {
-        let mut object = Self::new("domain");
-        object.ldh_name = Some(bare(&apex.name));
+        let mut object = Self::named("domain", bare(&apex.name));
         object.nameservers = apex.hosts.iter().map(Self::host).collect();
         object.secure_dns = Some(secure_dns(apex));
         object.status.push("active");
@@ -53,8 +52,7 @@ impl Object {
 
     /// A server of the zone.
     pub fn host(host: &Host) -> Self {
-        let mut object = Self::new("nameserver");
-        object.ldh_name = Some(bare(&host.name));
+        let mut object = Self::named("nameserver", bare(&host.name));
         object.ip_addresses = Addresses::of(&host.addresses);
         object.status.push("active");
         object

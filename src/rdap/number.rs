@@ -9,8 +9,7 @@ use crate::rdap::object::{Event, Object, PublicId};
 impl Object {
     /// A registration; `provider` is its entry in the register.
     pub fn number(of: &Registration, provider: Option<&Accreditation>, apex: &str) -> Self {
-        let mut object = Self::new("domain");
-        object.ldh_name = Some(of.number.enum_name(apex.trim_end_matches('.')));
+        let mut object = Self::named("domain", of.number.enum_name(apex.trim_end_matches('.')));
         object.public_ids.push(PublicId { kind: "E.164 number", identifier: of.number.to_string() });
         // A name inside the signed zone: nothing is delegated to it.
         object.secure_dns = Some(json!({ "zoneSigned": true, "delegationSigned": false }));

@@ -89,6 +89,11 @@ impl Object {
         Self { object_class_name: class, ..Self::default() }
     }
 
+    /// An object that is known by its name; some clients want a handle of everything.
+    pub(super) fn named(class: &'static str, name: String) -> Self {
+        Self { handle: Some(name.clone()), ldh_name: Some(name), ..Self::new(class) }
+    }
+
     pub(super) fn remark(&mut self, title: &'static str, lines: &[&str]) {
         self.remarks.push(Remark::new(title, lines));
     }

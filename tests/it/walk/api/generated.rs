@@ -19,7 +19,7 @@ from client import AuthenticatedClient, Client
 from client.api.batches import get_batch
 from client.api.numbers import get_numbers, post_number_prepare
 from client.api.providers import get_provider_tokens, get_providers
-from client.models import Asked, Problem
+from client.models import Asked, BatchResult, Problem
 
 base, token = sys.argv[1], open(sys.argv[2]).read().strip()
 everybody = get_providers.sync(client=Client(base_url=base))
