@@ -56,6 +56,9 @@ pub mod ledger;
 pub mod authority;
 
 #[cfg(feature = "server")]
+pub mod rdap;
+
+#[cfg(feature = "server")]
 pub mod http;
 
 #[cfg(feature = "server")]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Executes the session that README.md shows, so that it cannot rot.
+# Executes the session that README.md or another document shows, so that it cannot rot.
 #
 # Blocks fenced as ```sh session are taken in order and run line by line in one shell, in a temporary folder:
 #   command                runs; must exit 0
@@ -13,6 +13,9 @@
 # that stands in the target folder already; other lines run as they are.
 #
 #   tests/readme-session.sh [FILE]      FILE is README.md by default
+#
+# With SESSION_PROGRAMS=FOLDER the program of that folder is used instead, and a demo listens on free ports, so that several
+# sessions may run at the same time: such a document reads the addresses from demo.json.
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,7 +37,7 @@ pids=() names=() outputs=()
 runs=0 checks=0
 
 fail() {
-    echo "README session failed at line $line_number: $command" >&2
+    echo "The session of ${readme##*/} failed at line $line_number: $command" >&2
     echo "  $1" >&2
     [ -z "${output:-}" ] || sed 's/^/  | /' "$output" | tail -n 40 >&2
     exit 1
@@ -102,8 +105,12 @@ settle() {
 
 mkdir "$scratch/session"
 cd "$scratch/session" || exit 1
-ln -s "$target" target
-export PATH=$target/release:$PATH
+if [ -n "${SESSION_PROGRAMS:-}" ]; then
+    export PATH=$SESSION_PROGRAMS:$PATH
+else
+    ln -s "$target" target
+    export PATH=$target/release:$PATH
+fi
 
 session=$scratch/lines
 awk '/^```sh session( background)? *$/ { on = 1; tail = /background/ ? " &" : ""; next }
@@ -129,6 +136,7 @@ while IFS=$'\t' read -r -u 9 number line; do
     runs=$((runs + 1))
     echo "  $line"
     line=${line//cargo run --release -- /callbook }
+    [ -z "${SESSION_PROGRAMS:-}" ] || line=${line/#callbook demo/callbook demo --dns 127.0.0.1:0 --http 127.0.0.1:0}
     case $line in
         *'&') run_background "$line" ;;
         *) run_foreground "$line" ;;
@@ -151,4 +159,4 @@ for i in "${!pids[@]}"; do
 done
 pids=()
 [ $checks -gt 0 ] || { echo "the session checks nothing: add #=> lines" >&2; exit 1; }
-echo "README session: $runs commands, $checks checks, all as shown"
+echo "${readme##*/}: $runs commands, $checks checks, all as shown"

@@ -34,6 +34,9 @@ pub struct Problem {
     /// Every mistake that was found, in the documented order of the checks.
     #[serde(default)]
     pub errors: Vec<ProblemError>,
+    /// What the `Retry-After` header beside it said, in seconds; set by the client, not in the JSON.
+    #[serde(skip)]
+    pub retry_after_s: Option<u64>,
 }
 
 /// One mistake in a request.

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Courier, Opening};
 use crate::charter::Policy;
+use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
@@ -71,6 +72,7 @@ impl Instance {
         authority.show_in(Arc::clone(&shown) as Arc<dyn authority::View>);
         let right =
             right.ok_or_else(|| Failure::new("a command that changes delegations hangs: end it, then start again"))?;
+        let (zone_name, view) = (shown.apex(), Arc::clone(&keys.view));
         let delegating = Delegating::start(config, &authority, &shown, right)?;
         listen_for_reload(&runtime, [statics.switch(), delegating.switch()])?;
         let mut keeps = statics_kept(config, &keys.view, &statics)?;
@@ -83,6 +85,7 @@ impl Instance {
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
         let apex = config.apex.clone();
+        let zone = apex::told(config, zone_name, view);
         let api = Api {
             authority: authority.clone(),
             clock: Arc::clone(&clock),
@@ -93,6 +96,7 @@ impl Instance {
             ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
+            zone,
             limits: Arc::new(limits(config)?),
         };
         let (stop, stopped) = watch::channel(false);

@@ -1,6 +1,7 @@
 //! The command line: the only room that prints. One definition yields parser, help, man pages and completions.
 
 mod act;
+mod apex;
 mod charter;
 mod config;
 mod delegations;
@@ -64,7 +65,7 @@ enum Command {
     /// Register, show, renew, take over and release numbers, as their provider.
     #[command(subcommand)]
     Number(number::NumberCommand),
-    /// Accredit providers and give them tokens, as the operator.
+    /// Accredit providers and give them tokens, as the operator; and a provider's own lists, batches and changes.
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
     /// Verify webhooks that you receive; change the key that signs them.
@@ -137,7 +138,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, json),
         Command::Lookup(args) => lookup::run(&args),
         Command::Number(command) => number::run(&command),
-        Command::Provider(command) => provider::run(&command),
+        Command::Provider(command) => provider::run(&command, json),
         Command::Webhook(command) => webhook::run(&command),
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),

@@ -1,7 +1,8 @@
 //! `number …`: a provider's work on one number, with the keys in its folder. How a number changes hands stands in `doors`.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,6 +10,7 @@ use ring::rand::SystemRandom;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::numbers::Receipt;
 use crate::cli::doors;
 use crate::cli::held;
@@ -37,7 +39,7 @@ pub(crate) enum NumberCommand {
     /// Show a registration.
     Show(NumberArgs),
     /// Extend a registration by a fresh validation of the same holder.
-    Renew(ValidatedArgs),
+    Renew(RenewArgs),
     /// Take a number over from another provider at once, with the holder's key.
     Transfer(doors::TransferArgs),
     /// Make a transfer code for the holder of a number of this provider.
@@ -78,6 +80,21 @@ pub(crate) struct ValidatedArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct DraftArgs {
+    /// Send nothing: append the signed request to this file, as a line of a batch; it is good for an hour.
+    #[arg(long, value_name = "FILE")]
+    to_batch: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct RenewArgs {
+    #[command(flatten)]
+    validated: ValidatedArgs,
+    #[command(flatten)]
+    draft: DraftArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct RegisterArgs {
     #[command(flatten)]
     validated: ValidatedArgs,
@@ -93,6 +110,8 @@ pub(crate) struct RegisterArgs {
     /// The private key of that certificate, PKCS#8 in DER or PEM: it proves possession and goes nowhere.
     #[arg(long, value_name = "FILE", requires = "smime")]
     smime_key: Option<PathBuf>,
+    #[command(flatten)]
+    draft: DraftArgs,
 }
 
 #[derive(Args)]
@@ -144,6 +163,12 @@ fn register(args: &RegisterArgs) -> Result<Report, Failure> {
         device.certificates.push(key.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?);
     }
     let finding = finding(&args.validated, number);
+    if let Some(file) = &args.draft.to_batch {
+        let drafted = acting(&profile, |registrar| {
+            Ok(registrar.registration(number, draft.device(&device), &device, &finding)?)
+        })?;
+        return drafted_to(file, number, BatchAct::Put(drafted.body), drafted.version);
+    }
     let done = acting(&profile, |registrar| {
         Ok(registrar.register(number, draft.device(&device), &device, &finding, WAIT_MS)?)
     })?;
@@ -164,11 +189,30 @@ fn key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(bytes)
 }
 
-fn renew(args: &ValidatedArgs) -> Result<Report, Failure> {
-    let (number, profile) = opened(&args.of)?;
-    let finding = finding(args, number);
+fn renew(args: &RenewArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.validated.of)?;
+    let finding = finding(&args.validated, number);
+    if let Some(file) = &args.draft.to_batch {
+        let drafted = acting(&profile, |registrar| Ok(registrar.renewal(number, &finding)?))?;
+        return drafted_to(file, number, BatchAct::Renew(drafted.body), drafted.version);
+    }
     let done = acting(&profile, |registrar| Ok(registrar.renew(number, &finding, WAIT_MS)?))?;
     Ok(accepted(number, "renewed", &done.receipt))
+}
+
+/// Appends a request to a file of batch lines. It holds a record, so only its owner reads it.
+fn drafted_to(file: &Path, number: Number, act: BatchAct, version: Option<u64>) -> Result<Report, Failure> {
+    let mut line = serde_json::to_vec(&BatchLine { number: number.to_string(), act })?;
+    line.push(b'\n');
+    let mut out = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|e| Failure::new(format!("{}: {e}", file.display())))?;
+    out.write_all(&line)?;
+    let text = format!("{number}  signed, not sent: a line of {}, good for an hour", file.display());
+    Ok(Report::done(text, json!({"number": number.to_string(), "file": file, "version": version})))
 }
 
 fn release(args: &ReleaseArgs) -> Result<Report, Failure> {

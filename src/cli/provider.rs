@@ -1,4 +1,9 @@
-//! `provider add|list|token|tokens|revoke|appeal|lost-keys|webhook`: the operator's providers, their tokens, and what rests on lost keys.
+//! `provider …`: the operator's providers, their tokens, and what rests on lost keys; a provider's own work stands below.
+
+mod access;
+mod batch;
+mod changes;
+mod desk;
 
 use std::path::PathBuf;
 
@@ -35,6 +40,18 @@ pub(crate) enum ProviderCommand {
     /// Webhooks: where the change feed is sent, with your token or as the operator.
     #[command(subcommand)]
     Webhook(ProviderWebhookCommand),
+    /// List a provider's numbers, with its token.
+    Numbers(desk::NumbersArgs),
+    /// Send many changes at once and follow them to their results.
+    Batch(batch::BatchArgs),
+    /// Print what happened to a provider's numbers, one JSON object a line, and remember how far it was read.
+    Changes(changes::ChangesArgs),
+    /// Ask for what a device needs before it can sign: label and proof, nonce, the key for proofs of possession.
+    Prepare(desk::PrepareArgs),
+    /// Show the receipt of a change, or wait until the change is published.
+    Receipt(desk::ReceiptArgs),
+    /// Hand in a complaint; anybody may, without a token.
+    Complain(desk::ComplainArgs),
 }
 
 #[derive(Args)]
@@ -123,7 +140,7 @@ pub(crate) struct LostKeysArgs {
     api: ApiArgs,
 }
 
-pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
+pub(crate) fn run(command: &ProviderCommand, json: bool) -> Result<Report, Failure> {
     match command {
         ProviderCommand::Add(args) => add(args),
         ProviderCommand::List(args) => list(args),
@@ -133,6 +150,12 @@ pub(crate) fn run(command: &ProviderCommand) -> Result<Report, Failure> {
         ProviderCommand::Tokens(args) => tokens(args),
         ProviderCommand::Revoke(args) => revoke(args),
         ProviderCommand::Webhook(command) => webhook::run_provider(command),
+        ProviderCommand::Numbers(args) => desk::numbers(args, json),
+        ProviderCommand::Batch(args) => batch::run(args, json),
+        ProviderCommand::Changes(args) => changes::run(args),
+        ProviderCommand::Prepare(args) => desk::prepare(args),
+        ProviderCommand::Receipt(args) => desk::receipt(args),
+        ProviderCommand::Complain(args) => desk::complain(args),
     }
 }
 

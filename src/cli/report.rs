@@ -25,13 +25,18 @@ pub(crate) enum Exit {
 pub(crate) struct Report {
     /// For people; may have several lines, no final line end needed.
     pub(crate) text: String,
-    /// The same for scripts.
+    /// The same for scripts; null: everything was said already.
     pub(crate) json: Value,
     /// The exit code.
     pub(crate) exit: Exit,
 }
 
 impl Report {
+    /// A command that printed everything while it ran.
+    pub(crate) fn said() -> Self {
+        Self::done("", Value::Null)
+    }
+
     /// A command that did what it should.
     pub(crate) fn done(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, exit: Exit::Done }
@@ -102,6 +107,7 @@ pub(crate) fn finish(result: Result<Report, Failure>, json: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
     // A reader that went away (a closed pipe) is no reason to fail.
     match (result, json) {
+        (Ok(report), true) if report.json.is_null() => ExitCode::from(report.exit as u8),
         (Ok(report), true) => {
             let _ = writeln!(out, "{}", report.json);
             ExitCode::from(report.exit as u8)
@@ -128,4 +134,10 @@ pub(crate) fn finish(result: Result<Report, Failure>, json: bool) -> ExitCode {
 pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Prints a line for people to standard error, while results go to standard output.
+#[allow(clippy::print_stderr)]
+pub(crate) fn note(line: &str) {
+    eprintln!("{line}");
 }

@@ -14,8 +14,13 @@
 //! # }
 //! ```
 
+mod batches;
+mod lists;
 mod operator;
 mod webhooks;
+
+pub use batches::BatchRun;
+pub use lists::NumbersFilter;
 
 use std::fmt;
 use std::time::Duration;
@@ -110,6 +115,28 @@ impl ApiError {
             _ => None,
         }
     }
+
+    /// Whether the same call may work later, without anything done about it: the directory is not there, is busy, or asks
+    /// for patience. A quota of the day is not such a thing.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Foreign { status, .. } => matches!(status, 502..=504),
+            Self::Problem(problem) => {
+                matches!(problem.status, 429 | 503) && !problem.code.starts_with("quota_")
+                    || problem.code == "idempotency_in_flight"
+            }
+            Self::Setting(_) | Self::NotPublished { .. } => false,
+        }
+    }
+
+    /// After how many seconds the directory wants to be asked again (`Retry-After`), if it said so.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Problem(problem) => problem.retry_after_s,
+            _ => None,
+        }
+    }
 }
 
 /// Whether a request may be sent again when its answer got lost.
@@ -128,8 +155,12 @@ struct Call<'a> {
     method: Method,
     path: String,
     body: Option<Vec<u8>>,
+    /// What the body is.
+    media_type: &'static str,
     headers: Vec<(&'static str, String)>,
     repeat: Repeat<'a>,
+    /// How long one try may take.
+    try_ms: u64,
 }
 
 impl Api {
@@ -324,17 +355,29 @@ impl Api {
 
     /// Sends the call, again if that can help and cannot hurt, and reads the answer.
     fn call<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T, ApiError> {
+        self.read(call, self.answered(call)?)
+    }
+
+    /// The same of an answer that has one JSON object a line.
+    fn lines<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Vec<T>, ApiError> {
+        let answer = self.answered(call)?;
+        let status = answer.status().as_u16();
+        let body = self.body(call, answer)?;
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let read = |line| serde_json::from_slice(line).map_err(|error| self.foreign(call, status, &error));
+        lines.map(read).collect()
+    }
+
+    /// Sends the call until an answer says that it is done, as often as that can help and cannot hurt.
+    fn answered(&self, call: &Call<'_>) -> Result<Response<Body>, ApiError> {
         let mut pause_ms = PAUSE_MS;
         for _ in 1..TRIES_MAX {
-            let (error, retry_after_ms) = match self.send(call) {
-                Ok(answer) if answer.status().is_success() => return self.read(call, answer),
-                Ok(answer) => {
-                    let retry_after_ms = retry_after_ms(&answer);
-                    (self.problem(call, answer), retry_after_ms)
-                }
-                Err(error) => (error, None),
+            let error = match self.send(call) {
+                Ok(answer) if answer.status().is_success() => return Ok(answer),
+                Ok(answer) => self.problem(call, answer),
+                Err(error) => error,
             };
-            let wait_ms = retry_after_ms.unwrap_or(pause_ms);
+            let wait_ms = error.retry_after_s().map_or(pause_ms, |seconds| seconds.saturating_mul(1000));
             if !call.may_repeat_after(&error) || wait_ms > PAUSE_MS_MAX {
                 return Err(error);
             }
@@ -342,7 +385,7 @@ impl Api {
             pause_ms *= 2;
         }
         match self.send(call)? {
-            answer if answer.status().is_success() => self.read(call, answer),
+            answer if answer.status().is_success() => Ok(answer),
             answer => Err(self.problem(call, answer)),
         }
     }
@@ -361,27 +404,38 @@ impl Api {
             request = request.header(*name, value);
         }
         let unreachable = |why: String| ApiError::Unreachable { url: url.clone(), why };
+        let patience = Some(Duration::from_millis(call.try_ms));
         let outcome = match &call.body {
             Some(body) => {
-                let request = request.header(header::CONTENT_TYPE, "application/json").body(body.as_slice());
-                self.agent.run(request.map_err(|error| unreachable(error.to_string()))?)
+                let request = request.header(header::CONTENT_TYPE, call.media_type).body(body.as_slice());
+                let request = request.map_err(|error| unreachable(error.to_string()))?;
+                self.agent.run(self.agent.configure_request(request).timeout_global(patience).build())
             }
             None => self.agent.run(request.body(()).map_err(|error| unreachable(error.to_string()))?),
         };
         outcome.map_err(|error| unreachable(error.to_string()))
     }
 
-    fn read<T: DeserializeOwned>(&self, call: &Call<'_>, mut answer: Response<Body>) -> Result<T, ApiError> {
+    fn read<T: DeserializeOwned>(&self, call: &Call<'_>, answer: Response<Body>) -> Result<T, ApiError> {
         let status = answer.status().as_u16();
-        let foreign = |why: String| ApiError::Foreign { url: format!("{}{}", self.base, call.path), status, why };
+        let body = self.body(call, answer)?;
+        serde_json::from_slice(&body).map_err(|error| self.foreign(call, status, &error))
+    }
+
+    fn body(&self, call: &Call<'_>, mut answer: Response<Body>) -> Result<Vec<u8>, ApiError> {
+        let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|error| foreign(error.to_string()))?;
-        serde_json::from_slice(&body).map_err(|error| foreign(error.to_string()))
+        body.map_err(|error| self.foreign(call, status, &error))
+    }
+
+    fn foreign(&self, call: &Call<'_>, status: u16, why: &dyn fmt::Display) -> ApiError {
+        ApiError::Foreign { url: format!("{}{}", self.base, call.path), status, why: why.to_string() }
     }
 
     fn problem(&self, call: &Call<'_>, answer: Response<Body>) -> ApiError {
+        let retry_after_s = retry_after_s(&answer);
         match self.read::<Problem>(call, answer) {
-            Ok(problem) => ApiError::Problem(Box::new(problem)),
+            Ok(problem) => ApiError::Problem(Box::new(Problem { retry_after_s, ..problem })),
             Err(error) => error,
         }
     }
@@ -396,7 +450,8 @@ impl fmt::Debug for Api {
 
 impl<'a> Call<'a> {
     fn new(method: Method, path: String, repeat: Repeat<'a>) -> Self {
-        Self { method, path, body: None, headers: vec![], repeat }
+        let media_type = "application/json";
+        Self { method, path, body: None, media_type, headers: vec![], repeat, try_ms: REQUEST_MS }
     }
 
     fn json(mut self, body: &impl Serialize) -> Result<Self, ApiError> {
@@ -424,9 +479,8 @@ impl<'a> Call<'a> {
 }
 
 /// `Retry-After` in seconds (RFC 9110 10.2.3); the form with a date is not used by this API.
-fn retry_after_ms(answer: &Response<Body>) -> Option<u64> {
-    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse::<u64>().ok()?;
-    Some(seconds.saturating_mul(1000))
+fn retry_after_s(answer: &Response<Body>) -> Option<u64> {
+    answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
 }
 
 fn idempotency_key() -> Result<String, ApiError> {

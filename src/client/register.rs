@@ -5,7 +5,7 @@
 //! possession proved ──> signed by the provider ──> PUT ──> published: DNS answers
 //! ```
 
-use crate::api::numbers::{NumberView, Prepared, Receipt, Submission};
+use crate::api::numbers::{NumberView, Prepared, Receipt, Renewal, Submission};
 use crate::client::holder::{Change, Device, Directory, HolderError, RecordDraft, Signed, opening};
 use crate::client::provider::{Api, ApiError};
 use crate::client::ve::{ValidationToken, token_id};
@@ -70,6 +70,16 @@ pub struct Registered {
     pub opening: Option<[u8; 32]>,
 }
 
+/// A request that is signed and complete: it can be sent by whatever way, within an hour.
+pub struct Drafted<B> {
+    /// What is sent.
+    pub body: B,
+    /// The version that the number must still have (`If-Match`); none for one that is new to this provider.
+    pub version: Option<u64>,
+    signed: Signed,
+    opening: Option<[u8; 32]>,
+}
+
 /// Why a registration was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
@@ -118,6 +128,19 @@ impl Registrar<'_> {
         finding: &Finding,
         wait_ms: u64,
     ) -> Result<Registered, RegisterError> {
+        let drafted = self.registration(number, draft, device, finding)?;
+        let receipt = self.api.put(number, &drafted.body, drafted.version)?;
+        self.done(receipt, &drafted.signed, drafted.opening, wait_ms)
+    }
+
+    /// The same, signed and not sent.
+    pub fn registration(
+        &self,
+        number: Number,
+        draft: RecordDraft,
+        device: &Device,
+        finding: &Finding,
+    ) -> Result<Drafted<Submission>, RegisterError> {
         let (prepared, label) = self.prepare(number)?;
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let before = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
@@ -150,8 +173,7 @@ impl Registrar<'_> {
         signed.cosign(self.directory, self.statement_key);
         let nonce = tokens.is_empty().then(|| prepared.nonce.clone());
         let body = Submission { nonce, ..signed.submission(tokens) };
-        let receipt = self.api.put(number, &body, prepared.version)?;
-        self.done(receipt, &signed, Some(opening), wait_ms)
+        Ok(Drafted { body, version: prepared.version, signed, opening: Some(opening) })
     }
 
     /// Registers a number whose holder has no device key: this provider keeps `control`, a key for this number alone, and
@@ -183,6 +205,13 @@ impl Registrar<'_> {
 
     /// Extends a registration by a fresh validation of the same holder.
     pub fn renew(&self, number: Number, finding: &Finding, wait_ms: u64) -> Result<Registered, RegisterError> {
+        let drafted = self.renewal(number, finding)?;
+        let receipt = self.api.renew(number, &drafted.body)?;
+        self.done(receipt, &drafted.signed, None, wait_ms)
+    }
+
+    /// The same, signed and not sent.
+    pub fn renewal(&self, number: Number, finding: &Finding) -> Result<Drafted<Renewal>, RegisterError> {
         let (prepared, label) = self.prepare(number)?;
         let before = State::parse(&prepared.state.as_ref().ok_or(RegisterError::NotSponsored)?.0)?;
         let token = self.token(number, before.control, finding, &prepared)?;
@@ -190,8 +219,7 @@ impl Registrar<'_> {
         let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
         let mut signed = change.sign(self.directory, &[])?;
         signed.cosign(self.directory, self.statement_key);
-        let receipt = self.api.renew(number, &signed.renewal(vec![token]))?;
-        self.done(receipt, &signed, None, wait_ms)
+        Ok(Drafted { body: signed.renewal(vec![token]), version: prepared.version, signed, opening: None })
     }
 
     /// Gives notice that the provider will release the number, or releases it when the notice is already given and over.

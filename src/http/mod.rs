@@ -12,11 +12,13 @@ mod holder;
 mod id;
 mod limits;
 mod list;
+mod naming;
 mod numbers;
 mod openapi;
 mod problem;
 mod providers;
 mod query;
+mod rdap;
 mod receipts;
 mod request;
 mod staff;
@@ -39,10 +41,14 @@ use crate::api::service::Check;
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::log::random::Random;
+use crate::rdap::Apex;
 use crate::telemetry::Metrics;
 
 /// Asks the name server something real and says whether the answer was right.
 pub type Probe = Arc<dyn Fn() -> Check + Send + Sync>;
+
+/// Tells the number zone as it is served now. May read a small file.
+pub type ZoneFacts = Arc<dyn Fn() -> Apex + Send + Sync>;
 
 /// What every handler needs. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +65,8 @@ pub struct Api {
     pub dns_probe: Probe,
     /// The apex of the number zone, with its final dot.
     pub apex: String,
+    /// Servers and keys of the number zone.
+    pub zone: ZoneFacts,
     /// How often somebody may ask.
     pub limits: Arc<Limits>,
 }
@@ -66,18 +74,20 @@ pub struct Api {
 /// The whole API as a router; `net::http` serves it.
 pub fn router(api: Api) -> Router {
     let (routes, document) = described().split_for_parts();
-    let document = Arc::new(openapi::text(&document));
+    let document = Arc::new(openapi::text(document));
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)
         .layer(axum::middleware::from_fn_with_state(api.clone(), wrap::every_request))
+        .layer(axum::middleware::from_fn(rdap::in_its_form))
         .with_state(api)
 }
 
 /// The OpenAPI 3.1 document of the API, generated from the handlers (JSON text).
 pub fn openapi_document() -> String {
-    openapi::text(described().get_openapi())
+    openapi::text(described().into_openapi())
 }
 
 /// Every route with its description.

@@ -11,7 +11,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::api::Problem;
+use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
+use crate::http::naming;
 use crate::http::problem::{Reply, status_of, title_of};
 use crate::registry::refusal;
 
@@ -24,6 +26,7 @@ use crate::registry::refusal;
                        Problems are RFC 9457 objects that list all mistakes.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    components(schemas(BatchResult)),
     modifiers(&Tokens)
 )]
 pub(crate) struct Document;
@@ -41,7 +44,8 @@ impl Modify for Tokens {
 }
 
 /// The document as JSON text.
-pub(crate) fn text(document: &utoipa::openapi::OpenApi) -> String {
+pub(crate) fn text(mut document: utoipa::openapi::OpenApi) -> String {
+    naming::complete(&mut document);
     document.to_pretty_json().unwrap_or_default() // strings and maps always serialise
 }
 

@@ -34,6 +34,7 @@ impl Reply {
             remedy: None,
             request_id: id.0.clone(),
             errors: Vec::new(),
+            retry_after_s: None,
         };
         Self { problem: Box::new(problem), retry_after_s: None, etag: None }
     }

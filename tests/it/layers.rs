@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{self, Named, Token};
 
 /// The rooms from the top: a room may import only rooms that stand above it.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "number",
     "clock",
     "seal",
@@ -23,6 +23,7 @@ const ORDER: [&str; 21] = [
     "ledger",
     "authority",
     "attest",
+    "rdap",
     "http",
     "net",
     "primary",
@@ -30,7 +31,7 @@ const ORDER: [&str; 21] = [
 ];
 
 /// What the order would allow and the house does not: room, rooms that it never names, and why.
-const NEVER: [(&str, &[&str], &str); 10] = [
+const NEVER: [(&str, &[&str], &str); 11] = [
     ("wire", &["registry", "ledger", "charter", "api", "http"], "the hot path's bytes know no law"),
     (
         "zone",
@@ -42,6 +43,7 @@ const NEVER: [(&str, &[&str], &str); 10] = [
     ("primary", &["registry", "ledger", "charter", "api", "http"], "static zones know no law and no numbers"),
     ("http", &["zone", "dnssec", "nameserver"], "nothing in HTTP touches a zone: it asks the authority"),
     ("registry", &["wire"], "the law is pure and knows no packets"),
+    ("rdap", &["zone", "dnssec", "nameserver", "ledger"], "it says what the authority says, in other words"),
     ("client", &["ledger", "authority", "attest", "http", "net"], "those who ask carry no server code"),
     ("ledger", &["zone", "dnssec", "http"], "truth does not know what is derived from it"),
     ("attest", &["http"], "those who watch do not depend on what they watch"),

@@ -38,6 +38,17 @@ pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     found
 }
 
+/// A Python 3 that has `module` from PyPI beside it, as `./test` installs it; like [`from_pypi`].
+pub(crate) fn pypi_python_with(module: &str) -> Option<PathBuf> {
+    let python = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers/python/bin/python3"));
+    let import = Command::new(&python).args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
+    let found = import.is_ok_and(|status| status.success()).then_some(python);
+    if found.is_none() {
+        not_here(&format!("{module} is not installed: ./test gets it from PyPI"));
+    }
+    found
+}
+
 /// A program that `./test` has installed from PyPI; nothing when it is missing and the test shall return early. Not every
 /// machine reaches PyPI, so that fails nowhere.
 pub(crate) fn from_pypi(name: &str) -> Option<PathBuf> {

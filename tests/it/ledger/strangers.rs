@@ -103,6 +103,7 @@ fn api(desk: &Desk, settings: callbook::config::Http) -> Api {
         metrics: Metrics::new(Vec::new()),
         dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: "not asked".into() }),
         apex: "e164.example.".into(),
+        zone: Arc::new(callbook::rdap::Apex::default),
         limits: Arc::new(http::Limits::new(settings, [9; 16])),
     }
 }

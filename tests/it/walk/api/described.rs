@@ -1,5 +1,6 @@
 //! The API described by itself: the OpenAPI document and the pages of the problem codes.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use callbook::registry::refusal;
@@ -38,7 +39,7 @@ fn the_api_is_what_it_says() {
 }
 
 fn every_route_is_there(demo: &Demo, document: &Value) {
-    let mut routes = 0;
+    let (mut routes, mut names) = (0, BTreeSet::new());
     for (template, item) in document["paths"].as_object().expect("paths") {
         let path = [("{number}", "+99912345678"), ("{event_hash}", "00"), ("{id}", "acme"), ("{code}", "fault")]
             .iter()
@@ -46,6 +47,12 @@ fn every_route_is_there(demo: &Demo, document: &Value) {
         assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
         for method in METHODS.into_iter().filter(|m| item.get(m).is_some()) {
             let operation = &item[method];
+            let id = operation["operationId"].as_str().expect("a name");
+            assert!(names.insert(id.to_owned()), "two operations have the name {id}: clients are made by it");
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                let words = response["description"].as_str().unwrap_or_default();
+                assert!(!words.is_empty(), "{method} {template} {status}: OpenAPI wants a description");
+            }
             assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{method} {template} is explained");
             let answer = demo.http(&method.to_uppercase(), &path, None, &[], None);
             assert!(![404, 405].contains(&answer.status), "{method} {template}: {} {}", answer.status, answer.json);
