@@ -84,7 +84,8 @@ pub(crate) struct CompleteArgs {
 /// A validation before the newest one.
 #[derive(Args)]
 pub(crate) struct FirstArgs {
-    /// How the holder was validated before: for a claim a method of the other class, after an objection one of class record.
+    /// How the holder was validated before: for a claim, and for a number that somebody else had lately, a method of the
+    /// other class; after an objection one of class record.
     #[arg(long, value_name = "ID")]
     first_method: Option<String>,
     /// How many hours ago that was.
@@ -268,13 +269,13 @@ fn draft(number: Number, profile: &Profile, sip: &[String], device: &Device) -> 
 }
 
 /// An earlier validation, and the folder of whoever did it if that is another.
-struct First {
+pub(super) struct First {
     finding: Finding,
     by: Option<Profile>,
 }
 
 impl FirstArgs {
-    fn read(&self, number: Number) -> Result<Option<First>, Failure> {
+    pub(super) fn read(&self, number: Number) -> Result<Option<First>, Failure> {
         let Some(method) = &self.first_method else { return Ok(None) };
         let validated_s = SystemClock.now_s().saturating_sub(self.first_hours_ago * 3600);
         let finding = Finding {
@@ -288,7 +289,7 @@ impl FirstArgs {
 }
 
 impl First {
-    fn earlier<'a>(&'a self, own: &'a Profile) -> Earlier<'a> {
+    pub(super) fn earlier<'a>(&'a self, own: &'a Profile) -> Earlier<'a> {
         let by = self.by.as_ref().unwrap_or(own);
         Earlier {
             finding: &self.finding,

@@ -93,6 +93,8 @@ pub(crate) struct RegisterArgs {
     /// The private key of that certificate, PKCS#8 in DER or PEM: it proves possession and goes nowhere.
     #[arg(long, value_name = "FILE", requires = "smime")]
     smime_key: Option<PathBuf>,
+    #[command(flatten)]
+    first: doors::FirstArgs,
 }
 
 #[derive(Args)]
@@ -143,9 +145,10 @@ fn register(args: &RegisterArgs) -> Result<Report, Failure> {
         let key = CertificateKey::from_pkcs8(&key_file(path)?);
         device.certificates.push(key.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?);
     }
-    let finding = finding(&args.validated, number);
+    let (finding, first) = (finding(&args.validated, number), args.first.read(number)?);
     let done = acting(&profile, |registrar| {
-        Ok(registrar.register(number, draft.device(&device), &device, &finding, WAIT_MS)?)
+        let earlier = first.as_ref().map(|first| first.earlier(&profile));
+        Ok(registrar.register(number, draft.device(&device), &device, &finding, earlier, WAIT_MS)?)
     })?;
     Ok(accepted(number, "registered", &done.receipt))
 }

@@ -1,5 +1,6 @@
 //! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
+mod again;
 mod authority;
 mod batches;
 mod charter;
