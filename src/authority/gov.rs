@@ -17,6 +17,7 @@ use crate::log::note::VerifierKey;
 use crate::log::record::is_provider_id;
 use crate::log::{Hash, merkle, sha256};
 use crate::registry::acts::StaffRole;
+use crate::registry::bulk::{self, BulkDoor};
 use crate::registry::register::{EntityStatus, Provider, Register, ValidationEntity};
 use crate::registry::rules::Law;
 use crate::registry::standing::{ProviderStatus, Standing, Stood};
@@ -32,6 +33,8 @@ pub(super) const NUMBERING: &str = "numbering";
 pub(super) const STAFF: &str = "staff";
 /// The type of a leaf that orders something about numbers; events name it as their evidence.
 pub(super) const ORDER: &str = "order";
+/// The type of a leaf that opens the bulk door of a provider.
+pub(super) const BULK_DOOR: &str = "bulk-door";
 /// The type of leaf 0.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -146,6 +149,17 @@ fn read_staff(body: &Value) -> Option<(PublicKey, Option<StaffRole>)> {
     Some((read_key(body.get("key")?)?, active.then_some(role)))
 }
 
+/// The body of the leaf that opens a provider's bulk door, by an act.
+pub(super) fn bulk_body(provider: &str, door: &BulkDoor, clause: &str, act: &str) -> Value {
+    json!({ "provider": provider, "clause": clause, "opened": door.opened_ms, "until": door.until_ms, "act": act })
+}
+
+fn read_bulk(body: &Value) -> Option<(String, BulkDoor)> {
+    let time = |name: &str| body.get(name)?.as_u64();
+    let door = BulkDoor { opened_ms: time("opened")?, until_ms: time("until")? };
+    Some((body.get("provider")?.as_str().filter(|id| is_provider_id(id))?.to_owned(), door))
+}
+
 /// A public key as gov leaves write it.
 pub(super) fn key_body(key: &PublicKey) -> Value {
     let algorithm = match key.algorithm() {
@@ -177,6 +191,7 @@ pub(super) struct InForce {
     leaf_hashes: HashSet<Hash>,
     accreditations: BTreeMap<String, Accreditation>,
     staff: BTreeMap<PublicKey, StaffRole>,
+    bulk_doors: BTreeMap<String, BulkDoor>,
     register: Register,
     sequencer: [Thumbprint; 1],
     charter: Versions,
@@ -219,6 +234,7 @@ impl InForce {
             leaf_hashes: HashSet::new(),
             accreditations: BTreeMap::new(),
             staff: BTreeMap::new(),
+            bulk_doors: BTreeMap::new(),
             register: Register::default(),
             sequencer: [sequencer],
             terms: vec![(0, Terms::of(&policy))],
@@ -256,6 +272,10 @@ impl InForce {
                     }
                 }
             }
+            if read.kind == BULK_DOOR {
+                let (provider, door) = read_bulk(&read.body).ok_or(Malformed::new("gov", "bulk door"))?;
+                self.bulk_doors.insert(provider, door);
+            }
             if read.kind == CHARTER {
                 self.announce(&read.body).ok_or(Malformed::new("gov", "charter"))?;
             }
@@ -268,7 +288,9 @@ impl InForce {
             self.leaf_hashes.insert(gov::hash(leaf));
         }
         let operators = self.staff.iter().filter(|(_, role)| role.signs()).map(|(key, _)| key.clone());
-        self.register = register(self.accreditations.values(), operators);
+        let gone = |id: &String| self.accreditations.get(id).is_some_and(|a| bulk::is_gone(&a.standing));
+        let doors = self.bulk_doors.iter().filter(|(id, _)| gone(id)).map(|(id, door)| (id.clone(), *door));
+        self.register = register(self.accreditations.values(), operators).with_bulk_doors(doors);
         Ok(())
     }
 

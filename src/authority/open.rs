@@ -410,3 +410,9 @@ pub fn newest_epoch(dir: &Path) -> Result<(u64, u64), OpenError> {
 pub fn overdue(dir: &Path, now_s: u64) -> Result<u64, OpenError> {
     Ledger::peek(dir, |now| Ok(now.count_overdue(now_s)?))
 }
+
+/// The bulk doors that were ordered in a directory and are not closed by time, also while another process works in it: the
+/// provider, when it closes (Unix seconds), and how many numbers are still there.
+pub fn bulk_doors_ordered(dir: &Path, now_s: u64) -> Result<Vec<(String, u64, u64)>, OpenError> {
+    Ledger::peek(dir, |now| Ok(now.bulk_doors(now_s)?))
+}

@@ -76,11 +76,14 @@ impl Core {
         Ok(())
     }
 
-    /// Releases numbers whose grace is over, as the sequencer may (charter: lapse).
+    /// Releases numbers whose grace is over, as the sequencer may (charter: lapse), but none whose provider's bulk door is
+    /// open: those are due when it closes.
     fn release_lapsed(&self, now_ms: u64) -> Result<(), LedgerError> {
-        let grace_s = self.law().terms_at(now_ms).grace_ms / 1000;
-        let before_s = unix_s(now_ms).saturating_sub(grace_s);
-        let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(before_s, RELEASES_MAX))?;
+        let law = self.law();
+        let before_s = unix_s(now_ms).saturating_sub(law.terms_at(now_ms).grace_ms / 1000);
+        let doors = law.register().bulk_doors().filter(|(_, door)| door.is_open(now_ms));
+        let kept: Vec<String> = doors.map(|(provider, _)| provider.to_owned()).collect();
+        let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(before_s, &kept, RELEASES_MAX))?;
         for label in lapsed {
             let Some(standing) = self.ledger.read::<_, LedgerError>(|now| now.standing(&label))? else { continue };
             let event = lapse::release(&standing.entry, label, &self.origin, now_ms, &self.keys.sequencer);

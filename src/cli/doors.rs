@@ -68,6 +68,9 @@ pub(crate) struct ClaimArgs {
     code_file: Option<PathBuf>,
     #[command(flatten)]
     first: FirstArgs,
+    /// The bulk door of the number's provider is open (callbook provider list says so): one method is enough.
+    #[arg(long)]
+    bulk_door: bool,
 }
 
 #[derive(Args)]
@@ -161,13 +164,15 @@ pub(crate) fn claim(args: &ClaimArgs) -> Result<Report, Failure> {
             asked(number, &profile, &args.validated, Way::Code(code.trim()), None)
         }
         None => {
-            let first = args.first.read(number)?.ok_or_else(|| {
-                Failure::new(
+            let first = args.first.read(number)?;
+            if first.is_none() && !args.bulk_door {
+                return Err(Failure::new(
                     "a claim takes two methods, one of each class: say with --first-method how and with --first-hours-ago \
-                     when the holder was validated before, or bring the transfer code with --code-file",
-                )
-            })?;
-            asked(number, &profile, &args.validated, Way::Claim, Some(&first))
+                     when the holder was validated before, or bring the transfer code with --code-file; one is enough \
+                     with --bulk-door, when the number's provider serves nobody any more",
+                ));
+            }
+            asked(number, &profile, &args.validated, Way::Claim, first.as_ref())
         }
     }
 }

@@ -3,8 +3,10 @@
 mod again;
 mod authority;
 mod batches;
+mod bulk;
 mod charter;
 mod crash;
+mod crash_mixed;
 mod delegated;
 mod desk;
 mod doors;
