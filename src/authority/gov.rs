@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::authority::receipt::JudgedBy;
 use crate::charter::{Policy, Version, Versions};
 use crate::log::bytes::{Malformed, from_base64, from_base64url, to_base64, to_base64url};
 use crate::log::gov::{self, GovLeaf};
@@ -197,7 +198,8 @@ pub(super) struct InForce {
     charter: Versions,
     terms: Vec<(u64, Terms)>,
     texts: BTreeMap<Digests, Arc<Policy>>,
-    numbering: String,
+    /// Each edition of the numbering metadata with the index of the leaf that named it.
+    numbering: Vec<(u64, String)>,
     time_ms: u64,
 }
 
@@ -240,7 +242,7 @@ impl InForce {
             terms: vec![(0, Terms::of(&policy))],
             charter: Versions::new(policy),
             texts: BTreeMap::new(),
-            numbering: String::new(),
+            numbering: Vec::new(),
             time_ms: 0,
         }
     }
@@ -281,7 +283,8 @@ impl InForce {
             }
             if read.kind == NUMBERING {
                 let edition = read.body.get("edition").and_then(Value::as_str);
-                edition.ok_or(Malformed::new("gov", "numbering"))?.clone_into(&mut self.numbering);
+                let edition = edition.ok_or(Malformed::new("gov", "numbering"))?;
+                self.numbering.push((self.size(), edition.to_owned()));
             }
             self.time_ms = read.time_ms;
             self.log.append(merkle::leaf_hash(leaf.as_bytes()));
@@ -322,7 +325,17 @@ impl InForce {
 
     /// The numbering metadata that was named last; empty before any was.
     pub(super) fn numbering(&self) -> &str {
-        &self.numbering
+        self.numbering.last().map_or("", |(_, edition)| edition)
+    }
+
+    /// By what an event was judged that came at `time_ms`, when the log had `size` leaves. No version takes effect before it
+    /// is announced, so the time alone tells the charter's.
+    pub(super) fn judged_by(&self, size: u64, time_ms: u64) -> JudgedBy {
+        let named = self.numbering.iter().rev().find(|(index, _)| *index < size);
+        JudgedBy {
+            charter_version: self.charter.at(time_ms).number,
+            numbering: named.map_or_else(String::new, |(_, edition)| edition.clone()),
+        }
     }
 
     /// The charter's parameters at a time (Unix milliseconds).

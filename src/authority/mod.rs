@@ -76,7 +76,7 @@ pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
-pub use crate::authority::receipt::{NumberView, Pending, Receipt, Visibility};
+pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};

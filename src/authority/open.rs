@@ -24,6 +24,7 @@ use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
+use crate::authority::upkeep::Swept;
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
@@ -175,7 +176,8 @@ impl Authority {
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
         let vitals = vitals(&found.head);
-        let line = Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0 };
+        let line =
+            Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0, swept: Swept::default() };
         let core = Core {
             origin,
             clock,

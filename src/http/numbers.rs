@@ -200,6 +200,8 @@ fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
         state: state.map(|state| state.write().into()),
         state_hash: state.map(|state| HEXLOWER.encode(&state.hash())),
         record: (!record.is_empty()).then(|| record.to_owned()),
+        charter_version: receipts::charter_version(&view.newest.judged_by),
+        numbering: receipts::numbering(&view.newest.judged_by),
         event_pending: view.newest.visibility == authority::Visibility::Pending,
         release_possible_from: view.release_from_s.map(rfc3339),
         pending: view.pending.clone().map(waiting),

@@ -65,6 +65,8 @@ fn receipt(visibility: Visibility) -> Receipt {
         epoch_latest: 9,
         visibility,
         version: 1,
+        charter_version: Some(1),
+        numbering: None,
         epoch: (visibility == Visibility::Published).then_some(8),
         state_hash: None,
     }

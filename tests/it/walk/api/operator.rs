@@ -30,6 +30,7 @@ const ROUTES: [(&str, &str); 20] = [
     ("GET /v1/staff", "viewer"),
     ("PUT /v1/staff/key", "viewer"),
     ("GET /v1/lost-keys", "viewer"),
+    ("GET /v1/bulk-doors", "viewer"),
     ("GET /v1/lost-keys/{id}/numbers", "auditor"),
     ("POST /v1/acts staff-end", "admin"),
 ];
