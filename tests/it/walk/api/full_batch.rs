@@ -29,7 +29,7 @@ fn a_batch_outlasts_a_full_disk() {
         return peers::not_here("no file system of one's own can be mounted here (unshare)");
     };
     let demo = Demo::start_by(command, &disk.join("demo"), &[]);
-    let acme = Kit::acme(&demo);
+    let acme = Kit::of(&demo, "acme", &demo.dir().join("provider"));
     let lines: Vec<String> = (0..ITEMS).map(|i| put(&acme, &format!("+99955500{i:03}"))).collect();
     let single = acme.create(Number::parse("+99955511111").expect("a number"));
     let filler = demo.dir().join("filler");

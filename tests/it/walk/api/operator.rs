@@ -11,7 +11,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 21] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
