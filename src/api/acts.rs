@@ -52,7 +52,7 @@ pub struct TokenProof {
 pub struct NewAct {
     /// `admit`, `accredit`, `warn`, `restrict`, `suspend`, `emergency`, `end-emergency`, `terminate`, `wind-down`, `overturn`,
     /// `uphold`, `provider-keys`, `compromised-key`, `staff-add`, `staff-change`, `staff-end`, `suspend-numbers`,
-    /// `resume-numbers` or `veto-claim`.
+    /// `resume-numbers`, `veto-claim` or `bulk-door`.
     pub kind: String,
     /// The clause of the charter that it rests on.
     pub clause: String,
@@ -129,7 +129,7 @@ pub struct Act {
     pub asked_at: String,
     /// When it expires without approval.
     pub expires_at: String,
-    /// Of a suspension of numbers: when it ends.
+    /// Of a suspension of numbers, and of a bulk door: when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// The index of the leaf of the gov log that it led to.

@@ -221,6 +221,12 @@ pub struct Receipt {
     pub visibility: Visibility,
     /// The version that the change makes.
     pub version: u64,
+    /// The version of the charter by which it was judged; absent before any was announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter_version: Option<u64>,
+    /// The edition of the numbering metadata by which it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbering: Option<String>,
     /// The epoch that it is in, once published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
@@ -258,6 +264,12 @@ pub struct NumberView {
     /// Record R; absent once released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+    /// The version of the charter by which the newest change was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter_version: Option<u64>,
+    /// The edition of the numbering metadata by which it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbering: Option<String>,
     /// Whether a change waits for its epoch; another is refused until then.
     pub event_pending: bool,
     /// When a notice of release, if one was given, takes effect.

@@ -57,6 +57,9 @@ pub struct Provider {
     /// The clause of the charter that the newest decision rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
+    /// Until when its bulk door is open: its holders claim their numbers elsewhere by one method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulk_door_until: Option<String>,
     /// Keys that sign its submissions.
     pub statement_keys: Vec<Key>,
     /// Keys that sign validation tokens.
@@ -142,4 +145,26 @@ pub struct Tokens {
     /// The cursor of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// An open bulk door: the provider serves nobody any more, and its holders claim their numbers elsewhere by one method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct BulkDoor {
+    /// The provider.
+    pub provider: String,
+    /// Since when it is open.
+    pub opened: String,
+    /// When it closes.
+    pub until: String,
+    /// How many numbers are still with the provider.
+    pub numbers: u64,
+}
+
+/// The bulk doors that are open (`GET /v1/bulk-doors`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct BulkDoors {
+    /// By provider.
+    pub bulk_doors: Vec<BulkDoor>,
 }

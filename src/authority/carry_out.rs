@@ -10,8 +10,8 @@ use crate::authority::staff::StaffWish;
 use crate::clock::unix_s;
 use crate::ledger::{ActRow, CompromisedRow, LedgerError, SanctionRow, StaffRow, Transaction};
 use crate::registry::acts::ActKind;
-use crate::registry::refusal;
 use crate::registry::terms::{DAY_MS, DAY_S};
+use crate::registry::{bulk, refusal};
 
 /// What an act does.
 pub(super) struct Effect {
@@ -19,7 +19,7 @@ pub(super) struct Effect {
     pub(super) leaves: Vec<(&'static str, Value)>,
     /// Rows of the ledger.
     pub(super) deeds: Vec<Deed>,
-    /// The end of a suspension of numbers, Unix seconds.
+    /// The end of a suspension of numbers or of a bulk door, Unix seconds.
     pub(super) until_s: Option<u64>,
 }
 
@@ -76,6 +76,7 @@ impl Core {
                 let deeds = vec![Deed::Upheld(provider.clone(), row, self.now_ms())];
                 Ok(Effect { leaves: Vec::new(), deeds, until_s: None })
             }
+            (ActKind::BulkDoor, Subject::Provider { provider, .. }) => self.bulk_door(law, act, provider),
             (_, Subject::Provider { provider, days }) => self.step_of(law, kind, provider, *days, act, hands),
             (ActKind::ProviderKeys, Subject::Keys { provider, statement_keys, validation_keys }) => {
                 let mut changed = law.accreditation(provider).cloned().ok_or(Rejection::NotFound)?;
@@ -142,6 +143,15 @@ impl Core {
             return Err(refusal::APPEAL_SAME_HANDS.at("", "you had a hand in the sanction").into());
         }
         Ok(row)
+    }
+
+    /// The bulk door of a provider; the leaf holds no number.
+    fn bulk_door(&self, law: &InForce, act: &ActRow, provider: &str) -> Result<Effect, Rejection> {
+        let standing = law.accreditation(provider).ok_or(Rejection::NotFound)?.standing;
+        let door = bulk::open(&standing, law.register().bulk_door(provider), &self.policy(), self.now_ms())?;
+        let body = gov::bulk_body(provider, &door, &act.clause, &act.id);
+        let until_s = Some(door.until_ms.div_ceil(1000));
+        Ok(Effect { leaves: vec![(gov::BULK_DOOR, body)], deeds: Vec::new(), until_s })
     }
 
     /// The key is not taken from the moment on at which this is in force.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::authority::receipt::JudgedBy;
 use crate::charter::{Policy, Version, Versions};
 use crate::log::bytes::{Malformed, from_base64, from_base64url, to_base64, to_base64url};
 use crate::log::gov::{self, GovLeaf};
@@ -17,6 +18,7 @@ use crate::log::note::VerifierKey;
 use crate::log::record::is_provider_id;
 use crate::log::{Hash, merkle, sha256};
 use crate::registry::acts::StaffRole;
+use crate::registry::bulk::{self, BulkDoor};
 use crate::registry::register::{EntityStatus, Provider, Register, ValidationEntity};
 use crate::registry::rules::Law;
 use crate::registry::standing::{ProviderStatus, Standing, Stood};
@@ -32,6 +34,8 @@ pub(super) const NUMBERING: &str = "numbering";
 pub(super) const STAFF: &str = "staff";
 /// The type of a leaf that orders something about numbers; events name it as their evidence.
 pub(super) const ORDER: &str = "order";
+/// The type of a leaf that opens the bulk door of a provider.
+pub(super) const BULK_DOOR: &str = "bulk-door";
 /// The type of leaf 0.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -146,6 +150,17 @@ fn read_staff(body: &Value) -> Option<(PublicKey, Option<StaffRole>)> {
     Some((read_key(body.get("key")?)?, active.then_some(role)))
 }
 
+/// The body of the leaf that opens a provider's bulk door, by an act.
+pub(super) fn bulk_body(provider: &str, door: &BulkDoor, clause: &str, act: &str) -> Value {
+    json!({ "provider": provider, "clause": clause, "opened": door.opened_ms, "until": door.until_ms, "act": act })
+}
+
+fn read_bulk(body: &Value) -> Option<(String, BulkDoor)> {
+    let time = |name: &str| body.get(name)?.as_u64();
+    let door = BulkDoor { opened_ms: time("opened")?, until_ms: time("until")? };
+    Some((body.get("provider")?.as_str().filter(|id| is_provider_id(id))?.to_owned(), door))
+}
+
 /// A public key as gov leaves write it.
 pub(super) fn key_body(key: &PublicKey) -> Value {
     let algorithm = match key.algorithm() {
@@ -177,12 +192,14 @@ pub(super) struct InForce {
     leaf_hashes: HashSet<Hash>,
     accreditations: BTreeMap<String, Accreditation>,
     staff: BTreeMap<PublicKey, StaffRole>,
+    bulk_doors: BTreeMap<String, BulkDoor>,
     register: Register,
     sequencer: [Thumbprint; 1],
     charter: Versions,
     terms: Vec<(u64, Terms)>,
     texts: BTreeMap<Digests, Arc<Policy>>,
-    numbering: String,
+    /// Each edition of the numbering metadata with the index of the leaf that named it.
+    numbering: Vec<(u64, String)>,
     time_ms: u64,
 }
 
@@ -219,12 +236,13 @@ impl InForce {
             leaf_hashes: HashSet::new(),
             accreditations: BTreeMap::new(),
             staff: BTreeMap::new(),
+            bulk_doors: BTreeMap::new(),
             register: Register::default(),
             sequencer: [sequencer],
             terms: vec![(0, Terms::of(&policy))],
             charter: Versions::new(policy),
             texts: BTreeMap::new(),
-            numbering: String::new(),
+            numbering: Vec::new(),
             time_ms: 0,
         }
     }
@@ -256,19 +274,26 @@ impl InForce {
                     }
                 }
             }
+            if read.kind == BULK_DOOR {
+                let (provider, door) = read_bulk(&read.body).ok_or(Malformed::new("gov", "bulk door"))?;
+                self.bulk_doors.insert(provider, door);
+            }
             if read.kind == CHARTER {
                 self.announce(&read.body).ok_or(Malformed::new("gov", "charter"))?;
             }
             if read.kind == NUMBERING {
                 let edition = read.body.get("edition").and_then(Value::as_str);
-                edition.ok_or(Malformed::new("gov", "numbering"))?.clone_into(&mut self.numbering);
+                let edition = edition.ok_or(Malformed::new("gov", "numbering"))?;
+                self.numbering.push((self.size(), edition.to_owned()));
             }
             self.time_ms = read.time_ms;
             self.log.append(merkle::leaf_hash(leaf.as_bytes()));
             self.leaf_hashes.insert(gov::hash(leaf));
         }
         let operators = self.staff.iter().filter(|(_, role)| role.signs()).map(|(key, _)| key.clone());
-        self.register = register(self.accreditations.values(), operators);
+        let gone = |id: &String| self.accreditations.get(id).is_some_and(|a| bulk::is_gone(&a.standing));
+        let doors = self.bulk_doors.iter().filter(|(id, _)| gone(id)).map(|(id, door)| (id.clone(), *door));
+        self.register = register(self.accreditations.values(), operators).with_bulk_doors(doors);
         Ok(())
     }
 
@@ -300,7 +325,17 @@ impl InForce {
 
     /// The numbering metadata that was named last; empty before any was.
     pub(super) fn numbering(&self) -> &str {
-        &self.numbering
+        self.numbering.last().map_or("", |(_, edition)| edition)
+    }
+
+    /// By what an event was judged that came at `time_ms`, when the log had `size` leaves. No version takes effect before it
+    /// is announced, so the time alone tells the charter's.
+    pub(super) fn judged_by(&self, size: u64, time_ms: u64) -> JudgedBy {
+        let named = self.numbering.iter().rev().find(|(index, _)| *index < size);
+        JudgedBy {
+            charter_version: self.charter.at(time_ms).number,
+            numbering: named.map_or_else(String::new, |(_, edition)| edition.clone()),
+        }
     }
 
     /// The charter's parameters at a time (Unix milliseconds).

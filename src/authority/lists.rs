@@ -3,9 +3,12 @@
 use crate::authority::Authority;
 use crate::authority::access::{Actor, Verb};
 use crate::authority::error::Rejection;
+use crate::clock::unix_s;
 use crate::ledger::{LedgerError, SponsoredRow};
+use crate::log::event::Door;
 use crate::log::state::{State, Status};
 use crate::number::{DIGITS_MAX, DIGITS_MIN, Number};
+use crate::registry::rules::Entry;
 
 /// The most numbers of a page.
 pub const NUMBERS_PAGE_MAX: usize = 1000;
@@ -34,6 +37,10 @@ pub enum Condition {
     Pending,
     /// It is valid and published.
     Active,
+    /// The same, and somebody claims it by fresh validation.
+    Contested,
+    /// The same, and a recovery or a change by code waits.
+    Recovering,
     /// It was not renewed in time.
     Lapsed,
     /// It is withheld.
@@ -43,13 +50,17 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// The condition of a registration with this State.
-    pub fn of(state: Option<&State>, now_s: u64) -> Self {
+    /// The condition of a registration with this State, for which something is pending by `door`.
+    pub fn of(state: Option<&State>, door: Option<Door>, now_s: u64) -> Self {
         match state {
             None => Self::Pending,
             Some(state) => match state.status {
                 Status::Active if now_s >= state.not_after => Self::Lapsed,
-                Status::Active => Self::Active,
+                Status::Active => match door {
+                    Some(Door::Validation) => Self::Contested,
+                    Some(Door::Main | Door::Code) => Self::Recovering,
+                    Some(Door::Direct) | None => Self::Active,
+                },
                 Status::Suspended => Self::Suspended,
                 Status::Released => Self::Released,
             },
@@ -60,8 +71,8 @@ impl Condition {
 /// A page of numbers, in the order of their values: shorter ones first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumbersPage {
-    /// The numbers.
-    pub numbers: Vec<SponsoredRow>,
+    /// The numbers, and how each is.
+    pub numbers: Vec<(SponsoredRow, Condition)>,
     /// Where to go on, if there is more.
     pub after: Option<Number>,
 }
@@ -72,11 +83,20 @@ impl Authority {
         let Some(provider) = actor.provider().filter(|_| actor.may(Verb::Read, None)) else {
             return Err(Rejection::Forbidden("only providers list numbers, with a token that may read".to_owned()));
         };
-        let now_s = crate::clock::unix_s(self.core.now_ms());
-        let fits = |row: &SponsoredRow| {
+        let now_ms = self.core.now_ms();
+        let (law, now_s) = (self.core.law(), unix_s(now_ms));
+        let condition = |row: &SponsoredRow| {
+            let void = row.request.as_ref().zip(row.state.as_ref()).and_then(|(request, state)| {
+                let (state, request) = (state.clone(), Some(request.clone()));
+                Entry { state, provider: String::new(), time_ms: 0, request }.void_ms(law.terms_at(now_ms))
+            });
+            let door = row.request.as_ref().map(|request| request.door).filter(|_| void.is_some_and(|ms| now_ms < ms));
+            Condition::of(row.state.as_ref(), door, now_s)
+        };
+        let fits = |row: &SponsoredRow, condition: Condition| {
             let ends = row.state.as_ref().map(|state| state.not_after);
             actor.may(Verb::Read, Some(row.number))
-                && wanted.status.is_none_or(|status| status == Condition::of(row.state.as_ref(), now_s))
+                && wanted.status.is_none_or(|status| status == condition)
                 && wanted.expires_before_s.is_none_or(|before_s| ends.is_some_and(|ends| ends < before_s))
         };
         let page = self.core.ledger.read::<_, LedgerError>(|now| {
@@ -88,9 +108,9 @@ impl Authority {
                     let rows = now.sponsored(provider, first, last, limit)?;
                     let (found, end) = (rows.len(), rows.last().map(|row| row.number));
                     for row in rows {
-                        let number = row.number;
-                        if fits(&row) {
-                            numbers.push(row);
+                        let (number, condition) = (row.number, condition(&row));
+                        if fits(&row, condition) {
+                            numbers.push((row, condition));
                         }
                         if numbers.len() >= wanted.limit {
                             return Ok(NumbersPage { numbers, after: Some(number) });

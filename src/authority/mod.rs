@@ -10,6 +10,7 @@ mod access;
 mod acts;
 mod affected;
 mod batches;
+mod bulk;
 mod carry_out;
 mod changes;
 mod charter;
@@ -57,6 +58,7 @@ pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
+pub use crate::authority::bulk::OpenBulkDoor;
 pub use crate::authority::changes::{CHANGES_KEPT_D, CHANGES_PAGE_MAX, ChangesFrom, ChangesPage};
 pub use crate::authority::codes::NewCode;
 pub use crate::authority::complaints::{
@@ -71,12 +73,14 @@ pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
-pub use crate::authority::open::{Opening, charter_in_force, init, load_published, newest_epoch, overdue};
+pub use crate::authority::open::{
+    Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
+};
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
-pub use crate::authority::receipt::{NumberView, Pending, Receipt, Visibility};
+pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::registration::Registration;
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;

@@ -24,6 +24,7 @@ use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
+use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
@@ -177,7 +178,8 @@ impl Authority {
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
         let vitals = vitals(&found.head);
-        let line = Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0 };
+        let line =
+            Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0, swept: Swept::default() };
         let core = Core {
             origin,
             clock,
@@ -412,4 +414,10 @@ pub fn newest_epoch(dir: &Path) -> Result<(u64, u64), OpenError> {
 /// How many numbers of a directory are withheld past the end of the operator's order, also while another process works in it.
 pub fn overdue(dir: &Path, now_s: u64) -> Result<u64, OpenError> {
     Ledger::peek(dir, |now| Ok(now.count_overdue(now_s)?))
+}
+
+/// The bulk doors that were ordered in a directory and are not closed by time, also while another process works in it: the
+/// provider, when it closes (Unix seconds), and how many numbers are still there.
+pub fn bulk_doors_ordered(dir: &Path, now_s: u64) -> Result<Vec<(String, u64, u64)>, OpenError> {
+    Ledger::peek(dir, |now| Ok(now.bulk_doors(now_s)?))
 }

@@ -25,8 +25,19 @@ pub struct Receipt {
     pub epoch_latest: u64,
     /// The version that it gives the number.
     pub version: u64,
+    /// By what it was judged.
+    pub judged_by: JudgedBy,
     /// How far it has come.
     pub visibility: Visibility,
+}
+
+/// The law by which a change was judged. The ledger keeps with each event how many leaves of the gov log were in force then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgedBy {
+    /// The charter's version; 0 before any was announced.
+    pub charter_version: u64,
+    /// The edition of the numbering metadata; empty before any was named.
+    pub numbering: String,
 }
 
 /// How far a change has come.
@@ -179,6 +190,7 @@ impl Core {
             accepted_ms: row.received_ms,
             epoch_latest: row.promised,
             version: row.event.state.version,
+            judged_by: self.law().judged_by(row.gov_size, row.received_ms),
             visibility,
         })
     }

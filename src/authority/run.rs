@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::authority::image::{self, Keep};
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
+use crate::authority::upkeep::Swept;
 use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, die};
 use crate::zone::Change;
@@ -53,6 +54,8 @@ pub(super) struct Line {
     pub(super) erased: bool,
     /// When upkeep was last done.
     pub(super) upkeep_ms: u64,
+    /// How far upkeep has looked for lapsed numbers.
+    pub(super) swept: Swept,
 }
 
 /// How a commit wakes the thread.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::authority::access::{Actor, Verb};
 use crate::authority::charter::SEALED_WITHIN_MS;
 use crate::authority::error::Rejection;
-use crate::authority::receipt::Receipt;
+use crate::authority::receipt::{JudgedBy, Receipt};
 use crate::authority::tickets::{Begun, Idempotency, Ticket};
 use crate::authority::upkeep::accept;
 use crate::authority::{Authority, Core, Visibility};
@@ -72,6 +72,14 @@ struct Good {
     proof: Proof,
     hash: Hash,
     order: Option<Order>,
+}
+
+/// What was decided on a submission.
+struct Judged {
+    decision: Decision,
+    /// The label's event before this one.
+    before_seq: Option<u64>,
+    judged_by: JudgedBy,
 }
 
 /// The act by which the operator's staff signed an event.
@@ -190,8 +198,8 @@ impl Authority {
             answers.extend(self.examine_all(actor, chunk).into_iter().map(|passed| match passed? {
                 Passed::Seen(receipt) => Ok(receipt.version),
                 Passed::Good(good) => self.core.ledger.read(|now| {
-                    let (decision, _) = self.core.judge(now, &good, self.core.now_ms())?;
-                    Ok(decision.event.state.version)
+                    let judged = self.core.judge(now, &good, self.core.now_ms())?;
+                    Ok(judged.decision.event.state.version)
                 }),
             }));
         }
@@ -353,8 +361,8 @@ impl Core {
         Ok(answers)
     }
 
-    /// Facts and decision, and the label's event before this one. Stores nothing.
-    fn judge(&self, now: &Snapshot<'_>, good: &Good, now_ms: u64) -> Result<(Decision, Option<u64>), Rejection> {
+    /// Facts and decision. Stores nothing.
+    fn judge(&self, now: &Snapshot<'_>, good: &Good, now_ms: u64) -> Result<Judged, Rejection> {
         let law =
             self.law_at(now.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
         let standing = now.standing(&good.label)?;
@@ -370,7 +378,7 @@ impl Core {
         if law.charter().at(sealed_ms).number != law.charter().at(now_ms).number {
             judge(sealed_ms)?;
         }
-        Ok((decision, before_seq))
+        Ok(Judged { decision, before_seq, judged_by: law.judged_by(law.size(), now_ms) })
     }
 
     fn decide(&self, tx: &Transaction<'_>, good: &Good, ticket: Option<&Ticket>) -> Result<Receipt, Rejection> {
@@ -378,7 +386,7 @@ impl Core {
             return Ok(self.receipt_of(tx, &row)?); // the same event twice at the same time
         }
         let now_ms = self.now_ms();
-        let (decision, before_seq) = self.judge(tx, good, now_ms)?;
+        let Judged { decision, before_seq, judged_by } = self.judge(tx, good, now_ms)?;
         store(tx, good, &decision, now_ms)?;
         let (seq, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
         if !decision.rests_on.is_empty() {
@@ -395,6 +403,7 @@ impl Core {
             accepted_ms: now_ms,
             epoch_latest,
             version: decision.event.state.version,
+            judged_by,
             visibility: Visibility::Pending,
         })
     }

@@ -10,12 +10,14 @@ use crate::clock::unix_s;
 use crate::ledger::{Accepted, LedgerError, Transaction};
 use crate::log::event::{Event, Kind, Role};
 use crate::registry::lapse;
-use crate::registry::terms::{DAY_MS, DAY_S};
+use crate::registry::terms::{DAY_MS, DAY_S, HOUR_MS};
 
 /// How often upkeep looks around.
 const EVERY_MS: u64 = 10_000;
 /// Releases in one look: each costs a signature, and the next look comes soon.
 const RELEASES_MAX: usize = 256;
+/// How long a look for lapsed numbers goes on behind the last one while a bulk door is open.
+const SWEPT_ANEW_MS: u64 = HOUR_MS;
 /// Rows forgotten in one look, of each kind: a million a day and more.
 const FORGOTTEN_MAX: usize = 2000;
 /// How long first answers are kept (REGISTRY.md 8).
@@ -24,6 +26,25 @@ const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
 const NOTICE_ROUNDS_MAX: usize = 10;
 /// How long counters of past days are kept: nobody's quota looks further back than today.
 const COUNTERS_KEPT_D: u64 = 7;
+
+/// How far the index of ends was looked through. Behind an open bulk door there may be hundreds of thousands of lapsed
+/// numbers, and each look would pass over all of them: 2 s for 300 000. What changes among them is found within the hour.
+#[derive(Debug, Default)]
+pub(super) struct Swept {
+    kept: Vec<String>,
+    began_ms: u64,
+    to_s: u64,
+}
+
+impl Swept {
+    /// Where the next look begins, Unix seconds: at the first end if no door is open or another one is, and each hour.
+    fn goes_on(&mut self, kept: &[String], now_ms: u64) -> u64 {
+        if kept.is_empty() || self.kept != kept || now_ms.abs_diff(self.began_ms) >= SWEPT_ANEW_MS {
+            *self = Self { kept: kept.to_vec(), began_ms: now_ms, to_s: 0 };
+        }
+        self.to_s
+    }
+}
 
 impl Core {
     pub(super) fn upkeep_when_due(&self) -> Result<(), LedgerError> {
@@ -76,11 +97,18 @@ impl Core {
         Ok(())
     }
 
-    /// Releases numbers whose grace is over, as the sequencer may (charter: lapse).
+    /// Releases numbers whose grace is over, as the sequencer may (charter: lapse), but none whose provider's bulk door is
+    /// open: those are due when it closes.
     fn release_lapsed(&self, now_ms: u64) -> Result<(), LedgerError> {
-        let grace_s = self.law().terms_at(now_ms).grace_ms / 1000;
-        let before_s = unix_s(now_ms).saturating_sub(grace_s);
-        let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(before_s, RELEASES_MAX))?;
+        let law = self.law();
+        let before_s = unix_s(now_ms).saturating_sub(law.terms_at(now_ms).grace_ms / 1000);
+        let doors = law.register().bulk_doors().filter(|(_, door)| door.is_open(now_ms));
+        let kept: Vec<String> = doors.map(|(provider, _)| provider.to_owned()).collect();
+        let from_s = self.line().swept.goes_on(&kept, now_ms);
+        let lapsed = self.ledger.read::<_, LedgerError>(|now| now.lapsed(from_s, before_s, &kept, RELEASES_MAX))?;
+        if lapsed.len() < RELEASES_MAX {
+            self.line().swept.to_s = before_s;
+        }
         for label in lapsed {
             let Some(standing) = self.ledger.read::<_, LedgerError>(|now| now.standing(&label))? else { continue };
             let event = lapse::release(&standing.entry, label, &self.origin, now_ms, &self.keys.sequencer);

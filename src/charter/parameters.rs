@@ -110,6 +110,8 @@ parameters! {
     "6.7" objected_void_d = 60 in 60..=180;
     /// The most wrong transfer codes of a provider in a day.
     "6.8" wrong_codes_per_day_max = 20 in 1..=1000;
+    /// How long the bulk door of a provider that serves nobody any more stays open, in days.
+    "6.9" bulk_door_d = 90 in 30..=365;
 
     /// How long an accreditation lasts, in months.
     "7.1" accreditation_months = 12 in 1..=60;

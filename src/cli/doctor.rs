@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::charter::Policy;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{InstallationArgs, instance};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::Config;
 use crate::{authority, net};
 
@@ -101,6 +101,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     let running = health(config);
     note("ledger", ledger(config));
     note("suspensions", suspensions(config));
+    note("bulk doors", bulk_doors(config));
     for address in &config.dns.listen {
         note(
             "DNS",
@@ -168,5 +169,17 @@ fn suspensions(config: &Config) -> Result<String, String> {
             "{n} numbers are withheld past the end of their order: approve the prepared act (callbook act list --state open), \
              let two people sign its events (callbook act events, staff sign) and hand them in (callbook act submit)"
         )),
+    }
+}
+
+/// While a bulk door is open, holders of a provider that is gone leave it: how far that is.
+fn bulk_doors(config: &Config) -> Result<String, String> {
+    let doors = authority::bulk_doors_ordered(&config.paths.data, SystemClock.now_s()).map_err(|e| e.to_string())?;
+    let line = |(provider, until_s, numbers): (String, u64, u64)| {
+        format!("that of {provider} until {}, {numbers} numbers are still there", rfc3339(until_s))
+    };
+    match doors.is_empty() {
+        true => Ok("none was opened".to_owned()),
+        false => Ok(doors.into_iter().map(line).collect::<Vec<_>>().join("; ")),
     }
 }

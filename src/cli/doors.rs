@@ -68,6 +68,9 @@ pub(crate) struct ClaimArgs {
     code_file: Option<PathBuf>,
     #[command(flatten)]
     first: FirstArgs,
+    /// The bulk door of the number's provider is open (callbook provider list says so): one method is enough.
+    #[arg(long)]
+    bulk_door: bool,
 }
 
 #[derive(Args)]
@@ -84,7 +87,8 @@ pub(crate) struct CompleteArgs {
 /// A validation before the newest one.
 #[derive(Args)]
 pub(crate) struct FirstArgs {
-    /// How the holder was validated before: for a claim a method of the other class, after an objection one of class record.
+    /// How the holder was validated before: for a claim, and for a number that somebody else had lately, a method of the
+    /// other class; after an objection one of class record.
     #[arg(long, value_name = "ID")]
     first_method: Option<String>,
     /// How many hours ago that was.
@@ -160,13 +164,15 @@ pub(crate) fn claim(args: &ClaimArgs) -> Result<Report, Failure> {
             asked(number, &profile, &args.validated, Way::Code(code.trim()), None)
         }
         None => {
-            let first = args.first.read(number)?.ok_or_else(|| {
-                Failure::new(
+            let first = args.first.read(number)?;
+            if first.is_none() && !args.bulk_door {
+                return Err(Failure::new(
                     "a claim takes two methods, one of each class: say with --first-method how and with --first-hours-ago \
-                     when the holder was validated before, or bring the transfer code with --code-file",
-                )
-            })?;
-            asked(number, &profile, &args.validated, Way::Claim, Some(&first))
+                     when the holder was validated before, or bring the transfer code with --code-file; one is enough \
+                     with --bulk-door, when the number's provider serves nobody any more",
+                ));
+            }
+            asked(number, &profile, &args.validated, Way::Claim, first.as_ref())
         }
     }
 }
@@ -268,13 +274,13 @@ fn draft(number: Number, profile: &Profile, sip: &[String], device: &Device) -> 
 }
 
 /// An earlier validation, and the folder of whoever did it if that is another.
-struct First {
+pub(super) struct First {
     finding: Finding,
     by: Option<Profile>,
 }
 
 impl FirstArgs {
-    fn read(&self, number: Number) -> Result<Option<First>, Failure> {
+    pub(super) fn read(&self, number: Number) -> Result<Option<First>, Failure> {
         let Some(method) = &self.first_method else { return Ok(None) };
         let validated_s = SystemClock.now_s().saturating_sub(self.first_hours_ago * 3600);
         let finding = Finding {
@@ -288,7 +294,7 @@ impl FirstArgs {
 }
 
 impl First {
-    fn earlier<'a>(&'a self, own: &'a Profile) -> Earlier<'a> {
+    pub(super) fn earlier<'a>(&'a self, own: &'a Profile) -> Earlier<'a> {
         let by = self.by.as_ref().unwrap_or(own);
         Earlier {
             finding: &self.finding,

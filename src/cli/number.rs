@@ -112,6 +112,7 @@ pub(crate) struct RegisterArgs {
     smime_key: Option<PathBuf>,
     #[command(flatten)]
     draft: DraftArgs,
+    first: doors::FirstArgs,
 }
 
 #[derive(Args)]
@@ -162,15 +163,17 @@ fn register(args: &RegisterArgs) -> Result<Report, Failure> {
         let key = CertificateKey::from_pkcs8(&key_file(path)?);
         device.certificates.push(key.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?);
     }
-    let finding = finding(&args.validated, number);
+    let (finding, first) = (finding(&args.validated, number), args.first.read(number)?);
     if let Some(file) = &args.draft.to_batch {
         let drafted = acting(&profile, |registrar| {
-            Ok(registrar.registration(number, draft.device(&device), &device, &finding)?)
+            let earlier = first.as_ref().map(|first| first.earlier(&profile));
+            Ok(registrar.registration(number, draft.device(&device), &device, &finding, earlier)?)
         })?;
         return drafted_to(file, number, BatchAct::Put(drafted.body), drafted.version);
     }
     let done = acting(&profile, |registrar| {
-        Ok(registrar.register(number, draft.device(&device), &device, &finding, WAIT_MS)?)
+        let earlier = first.as_ref().map(|first| first.earlier(&profile));
+        Ok(registrar.register(number, draft.device(&device), &device, &finding, earlier, WAIT_MS)?)
     })?;
     Ok(accepted(number, "registered", &done.receipt))
 }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::api::Base64;
-use crate::api::providers::{Key, NewProvider, NewToken, Provider, Token};
+use crate::api::providers::{BulkDoor, Key, NewProvider, NewToken, Provider, Token};
 use crate::cli::ApiArgs;
 use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
@@ -33,6 +33,8 @@ pub(crate) enum ProviderCommand {
     Appeal(AppealArgs),
     /// List lost keys of validation entities and what rests on them; with a key, the numbers.
     LostKeys(LostKeysArgs),
+    /// List the bulk doors that are open, and how many numbers are still behind each.
+    BulkDoors(ApiArgs),
     /// List a provider's API tokens, without their secrets.
     Tokens(TokensArgs),
     /// Revoke an API token at once; a provider revokes its own with its own token.
@@ -147,6 +149,7 @@ pub(crate) fn run(command: &ProviderCommand, json: bool) -> Result<Report, Failu
         ProviderCommand::Token(args) => token(args),
         ProviderCommand::Appeal(args) => appeal(args),
         ProviderCommand::LostKeys(args) => lost_keys(args),
+        ProviderCommand::BulkDoors(args) => bulk_doors(args),
         ProviderCommand::Tokens(args) => tokens(args),
         ProviderCommand::Revoke(args) => revoke(args),
         ProviderCommand::Webhook(command) => webhook::run_provider(command),
@@ -246,6 +249,21 @@ fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
         lines.extend(lost.resting.iter().map(|count| format!("  {:<16} {}", count.provider, count.numbers)));
     }
     let text = if lines.is_empty() { "no key was lost".to_owned() } else { lines.join("\n") };
+    Ok(Report::done(text, json!(found)))
+}
+
+fn bulk_doors(args: &ApiArgs) -> Result<Report, Failure> {
+    let found = Api::at(&args.api, &read_token(&args.token_file)?)?.bulk_doors()?;
+    let line = |door: &BulkDoor| {
+        format!(
+            "{:<16} since {}  until {}  {} numbers still there",
+            door.provider, door.opened, door.until, door.numbers
+        )
+    };
+    let text = match found.bulk_doors.is_empty() {
+        true => "no bulk door is open: callbook act ask bulk-door".to_owned(),
+        false => found.bulk_doors.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
     Ok(Report::done(text, json!(found)))
 }
 

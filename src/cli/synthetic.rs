@@ -18,6 +18,7 @@ use crate::log::record::Prefix;
 use crate::log::sha256;
 use crate::number::Number;
 use crate::registry::possession::Proof;
+use crate::registry::refusal::{self, Refusal};
 
 /// Submissions that go to the ledger together.
 const CHUNK: usize = 1024;
@@ -63,11 +64,15 @@ pub(crate) fn registration(
         nonce: Some(prepared.nonce.clone()),
     }
     .mint(&profile.validation_key);
-    let mut signed =
-        Change::create(label, &record, holder::opening(&random)?, device.control.public(), now_s + VALID_D * 86_400)
-            .evidence(&[&token])?
-            .valid_until(now_s + 3600)
-            .sign(&directory, &[(Role::NewControl, &device.control)])?;
+    let change =
+        Change::create(label, &record, holder::opening(&random)?, device.control.public(), now_s + VALID_D * 86_400);
+    // Given back once by this provider's customer: the versions go on.
+    let released = prepared.sponsored.iter().map(|told| &told.state);
+    let mut signed = released
+        .fold(change, Change::after_release)
+        .evidence(&[&token])?
+        .valid_until(now_s + 3600)
+        .sign(&directory, &[(Role::NewControl, &device.control)])?;
     signed.prove(&directory, &device.keys, &prepared.ephemeral)?;
     signed.cosign(&directory, &profile.statement_key);
     let body = signed.submission(vec![token]);
@@ -85,6 +90,14 @@ pub(crate) fn registration(
         nonce: None,
         code: None,
     })
+}
+
+/// Whether a number is not the demo's to register: it is registered, or its holder gave it back lately, or it was somebody
+/// else's since.
+pub(crate) fn is_anothers(no: &Rejection) -> bool {
+    let reasons = [&refusal::EXISTS, &refusal::QUARANTINE, &refusal::TWO_METHODS, &refusal::STATE_STALE];
+    let theirs = |no: &Refusal| reasons.iter().any(|reason| no.is(reason));
+    matches!(no, Rejection::Refused(all) if all.iter().any(theirs))
 }
 
 /// Registers the first `wanted` synthetic numbers that are not registered yet; shows its progress. Gives how many it added.
@@ -132,7 +145,7 @@ pub(crate) fn fill(
                 match result {
                     Ok(_) => {}
                     // A run that was cut off inside a chunk has registered some of it already.
-                    Err(Rejection::Refused(refusals)) if refusals.iter().any(|r| r.code == "exists") => {}
+                    Err(no) if is_anothers(&no) => {}
                     Err(no) => return Err(no.into()),
                 }
             }

@@ -3,11 +3,13 @@
 //! ```text
 //! prepare ──> the label is proved by the pinned VRF key ──> token minted (nonce inside) ──> event signed by the device,
 //! possession proved ──> signed by the provider ──> PUT ──> published: DNS answers
+//!                       registered before by others? prepare with the token tells its last State ──> signed again ──> PUT
 //! ```
 
-use crate::api::numbers::{NumberView, Prepared, Receipt, Renewal, Submission};
+use crate::api::numbers::{NumberView, Prepared, Receipt, Submission};
 use crate::client::holder::{Change, Device, Directory, HolderError, RecordDraft, Signed, opening};
 use crate::client::provider::{Api, ApiError};
+use crate::client::transfer::Earlier;
 use crate::client::ve::{ValidationToken, token_id};
 use crate::log::Hash;
 use crate::log::bytes::Malformed;
@@ -20,6 +22,9 @@ use crate::number::Number;
 
 /// How long a signed event may wait for its epoch: far more than an epoch, far less than the 24 h that the format allows.
 pub(super) const EVENT_LIFE_S: u64 = 3_600;
+
+/// The code of the refusal of an event that follows another State than the present one.
+const STATE_STALE: &str = "state_stale";
 
 /// A provider at a directory, with the keys that it signs with and the directory's keys as it pinned them.
 pub struct Registrar<'a> {
@@ -117,20 +122,37 @@ pub enum RegisterError {
     NothingPending,
 }
 
+/// What a registration rests on before it is signed.
+struct Basis {
+    prepared: Prepared,
+    label: Label,
+    before: Option<State>,
+    record: Vec<u8>,
+    opening: [u8; 32],
+}
+
 impl Registrar<'_> {
     /// Registers a number with the record and the keys of its holder's device, or, when this provider has it already and
-    /// the device holds its control key, changes the record. Waits `wait_ms` for publication; 0: does not wait.
+    /// the device holds its control key, changes the record. A number that somebody else had lately takes an earlier
+    /// validation by a method of the other class too. Waits `wait_ms` for publication; 0: does not wait.
     pub fn register(
         &self,
         number: Number,
         draft: RecordDraft,
         device: &Device,
         finding: &Finding,
+        earlier: Option<Earlier<'_>>,
         wait_ms: u64,
     ) -> Result<Registered, RegisterError> {
-        let drafted = self.registration(number, draft, device, finding)?;
-        let receipt = self.api.put(number, &drafted.body, drafted.version)?;
-        self.done(receipt, &drafted.signed, drafted.opening, wait_ms)
+        let basis = self.basis(number, draft)?;
+        if let Some(drafted) = self.update(&basis, device)? {
+            let receipt = self.api.put(number, &drafted.body, drafted.version)?;
+            return self.done(receipt, &drafted.signed, drafted.opening, wait_ms);
+        }
+        let (change, tokens) = self.creation(number, &basis, device, finding, earlier)?;
+        let (receipt, signed) =
+            self.first(number, change, &basis.prepared, tokens, &device.control, Some(device))?;
+        self.done(receipt, &signed, Some(basis.opening), wait_ms)
     }
 
     /// The same, signed and not sent.
@@ -140,40 +162,58 @@ impl Registrar<'_> {
         draft: RecordDraft,
         device: &Device,
         finding: &Finding,
+        earlier: Option<Earlier<'_>>,
     ) -> Result<Drafted<Submission>, RegisterError> {
-        let (prepared, label) = self.prepare(number)?;
-        let (record, opening) = (draft.build()?, opening(self.random)?);
-        let before = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
-        let control = device.control.public();
-        let (change, role, tokens) = match &before {
-            Some(before) if before.status != Status::Released => {
-                let change = Change::update(label, before, &record, opening);
-                // A claim stays pending through every change, or the directory refuses it.
-                let claimed = prepared.pending.as_ref().is_some_and(|pending| pending.door == Door::Validation as u32);
-                let change = if claimed { change.keep_pending(before) } else { change };
-                (change, Role::Control, vec![])
-            }
-            released => {
-                let token = self.token(number, control.thumbprint(), finding, &prepared)?;
-                let change = Change::create(label, &record, opening, control, finding.not_after_s);
-                let change = change.evidence(&[&token])?;
-                let change = match released {
-                    Some(released) => change.after_release(released),
-                    None => change,
-                };
-                (change, Role::NewControl, vec![token])
-            }
+        let basis = self.basis(number, draft)?;
+        if let Some(drafted) = self.update(&basis, device)? {
+            return Ok(drafted);
+        }
+        let (change, tokens) = self.creation(number, &basis, device, finding, earlier)?;
+        // Whether somebody had the number before is asked now, by the tokens: when it is sent nobody can sign again.
+        let before = match &basis.before {
+            Some(before) => Some(before.clone()),
+            None => self.api.prepare_with(number, tokens.clone())?.state.map(|state| State::parse(&state.0)).transpose()?,
         };
-        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
-        let mut signed = change.sign(self.directory, &[(role, &device.control)])?;
-        let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
-        let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
-        signed.prove(self.directory, &device.keys, &ephemeral)?;
-        signed.prove_certificates(self.directory, &device.certificates)?;
-        signed.cosign(self.directory, self.statement_key);
-        let nonce = tokens.is_empty().then(|| prepared.nonce.clone());
-        let body = Submission { nonce, ..signed.submission(tokens) };
-        Ok(Drafted { body, version: prepared.version, signed, opening: Some(opening) })
+        let released = before.filter(|before| before.status == Status::Released);
+        let change = released.iter().fold(change, Change::after_release);
+        let signed = self.sign(&change, &basis.prepared, (Role::NewControl, &device.control), Some(device))?;
+        let (body, version) = (signed.submission(tokens), basis.prepared.version);
+        Ok(Drafted { body, version, signed, opening: Some(basis.opening) })
+    }
+
+    fn basis(&self, number: Number, draft: RecordDraft) -> Result<Basis, RegisterError> {
+        let (prepared, label) = self.prepare(number)?;
+        let before = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
+        Ok(Basis { label, before, record: draft.build()?, opening: opening(self.random)?, prepared })
+    }
+
+    /// A new record for a number that this provider has; nothing if it has none.
+    fn update(&self, basis: &Basis, device: &Device) -> Result<Option<Drafted<Submission>>, RegisterError> {
+        let Basis { prepared, label, before, record, opening } = basis;
+        let Some(before) = before.as_ref().filter(|before| before.status != Status::Released) else { return Ok(None) };
+        let change = Change::update(*label, before, record, *opening);
+        // A claim stays pending through every change, or the directory refuses it.
+        let claimed = prepared.pending.as_ref().is_some_and(|pending| pending.door == Door::Validation as u32);
+        let change = if claimed { change.keep_pending(before) } else { change };
+        let signed = self.sign(&change, prepared, (Role::Control, &device.control), Some(device))?;
+        let body = Submission { nonce: Some(prepared.nonce.clone()), ..signed.submission(vec![]) };
+        Ok(Some(Drafted { body, version: prepared.version, signed, opening: Some(*opening) }))
+    }
+
+    /// The first event of a registration, with the tokens that it commits to.
+    fn creation(
+        &self,
+        number: Number,
+        basis: &Basis,
+        device: &Device,
+        finding: &Finding,
+        earlier: Option<Earlier<'_>>,
+    ) -> Result<(Change, Vec<String>), RegisterError> {
+        let control = device.control.public();
+        let tokens = self.tokens(number, control.thumbprint(), finding, earlier, &basis.prepared)?;
+        let change =
+            Change::create(basis.label, &basis.record, basis.opening, control, good_until_s(finding, earlier));
+        Ok((change.evidence(&tokens)?, tokens))
     }
 
     /// Registers a number whose holder has no device key: this provider keeps `control`, a key for this number alone, and
@@ -193,14 +233,61 @@ impl Registrar<'_> {
             return if ours { Ok(None) } else { Err(RegisterError::OtherKey) };
         }
         let (record, opening) = (draft.build()?, opening(self.random)?);
-        let token = self.token(number, control.public().thumbprint(), finding, &prepared)?;
+        let tokens = self.tokens(number, control.public().thumbprint(), finding, None, &prepared)?;
         let change = Change::create(label, &record, opening, control.public(), finding.not_after_s).provider_held();
-        let change = before.iter().fold(change, Change::after_release).evidence(&[&token])?;
-        let change = change.valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
-        let mut signed = change.sign(self.directory, &[(Role::NewControl, control)])?;
-        signed.cosign(self.directory, self.statement_key);
-        let receipt = self.api.put(number, &signed.submission(vec![token]), prepared.version)?;
+        let (receipt, signed) = self.first(number, change.evidence(&tokens)?, &prepared, tokens, control, None)?;
         self.done(receipt, &signed, Some(opening), 0).map(Some)
+    }
+
+    /// Hands in a CREATE. Of a number that was registered before, the versions go on from its release. Its last provider is
+    /// told that State by `prepare`; everybody else by the tokens, and is not asked to fetch it first: most numbers are new.
+    fn first(
+        &self,
+        number: Number,
+        change: Change,
+        prepared: &Prepared,
+        tokens: Vec<String>,
+        control: &SigningKey,
+        device: Option<&Device>,
+    ) -> Result<(Receipt, Signed), RegisterError> {
+        let hand_in = |released: Option<State>| {
+            let change = released.iter().fold(change.clone(), Change::after_release);
+            let signed = self.sign(&change, prepared, (Role::NewControl, control), device)?;
+            let receipt = self.api.put(number, &signed.submission(tokens.clone()), prepared.version)?;
+            Ok::<_, RegisterError>((receipt, signed))
+        };
+        let released = prepared.state.as_ref().map(|state| State::parse(&state.0)).transpose()?;
+        let told = released.is_some();
+        match hand_in(released) {
+            Err(RegisterError::Api(no)) if !told && no.code() == Some(STATE_STALE) => {
+                let last = self.api.prepare_with(number, tokens.clone())?.state;
+                let last = last.map(|state| State::parse(&state.0)).transpose()?;
+                // Anything else than a released State is news: somebody was faster.
+                let last = last.filter(|last| last.status == Status::Released).ok_or(no)?;
+                hand_in(Some(last))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Signs as holder and as provider, and proves possession of the device's keys.
+    fn sign(
+        &self,
+        change: &Change,
+        prepared: &Prepared,
+        signer: (Role, &SigningKey),
+        device: Option<&Device>,
+    ) -> Result<Signed, RegisterError> {
+        let change = change.clone().valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
+        let mut signed = change.sign(self.directory, &[signer])?;
+        if let Some(device) = device {
+            let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
+            let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
+            signed.prove(self.directory, &device.keys, &ephemeral)?;
+            signed.prove_certificates(self.directory, &device.certificates)?;
+        }
+        signed.cosign(self.directory, self.statement_key);
+        Ok(signed)
     }
 
     /// Extends a registration by a fresh validation of the same holder.
@@ -249,6 +336,19 @@ impl Registrar<'_> {
         Ok((prepared, label))
     }
 
+    /// The tokens of a validation and of the one before it, if there is one; the newest is the last.
+    pub(super) fn tokens(
+        &self,
+        number: Number,
+        control: Thumbprint,
+        finding: &Finding,
+        earlier: Option<Earlier<'_>>,
+        prepared: &Prepared,
+    ) -> Result<Vec<String>, RegisterError> {
+        let earlier = earlier.map(|earlier| self.earlier_token(number, control, earlier, prepared)).transpose()?;
+        Ok(earlier.into_iter().chain([self.token(number, control, finding, prepared)?]).collect())
+    }
+
     pub(super) fn token(
         &self,
         number: Number,
@@ -283,4 +383,9 @@ impl Registrar<'_> {
         let receipt = if wait_ms == 0 { receipt } else { self.api.published(receipt, wait_ms)? };
         Ok(Registered { receipt, state: signed.event.state.clone(), opening })
     }
+}
+
+/// Until when a registration may last that rests on these validations, Unix seconds.
+pub(super) fn good_until_s(finding: &Finding, earlier: Option<Earlier<'_>>) -> u64 {
+    earlier.map_or(finding.not_after_s, |earlier| earlier.finding.not_after_s.min(finding.not_after_s))
 }

@@ -7,7 +7,7 @@
 
 use crate::api::numbers::{Prepared, Transfer};
 use crate::client::holder::{Change, Device, RecordDraft, Signed, opening};
-use crate::client::register::{EVENT_LIFE_S, Finding, RegisterError, Registered, Registrar, Validation};
+use crate::client::register::{EVENT_LIFE_S, Finding, RegisterError, Registered, Registrar, Validation, good_until_s};
 use crate::client::ve::{ValidationToken, token_id};
 use crate::log::bytes::Malformed;
 use crate::log::event::{Door, Role};
@@ -57,7 +57,7 @@ impl Registrar<'_> {
         let proved = self.prove(number, device.control.public().thumbprint(), finding, None)?;
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let change = Change::transfer(proved.label, &proved.before, &record, opening);
-        let mut signed = self.sign(change, &proved, &[(Role::Control, &device.control)])?;
+        let mut signed = self.sign_proved(change, &proved, &[(Role::Control, &device.control)])?;
         self.possess(&mut signed, device, &proved)?;
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
@@ -81,7 +81,7 @@ impl Registrar<'_> {
         let change = Change::request(proved.label, &proved.before, door, control.public(), self.provider);
         let signers = [Some((Role::NewControl, control)), recovery.map(|key| (Role::Recovery, key))];
         let signers: Vec<_> = signers.into_iter().flatten().collect();
-        let mut signed = self.sign(change, &proved, &signers)?;
+        let mut signed = self.sign_proved(change, &proved, &signers)?;
         signed.cosign(self.directory, self.statement_key);
         let body = Transfer { code, ..signed.transfer(proved.tokens) };
         let receipt = self.api.transfer(number, &body)?;
@@ -104,11 +104,10 @@ impl Registrar<'_> {
         let pending = proved.prepared.pending.as_ref().filter(|pending| pending.provider == self.provider);
         let door = pending.and_then(|pending| Door::from_u8(u8::try_from(pending.door).ok()?));
         let door = door.filter(|door| *door != Door::Direct).ok_or(RegisterError::NothingPending)?;
-        let not_after_s =
-            earlier.map_or(finding.not_after_s, |earlier| earlier.finding.not_after_s.min(finding.not_after_s));
+        let not_after_s = good_until_s(finding, earlier);
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let change = Change::complete(proved.label, &proved.before, door, &record, opening, control, not_after_s);
-        let mut signed = self.sign(change, &proved, &[(Role::NewControl, &device.control)])?;
+        let mut signed = self.sign_proved(change, &proved, &[(Role::NewControl, &device.control)])?;
         self.possess(&mut signed, device, &proved)?;
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
@@ -122,11 +121,7 @@ impl Registrar<'_> {
         earlier: Option<Earlier<'_>>,
     ) -> Result<Proved, RegisterError> {
         let (prepared, label) = self.prepare(number)?;
-        let mut tokens = Vec::new();
-        if let Some(earlier) = earlier {
-            tokens.push(self.earlier_token(number, control, earlier, &prepared)?);
-        }
-        tokens.push(self.token(number, control, finding, &prepared)?);
+        let tokens = self.tokens(number, control, finding, earlier, &prepared)?;
         let told = self.api.prepare_with(number, tokens.clone())?;
         let before = State::parse(&told.state.as_ref().ok_or(RegisterError::NotRegistered)?.0)?;
         // The nonce in the token is the first one; the ephemeral key of possession proofs belongs to it.
@@ -134,7 +129,7 @@ impl Registrar<'_> {
         Ok(Proved { label, tokens, prepared, before })
     }
 
-    fn earlier_token(
+    pub(super) fn earlier_token(
         &self,
         number: Number,
         control: Thumbprint,
@@ -158,7 +153,12 @@ impl Registrar<'_> {
         Ok(token.mint(earlier.validation.key))
     }
 
-    fn sign(&self, change: Change, proved: &Proved, signers: &[(Role, &SigningKey)]) -> Result<Signed, RegisterError> {
+    fn sign_proved(
+        &self,
+        change: Change,
+        proved: &Proved,
+        signers: &[(Role, &SigningKey)],
+    ) -> Result<Signed, RegisterError> {
         let change = change.evidence(&proved.tokens)?;
         let change = change.valid_until(proved.prepared.now_s.saturating_add(EVENT_LIFE_S));
         Ok(change.sign(self.directory, signers)?)

@@ -23,7 +23,7 @@ pub(crate) const PAGE_USUAL: usize = 100;
 /// there is no `next_cursor`.
 #[utoipa::path(get, path = "/v1/numbers", tag = "numbers", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ("limit" = Option<u32>, Query, description = "1 to 1000"), ("prefix" = Option<String>, Query, description = "only numbers that begin so: `+44`"),
-    ("status" = Option<String>, Query, description = "only `pending`, `active`, `lapsed` or `suspended`"),
+    ("status" = Option<String>, Query, description = "only `pending`, `active`, `contested`, `recovering`, `lapsed` or `suspended`"),
     ("expires_before" = Option<String>, Query, description = "only those that end before this time (RFC 3339, UTC)")),
     security(("token" = [])), responses((status = 200, body = Numbers), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -37,25 +37,37 @@ pub(crate) async fn numbers(
     let limit = parameters.limit(PAGE_USUAL, NUMBERS_PAGE_MAX);
     let prefix = parameters.value("prefix", "`+` and 1 to 15 digits", prefix).unwrap_or_default();
     let condition = |text: &str| CONDITIONS.into_iter().find(|condition| status(*condition) == text);
-    let status = parameters.value("status", "`pending`, `active`, `lapsed` or `suspended`", condition);
+    let status = parameters.value(
+        "status",
+        "`pending`, `active`, `contested`, `recovering`, `lapsed` or `suspended`",
+        condition,
+    );
     let ends = "a time such as 2027-01-15T08:00:00Z";
     let expires_before_s = parameters.value("expires_before", ends, parse_rfc3339);
     parameters.end(&id)?;
     let wanted = NumbersWanted { prefix, status, expires_before_s, after, limit };
-    let now_s = api.clock.now_s();
     let page = blocking(&id, move || api.authority.numbers(&actor, &wanted)).await?;
-    let numbers = page.numbers.iter().map(|row| entry(row, now_s)).collect();
+    let numbers = page.numbers.iter().map(|(row, condition)| entry(row, *condition)).collect();
     Ok(Json(Numbers { numbers, next_cursor: page.after.map(|after| to_base64url(&after.as_u64().to_be_bytes())) }))
 }
 
 /// Conditions that a listed number can be in.
-const CONDITIONS: [Condition; 4] = [Condition::Pending, Condition::Active, Condition::Lapsed, Condition::Suspended];
+const CONDITIONS: [Condition; 6] = [
+    Condition::Pending,
+    Condition::Active,
+    Condition::Contested,
+    Condition::Recovering,
+    Condition::Lapsed,
+    Condition::Suspended,
+];
 
 /// A condition by its name.
 pub(crate) const fn status(condition: Condition) -> &'static str {
     match condition {
         Condition::Pending => "pending",
         Condition::Active => "active",
+        Condition::Contested => "contested",
+        Condition::Recovering => "recovering",
         Condition::Lapsed => "lapsed",
         Condition::Suspended => "suspended",
         Condition::Released => "released",
@@ -73,12 +85,12 @@ fn prefix(text: &str) -> Option<String> {
     (fits && !digits.starts_with('0')).then(|| digits.to_owned())
 }
 
-fn entry(row: &SponsoredRow, now_s: u64) -> NumberEntry {
+fn entry(row: &SponsoredRow, condition: Condition) -> NumberEntry {
     let state = row.state.as_ref();
     let held = state.is_some_and(|state| state.flags.contains(Flags::PROVIDER_HELD));
     NumberEntry {
         number: row.number.to_string(),
-        status: status(Condition::of(state, now_s)).to_owned(),
+        status: status(condition).to_owned(),
         class: if held { "provider".to_owned() } else { "holder".to_owned() },
         version: state.map_or(0, |state| state.version),
         not_after: state.map(|state| rfc3339(state.not_after)),

@@ -114,6 +114,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(receipts::show))
         .routes(routes!(providers::list, providers::add))
         .routes(routes!(providers::change_status))
+        .routes(routes!(providers::bulk_doors))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(charter::show, charter::announce))
         .routes(routes!(acts::appeal))

@@ -15,7 +15,6 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::request::{Body, Caller, OptionalBody, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
 use crate::http::{Api, list, receipts};
-use crate::log::event::Door;
 use crate::log::record::Prefix;
 use crate::log::sha256;
 use crate::log::state::Flags;
@@ -186,12 +185,7 @@ async fn read(
 fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
     let state = view.state.as_ref();
     let door = view.pending.as_ref().map(|pending| pending.door);
-    let condition = Condition::of(state, now_s);
-    let status = match (condition, door) {
-        (Condition::Active, Some(Door::Validation)) => "contested",
-        (Condition::Active, Some(Door::Main | Door::Code)) => "recovering",
-        _ => list::status(condition),
-    };
+    let status = list::status(Condition::of(state, door, now_s));
     let record = std::str::from_utf8(&view.record).unwrap_or_default(); // R is ASCII
     let provider = record.lines().find_map(|line| line.strip_prefix("provider ")).unwrap_or_default();
     let held = state.is_some_and(|state| state.flags.contains(Flags::PROVIDER_HELD));
@@ -206,6 +200,8 @@ fn shown(view: &authority::NumberView, now_s: u64) -> NumberView {
         state: state.map(|state| state.write().into()),
         state_hash: state.map(|state| HEXLOWER.encode(&state.hash())),
         record: (!record.is_empty()).then(|| record.to_owned()),
+        charter_version: receipts::charter_version(&view.newest.judged_by),
+        numbering: receipts::numbering(&view.newest.judged_by),
         event_pending: view.newest.visibility == authority::Visibility::Pending,
         release_possible_from: view.release_from_s.map(rfc3339),
         pending: view.pending.clone().map(waiting),

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use crate::api::providers::{Key, NewProvider, Provider, Providers, StatusChange};
+use crate::api::providers::{BulkDoor, BulkDoors, Key, NewProvider, Provider, Providers, StatusChange};
 use crate::api::{Problem, ProblemError};
 use crate::authority::{Accreditation, Entrant};
 use crate::http::id::RequestId;
@@ -34,7 +34,29 @@ pub(crate) async fn list(
     parameters.end(&id)?;
     let (page, next_cursor) = list::page(api.authority.providers(), |one| &one.id, cursor.as_deref(), limit);
     let origin = Some(api.authority.origin().to_owned());
-    Ok(Json(Providers { providers: page.iter().map(shown).collect(), origin, next_cursor }))
+    let entry = |one: &Accreditation| {
+        let bulk_door_until = api.authority.bulk_door_until_ms(&one.id).map(time_of);
+        Provider { bulk_door_until, ..shown(one) }
+    };
+    Ok(Json(Providers { providers: page.iter().map(entry).collect(), origin, next_cursor }))
+}
+
+/// The bulk doors that are open, with how many numbers are still behind each.
+#[utoipa::path(get, path = "/v1/bulk-doors", tag = "operator", security(("token" = [])), responses((status = 200, body = BulkDoors),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn bulk_doors(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+) -> Result<Json<BulkDoors>, Reply> {
+    let open = blocking(&id, move || api.authority.bulk_doors(&actor)).await?;
+    let bulk_doors = open.into_iter().map(|open| BulkDoor {
+        provider: open.provider,
+        opened: time_of(open.door.opened_ms),
+        until: time_of(open.door.until_ms),
+        numbers: open.numbers,
+    });
+    Ok(Json(BulkDoors { bulk_doors: bulk_doors.collect() }))
 }
 
 /// Enters a provider, a validation entity, or both: its probation begins, or it has applied. Goes into the public log.
@@ -114,6 +136,7 @@ pub(crate) fn shown(provider: &Accreditation) -> Provider {
         since: Some(time_of(provider.standing.since_ms)),
         due: provider.standing.due_ms.map(time_of),
         clause: provider.clause.clone(),
+        bulk_door_until: None,
         statement_keys: provider.statement_keys.iter().map(key_shown).collect(),
         validation_keys: provider.validation_keys.iter().map(key_shown).collect(),
     }

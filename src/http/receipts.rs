@@ -52,9 +52,21 @@ pub(crate) fn shown(receipt: &authority::Receipt) -> Receipt {
         epoch_latest: receipt.epoch_latest,
         visibility,
         version: receipt.version,
+        charter_version: charter_version(&receipt.judged_by),
+        numbering: numbering(&receipt.judged_by),
         epoch,
         state_hash,
     }
+}
+
+/// The charter's version as the API shows it.
+pub(crate) fn charter_version(judged_by: &authority::JudgedBy) -> Option<u64> {
+    Some(judged_by.charter_version).filter(|version| *version > 0)
+}
+
+/// The edition of the numbering metadata as the API shows it.
+pub(crate) fn numbering(judged_by: &authority::JudgedBy) -> Option<String> {
+    Some(judged_by.numbering.clone()).filter(|edition| !edition.is_empty())
 }
 
 /// Seconds of a time in milliseconds, as text.

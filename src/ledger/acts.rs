@@ -156,6 +156,15 @@ impl Snapshot<'_> {
         Ok(self.first(sql, [int(now_s)], |row| uint(row, 0))?.unwrap_or(0))
     }
 
+    /// Bulk doors that were ordered and are not closed by time: the provider, when it closes (Unix seconds), and how many
+    /// numbers are still with it.
+    pub fn bulk_doors(&self, now_s: u64) -> Result<Vec<(String, u64, u64)>, LedgerError> {
+        let sql = "SELECT json_extract(parameters, '$.provider') AS of, max(until_s), coalesce((SELECT numbers FROM holdings
+                   WHERE provider = json_extract(parameters, '$.provider')), 0) FROM acts
+                   WHERE until_s IS NOT NULL AND until_s > ?1 AND kind = 'bulk-door' AND state = 'done' GROUP BY of ORDER BY of";
+        self.all(sql, [int(now_s)], |row| Ok((row.get(0)?, uint(row, 1)?, uint(row, 2)?)))
+    }
+
     /// The newest sanction of a provider.
     pub fn sanction(&self, provider: &str) -> Result<Option<SanctionRow>, LedgerError> {
         self.first("SELECT act, at_ms, appealed_ms, decided_ms FROM sanctions WHERE provider = ?1", [provider], |row| {

@@ -156,14 +156,14 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// Labels whose `not_after` passed before `before_s`, oldest first, at most `limit`: their grace is over.
-    pub fn lapsed(&self, before_s: u64, limit: usize) -> Result<Vec<Label>, LedgerError> {
-        self.all(
-            "SELECT label FROM states WHERE due_s IS NOT NULL AND due_s <= ?1 AND label NOT IN (SELECT label FROM open_events)
-             ORDER BY due_s LIMIT ?2",
-            (int(before_s), limit as i64),
-            |row| row.get(0).map(Label),
-        )
+    /// Labels whose `not_after` passed after `from_s` and before `before_s`, oldest first, at most `limit`: their grace is over.
+    /// Those of the providers `kept` are passed over.
+    pub fn lapsed(&self, from_s: u64, before_s: u64, kept: &[String], limit: usize) -> Result<Vec<Label>, LedgerError> {
+        let sql = "SELECT label FROM states WHERE due_s IS NOT NULL AND due_s > ?1 AND due_s <= ?2
+                   AND label NOT IN (SELECT label FROM open_events)
+                   AND sponsor NOT IN (SELECT value FROM json_each(?3)) ORDER BY due_s LIMIT ?4";
+        let kept = serde_json::json!(kept).to_string();
+        self.all(sql, (int(from_s), int(before_s), kept, limit as i64), |row| row.get(0).map(Label))
     }
 
     /// How many numbers are registered or about to be.

@@ -5,6 +5,7 @@ use crate::ledger::snapshot::{Snapshot, int, uint};
 use crate::log::label::Label;
 use crate::log::state::State;
 use crate::number::Number;
+use crate::registry::rules::Request;
 
 /// A number in a provider's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct SponsoredRow {
     pub label: Label,
     /// Its sealed State; None while its first event waits for an epoch.
     pub state: Option<State>,
+    /// The open request, void or not.
+    pub request: Option<Request>,
     /// Whether an event waits for its epoch.
     pub event_pending: bool,
 }
@@ -28,18 +31,20 @@ impl Snapshot<'_> {
         last: u64,
         limit: usize,
     ) -> Result<Vec<SponsoredRow>, LedgerError> {
-        let sql = "SELECT p.number, p.label, s.state, o.seq IS NOT NULL FROM personal p
+        let sql = "SELECT p.number, p.label, s.state, o.seq IS NOT NULL, s.request FROM personal p
                    LEFT JOIN states s ON s.label = p.label AND s.due_s IS NOT NULL
                    LEFT JOIN open_events o ON o.label = p.label
                    WHERE p.sponsor = ?1 AND p.number BETWEEN ?2 AND ?3 ORDER BY p.number LIMIT ?4";
         let rows = self.all(sql, (provider, int(first), int(last), limit as i64), |row| {
-            Ok((uint(row, 0)?, Label(row.get(1)?), row.get::<_, Option<Vec<u8>>>(2)?, row.get(3)?))
+            Ok((uint(row, 0)?, Label(row.get(1)?), row.get(2)?, row.get(3)?, row.get(4)?))
         })?;
-        let read = |(number, label, state, event_pending): (u64, Label, Option<Vec<u8>>, bool)| {
+        type Stored = (u64, Label, Option<Vec<u8>>, bool, Option<Vec<u8>>);
+        let read = |(number, label, state, event_pending, request): Stored| {
             let number = Number::from_u64(number).map_err(|_| LedgerError::Damaged("a number that is none"))?;
             let state = state.map(|raw| State::parse(&raw)).transpose();
             let state = state.map_err(|_| LedgerError::Damaged("a State that breaks its own form"))?;
-            Ok(SponsoredRow { number, label, state, event_pending })
+            let request = request.map(|raw| super::request::read(&raw)).transpose()?;
+            Ok(SponsoredRow { number, label, state, request, event_pending })
         };
         rows.into_iter().map(read).collect()
     }

@@ -113,6 +113,8 @@ pub enum ActKind {
     ResumeNumbers,
     /// A claim by fresh validation is decided for the old holder.
     VetoClaim,
+    /// The bulk door of a provider that serves nobody any more is opened.
+    BulkDoor,
 }
 
 /// How many people an act needs.
@@ -128,7 +130,7 @@ pub enum Hands {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Admit,
         Self::Accredit,
         Self::Warn,
@@ -148,6 +150,7 @@ impl ActKind {
         Self::SuspendNumbers,
         Self::ResumeNumbers,
         Self::VetoClaim,
+        Self::BulkDoor,
     ];
 
     /// Name, hands, and why so many: the one table.
@@ -175,6 +178,7 @@ impl ActKind {
             Self::SuspendNumbers => ("suspend-numbers", Two, "it takes holders off the air"),
             Self::ResumeNumbers => ("resume-numbers", Two, "it decides about holders' publication"),
             Self::VetoClaim => ("veto-claim", Two, "it decides who holds a number"),
+            Self::BulkDoor => ("bulk-door", Two, "less proof moves the numbers of all its holders for a while"),
         }
     }
 

@@ -7,6 +7,7 @@
 //! door 3  REQUEST, two methods --7 d------> COMPLETE --------------> any provider, another holder
 //!                   \--OBJECT--second round--> COMPLETE, or from day 14 a ruling
 //! ```
+//! While the bulk door of its provider is open, a claim takes one method and no pause (clause 6.9); see `bulk`.
 //! VETO ends doors 0 and 2. A request that nobody completes is void after 30 days, or 60 when it was objected to.
 
 use crate::clock::rfc3339;
@@ -19,6 +20,7 @@ use crate::registry::past::{Happened, History};
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::rules::{Entry, Request};
 use crate::registry::terms::DAY_MS;
+use crate::registry::{bulk, lapse};
 
 /// From so many vetoes on the operator's dispute desk decides (clause 6.5).
 const VETOES_MAX: usize = 2;
@@ -67,7 +69,10 @@ impl Bench<'_> {
             return refuse(&refusal::HELD_TRANSFER, "", "the present provider holds the control key");
         }
         self.contest_lets_change()?;
-        if self.lapsed() {
+        // Nobody is left to renew it before: the gaining provider does afterwards.
+        let renewable =
+            self.bulk(entry) && lapse::release_due_ms(entry, self.law.terms).is_some_and(|due_ms| self.now_ms < due_ms);
+        if self.lapsed() && !renewable {
             return refuse(&refusal::LAPSED, "", "the registration has lapsed");
         }
         self.room_for_one_more()?;
@@ -80,6 +85,10 @@ impl Bench<'_> {
     /// A request by door 0, 2 or 3.
     pub(super) fn request(&self) -> Result<(), Refusal> {
         let Some(entry) = &self.facts.entry else { return Ok(()) };
+        let two = self.examined.validation.as_ref().is_some_and(|validation| validation.two_methods);
+        if self.event.door == Door::Validation && !two && !self.bulk(entry) {
+            return refuse(&refusal::TWO_METHODS, "/validation", "no bulk door is open for the number's provider");
+        }
         if entry.state.status == Status::Suspended {
             return refuse(&refusal::SUSPENDED, "", "the number is suspended");
         }
@@ -89,7 +98,7 @@ impl Bench<'_> {
         if entry.request.is_some() && !self.is_void(entry) {
             return refuse(&refusal::REQUEST_PENDING, "", "a request is pending");
         }
-        self.pauses()?;
+        self.pauses(entry)?;
         self.in_time(entry)
     }
 
@@ -184,9 +193,9 @@ impl Bench<'_> {
     }
 
     /// What stands between one request and the next (clause 6.5).
-    fn pauses(&self) -> Result<(), Refusal> {
+    fn pauses(&self, entry: &Entry) -> Result<(), Refusal> {
         let (history, door) = (self.history(), self.event.door);
-        let changes_hands = door != Door::Main;
+        let changes_hands = door != Door::Main && !(door == Door::Validation && self.bulk(entry));
         if let Some(until_ms) = history.paused_until_ms(door, &self.asked()).filter(|_| changes_hands) {
             return not_before(&refusal::CLAIM_PAUSE, until_ms);
         }
@@ -211,7 +220,7 @@ impl Bench<'_> {
         };
         let flags = entry.state.flags.without(Flags::OBJECTED);
         let asked = Entry { state: State { flags, ..entry.state.clone() }, request: Some(asked), ..entry.clone() };
-        let released_ms = entry.state.not_after.saturating_mul(1000).saturating_add(self.law.terms.grace_ms);
+        let Some(released_ms) = bulk::release_due_ms(entry, self.law.terms, self.law.register) else { return Ok(()) };
         if self.lapsed() && asked.opens_ms(self.law.terms).is_some_and(|opens_ms| opens_ms >= released_ms) {
             let detail = format!("the number is released at {}", rfc3339(released_ms.div_ceil(1000)));
             return refuse(&refusal::REQUEST_TOO_LATE, "", &detail);
@@ -238,6 +247,11 @@ impl Bench<'_> {
 
     pub(super) fn is_void(&self, entry: &Entry) -> bool {
         entry.void_ms(self.law.terms).is_some_and(|void_ms| self.now_ms >= void_ms)
+    }
+
+    /// Whether the bulk door of the number's provider is open (clause 6.9).
+    fn bulk(&self, entry: &Entry) -> bool {
+        self.law.register.bulk_door(&entry.provider).is_some_and(|door| door.is_open(self.now_ms))
     }
 
     fn pending(&self) -> Option<&Request> {

@@ -231,6 +231,10 @@ reasons! {
     CODE_UNEXPECTED = "code_unexpected" "6.2" None, Malformed, Some(2002), "Leave out the transfer code: only a request by door 2 takes one.";
     QUOTA_CODES = "quota_codes" "6.8" Some("wrong_codes_per_day_max"), Quota, Some(2308), "Too many wrong codes today: check the code with the holder and send it tomorrow.";
 
+    // ---- the bulk door ----
+    BULK_STATUS = "bulk_door_status" "6.9" None, Conflict, Some(2304), "Suspend the provider by two persons first, or wait until it has closed: this door is for holders whose provider serves nobody any more.";
+    BULK_OPEN = "bulk_door_open" "6.9" Some("bulk_door_d"), Conflict, Some(2302), "Wait until the open door closes; two persons may open another then.";
+
     // ---- quotas ----
     QUOTA_CREATES = "quota_creates" "7.4" Some("creates_per_day_max"), Quota, Some(2308), "Wait until tomorrow, or ask the operator.";
     QUOTA_PREPARES = "quota_prepares" "7.4" Some("prepares_per_day_max"), Quota, Some(2308), "Wait until tomorrow, and prepare only what you submit.";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::log::bytes::to_base64url;
 use crate::log::key::{PublicKey, Thumbprint};
+use crate::registry::bulk::BulkDoor;
 pub use crate::registry::standing::ProviderStatus;
 
 /// The register of one moment. Lookups are by id; keys are compared as keys.
@@ -14,6 +15,7 @@ pub struct Register {
     operators: Vec<PublicKey>,
     statement_thumbprints: HashSet<Thumbprint>,
     probation: HashSet<String>,
+    bulk_doors: BTreeMap<String, BulkDoor>,
 }
 
 /// An accredited company or association that submits registrations.
@@ -60,7 +62,8 @@ impl Register {
         let keys = providers.values().flat_map(|provider| &provider.statement_keys);
         let statement_thumbprints = keys.map(PublicKey::thumbprint).collect();
         let operators = operators.into_iter().collect();
-        Self { providers, entities, operators, statement_thumbprints, probation: HashSet::new() }
+        let (probation, bulk_doors) = (HashSet::new(), BTreeMap::new());
+        Self { providers, entities, operators, statement_thumbprints, probation, bulk_doors }
     }
 
     /// The same with these providers on probation: their quota is a smaller one (clause 7.6).
@@ -68,6 +71,23 @@ impl Register {
     pub fn on_probation<'a>(mut self, ids: impl IntoIterator<Item = &'a str>) -> Self {
         self.probation = ids.into_iter().map(str::to_owned).collect();
         self
+    }
+
+    /// The same with these bulk doors, by provider (clause 6.9): of those that serve nobody any more.
+    #[must_use]
+    pub fn with_bulk_doors(mut self, doors: impl IntoIterator<Item = (String, BulkDoor)>) -> Self {
+        self.bulk_doors = doors.into_iter().collect();
+        self
+    }
+
+    /// The newest bulk door of a provider, open or closed; `None` once the provider works again.
+    pub fn bulk_door(&self, provider: &str) -> Option<&BulkDoor> {
+        self.bulk_doors.get(provider)
+    }
+
+    /// Every bulk door with its provider, by id.
+    pub fn bulk_doors(&self) -> impl Iterator<Item = (&str, &BulkDoor)> {
+        self.bulk_doors.iter().map(|(provider, door)| (provider.as_str(), door))
     }
 
     /// Whether a provider has not been accredited yet.

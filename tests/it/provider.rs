@@ -65,6 +65,8 @@ fn receipt(visibility: Visibility) -> Receipt {
         epoch_latest: 9,
         visibility,
         version: 1,
+        charter_version: Some(1),
+        numbering: None,
         epoch: (visibility == Visibility::Published).then_some(8),
         state_hash: None,
     }
@@ -74,7 +76,7 @@ pub(crate) fn receipt_answer(visibility: Visibility) -> String {
     answer("202 Accepted", "", &serde_json::to_string(&receipt(visibility)).unwrap())
 }
 
-fn problem(status: u16, code: &str, headers: &str) -> String {
+pub(crate) fn problem(status: u16, code: &str, headers: &str) -> String {
     let body = format!(
         r#"{{"type":"/v1/problems/{code}","title":"No","status":{status},"detail":"not so","code":"{code}","request_id":"r1",
         "errors":[{{"pointer":"/record","code":"naptr_scheme","detail":"bad","clause":"5.2","remedy":"write sip:"}}]}}"#

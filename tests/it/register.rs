@@ -3,8 +3,9 @@
 
 use callbook::api::Base64;
 use callbook::api::numbers::{Prepared, Renewal, Submission, Visibility};
-use callbook::client::holder::{Device, Directory, RecordDraft};
+use callbook::client::holder::{Change, Device, Directory, RecordDraft};
 use callbook::client::register::{Finding, RegisterError, Registrar, Validation};
+use callbook::client::transfer::Earlier;
 use callbook::log::event::{Event, Kind, Role};
 use callbook::log::key::{Algorithm, SigningKey};
 use callbook::log::possession::{self, PublishedKey};
@@ -15,7 +16,7 @@ use callbook::log::{evidence, vrf};
 use callbook::number::Number;
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::provider::{answer, api, receipt_answer, server};
+use crate::provider::{answer, api, problem, receipt_answer, server};
 
 const ORIGIN: &str = "dir.example.org/map/0";
 const NOW_S: u64 = 1_800_000_000;
@@ -99,7 +100,7 @@ fn a_registration_is_complete_and_waits_for_publication() {
     let registrar = cast.registrar(&api, &directory);
     let draft = draft(&cast.device, "sip:alice@acme.example");
     let not_after_s = NOW_S + 90 * 86_400;
-    let done = registrar.register(number(), draft, &cast.device, &finding(not_after_s), 10_000).unwrap();
+    let done = registrar.register(number(), draft, &cast.device, &finding(not_after_s), None, 10_000).unwrap();
     assert_eq!(done.receipt.visibility, Visibility::Published);
 
     let requests: Vec<_> = seen.iter().collect();
@@ -142,14 +143,14 @@ fn a_second_time_changes_the_record_and_renewing_changes_the_date() {
     let (first_api, directory) = (api(api_address), cast.directory());
     let first = cast.registrar(&first_api, &directory);
     let record = draft(&cast.device, "sip:a@acme.example");
-    let first = first.register(number(), record, &cast.device, &finding(NOW_S + 1000), 0).unwrap();
+    let first = first.register(number(), record, &cast.device, &finding(NOW_S + 1000), None, 0).unwrap();
 
     let script = vec![cast.prepared(Some(&first.state)), receipt_answer(Visibility::Pending)];
     let (address, seen) = server([script.clone(), script].concat());
     let api = api(address);
     let registrar = cast.registrar(&api, &directory);
     let record = draft(&cast.device, "sip:b@acme.example");
-    let second = registrar.register(number(), record, &cast.device, &finding(NOW_S + 1000), 0).unwrap();
+    let second = registrar.register(number(), record, &cast.device, &finding(NOW_S + 1000), None, 0).unwrap();
     let renewed = registrar.renew(number(), &finding(NOW_S + 5000), 0).unwrap();
     let requests: Vec<_> = seen.iter().collect();
 
@@ -169,6 +170,51 @@ fn a_second_time_changes_the_record_and_renewing_changes_the_date() {
     assert_eq!(renewed.opening, None);
 }
 
+/// Nobody knows beforehand that a number was registered once: the directory says that the event follows another State, and
+/// tells that State to who brings the tokens.
+#[test]
+fn a_number_that_was_given_back_goes_on_from_there() {
+    let cast = Cast::new();
+    let directory = cast.directory();
+    let label = cast.vrf.label(ORIGIN, number()).0;
+    let record = draft(&cast.device, "sip:old@acme.example").build().unwrap();
+    let old = Change::create(label, &record, [1; 32], cast.device.control.public(), NOW_S).state().clone();
+    let released = Change::release(label, &old).state().clone();
+    let script = |told: Option<&State>| {
+        vec![
+            cast.prepared(None),
+            problem(412, "state_stale", ""),
+            cast.prepared(told),
+            receipt_answer(Visibility::Pending),
+        ]
+    };
+    let (address, seen) = server(script(Some(&released)));
+    let api = api(address);
+    let (registrar, new) = (cast.registrar(&api, &directory), draft(&cast.device, "sip:new@acme.example"));
+    let earlier = Earlier { finding: &finding(NOW_S + 500), validation: registrar.validation };
+    let done = registrar.register(number(), new, &cast.device, &finding(NOW_S + 1000), Some(earlier), 0).unwrap();
+    let requests: Vec<_> = seen.iter().take(4).collect();
+    assert_eq!(requests[2].line, "POST /v1/numbers/+99900123456/prepare HTTP/1.1");
+    let [first, second]: [Submission; 2] = [1, 3].map(|at: usize| serde_json::from_str(&requests[at].body).unwrap());
+    let asked: serde_json::Value = serde_json::from_str(&requests[2].body).unwrap();
+    assert_eq!((asked["validation"][1].as_str(), first.validation.len()), (first.validation.last().map(|t| &**t), 2));
+    assert_eq!(first.validation, second.validation, "the tokens are as good as before");
+    let [first, second] = [first, second].map(|body| Event::parse(&body.event.0).unwrap());
+    assert_eq!((first.state.version, second.state.version), (1, 3));
+    assert_eq!((second.prev, second.state.prev), (released.hash(), released.hash()));
+    assert_eq!((done.state, second.state.not_after), (second.state.clone(), NOW_S + 500));
+    assert!(second.signatures_verify(ORIGIN));
+
+    // Somebody else was faster, or nothing is told: the first refusal stands, and nothing more is signed.
+    for told in [Some(&old), None] {
+        let (address, _seen) = server(script(told));
+        let api = crate::provider::api(address);
+        let (registrar, new) = (cast.registrar(&api, &directory), draft(&cast.device, "sip:new@acme.example"));
+        let no = registrar.register(number(), new, &cast.device, &finding(NOW_S + 1000), None, 0).unwrap_err();
+        assert!(matches!(&no, RegisterError::Api(no) if no.code() == Some("state_stale")), "{no}");
+    }
+}
+
 #[test]
 fn nothing_is_signed_for_another_directory() {
     let cast = Cast::new();
@@ -178,7 +224,7 @@ fn nothing_is_signed_for_another_directory() {
         let (api, directory) = (api(address), Directory::new(origin, vrf.public().as_bytes()).unwrap());
         let registrar = cast.registrar(&api, &directory);
         let record = draft(&cast.device, "sip:a@acme.example");
-        let error = registrar.register(number(), record, &cast.device, &finding(NOW_S + 1000), 0).unwrap_err();
+        let error = registrar.register(number(), record, &cast.device, &finding(NOW_S + 1000), None, 0).unwrap_err();
         match origin {
             ORIGIN => assert!(matches!(error, RegisterError::Holder(_)), "{error}"),
             _ => assert!(matches!(error, RegisterError::OtherLog { .. }), "{error}"),

@@ -6,7 +6,7 @@ use super::{Api, ApiError, Call, Repeat, idempotency_key, path_segment};
 use crate::api::acts::{
     Act, ActEvents, Acts, EventResults, FlaggedNumbers, LostKeys, NewAct, SignedEvents, Staff, TokenProof,
 };
-use crate::api::providers::{IssuedToken, Key, Provider, Providers};
+use crate::api::providers::{BulkDoors, IssuedToken, Key, Provider, Providers};
 
 impl Api {
     /// The origin of the directory's map log, part of what is signed (`GET /v1/providers`).
@@ -81,6 +81,11 @@ impl Api {
     pub fn appeal(&self, provider: &str) -> Result<Provider, ApiError> {
         let path = format!("/v1/providers/{}/appeal", path_segment(provider));
         self.call(&Call::new(Method::POST, path, Repeat::Harmless))
+    }
+
+    /// The bulk doors that are open (`GET /v1/bulk-doors`).
+    pub fn bulk_doors(&self) -> Result<BulkDoors, ApiError> {
+        self.get("/v1/bulk-doors".into())
     }
 
     /// Lost keys of validation entities and what rests on them (`GET /v1/lost-keys`).

@@ -22,7 +22,7 @@ use callbook::registry::refusal::Refusal;
 use callbook::registry::register::{EntityStatus, Provider, ProviderStatus, Register, ValidationEntity};
 use callbook::registry::rules::{self, Entry, Law};
 use callbook::registry::terms::Terms;
-use callbook::registry::{lapse, records};
+use callbook::registry::{bulk, lapse, records};
 
 pub(super) const ORIGIN: &str = "dir.example.org/map/2027a";
 pub(super) const APEX: &str = "e164.example.";
@@ -79,18 +79,19 @@ pub(super) fn statement_key(provider: &str) -> SigningKey {
 
 /// The register with these providers besides the usual ones.
 pub(super) fn register<'a>(more: impl IntoIterator<Item = &'a str>) -> Register {
-    let provider = |id: &str, status| Provider {
+    register_without("gone", more)
+}
+
+/// The same with that provider suspended.
+pub(super) fn register_without<'a>(gone: &str, more: impl IntoIterator<Item = &'a str>) -> Register {
+    let provider = |id: &str| Provider {
         id: id.into(),
         name: id.into(),
-        status,
+        status: if [gone, "gone"].contains(&id) { ProviderStatus::Suspended } else { ProviderStatus::Accredited },
         statement_keys: vec![statement_key(id).public().clone()],
     };
-    let usual = [
-        provider("acme", ProviderStatus::Accredited),
-        provider("bell", ProviderStatus::Accredited),
-        provider("gone", ProviderStatus::Suspended),
-    ];
-    let more = more.into_iter().map(|id| provider(id, ProviderStatus::Accredited));
+    let usual = ["acme", "bell", "gone"].map(provider);
+    let more = more.into_iter().map(provider);
     let staff = STAFF.map(|seed| ed25519(seed).public().clone());
     let entity = ValidationEntity::new("checkit", EntityStatus::Accredited, [ed25519(90).public().clone()]);
     Register::new(usual.into_iter().chain(more), [entity], staff)
@@ -218,10 +219,9 @@ impl Directory {
         self.now_ms += 1000;
         let mut rows = std::mem::take(&mut self.rows);
         for (number, row) in &mut rows {
-            let due = row
-                .entry
-                .as_ref()
-                .filter(|entry| lapse::release_due_ms(entry, &self.terms).is_some_and(|due_ms| self.now_ms >= due_ms));
+            let due = row.entry.as_ref().filter(|entry| {
+                bulk::release_due_ms(entry, &self.terms, &self.register).is_some_and(|due_ms| self.now_ms >= due_ms)
+            });
             let (event, change) = match (row.waiting.take(), due) {
                 (Some(decision), _) => (decision.event, decision.record),
                 (None, Some(entry)) => {
@@ -555,6 +555,24 @@ pub(super) fn request(
         Door::Validation => directory.two_methods(provider, number, &phone.control),
         _ => vec![directory.token(provider, number, &phone.control, 90)],
     };
+    request_with(directory, provider, number, phone, door, recovery, tokens)
+}
+
+/// A claim by one method alone.
+pub(super) fn claim_once(directory: &mut Directory, provider: &str, number: Number, phone: &Phone) -> Submission {
+    let tokens = vec![directory.token(provider, number, &phone.control, 90)];
+    request_with(directory, provider, number, phone, Door::Validation, None, tokens)
+}
+
+fn request_with(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    door: Door,
+    recovery: Option<&SigningKey>,
+    tokens: Vec<String>,
+) -> Submission {
     let control = phone.control.public().thumbprint();
     let signers = [Some((Role::NewControl, &phone.control)), recovery.map(|key| (Role::Recovery, key))];
     let mut submission = Draft::new(directory, number, Kind::Request, Some(provider))

@@ -12,6 +12,7 @@ use callbook::log::key::Thumbprint;
 use callbook::log::pending;
 use callbook::log::state::{Flags, State, Status};
 use callbook::number::Number;
+use callbook::registry::bulk::BulkDoor;
 use callbook::registry::code::TransferCode;
 use callbook::registry::examine::Submission;
 
@@ -28,8 +29,10 @@ const RULING: [u8; 32] = [77; 32];
 const STEPS: usize = 200;
 /// Lives in one run of the test, shared by as many threads as there are cases below.
 const LIVES: u64 = 520;
-/// A year's registration, its grace, its quarantine, and a claim that was objected to: nothing lasts longer.
-const ESCAPE_D: u64 = 365 + 30 + 30 + 60;
+/// A year's registration, its grace, its quarantine, a claim that was objected to, and a bulk door: nothing lasts longer.
+const ESCAPE_D: u64 = 365 + 30 + 30 + 60 + 90;
+/// How long a bulk door is open.
+const BULK_D: u64 = 90;
 
 /// A number as the model knows it.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +70,47 @@ struct Asked {
     objected_ms: Option<u64>,
 }
 
+/// What holds for all numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct World {
+    /// The provider that serves nobody any more.
+    gone: Option<usize>,
+    /// When its bulk door closes; 0 before one was opened.
+    closes_ms: u64,
+}
+
+impl World {
+    fn door_is_open(&self, now_ms: u64) -> bool {
+        now_ms < self.closes_ms
+    }
+
+    fn lets_out(&self, owner: &Owner, now_ms: u64) -> bool {
+        self.gone == Some(owner.provider) && self.door_is_open(now_ms)
+    }
+
+    /// When a number that nobody renews is free again.
+    fn released_ms(&self, owner: &Owner) -> u64 {
+        let closes_ms = if self.gone == Some(owner.provider) { self.closes_ms } else { 0 };
+        closes_ms.max((owner.end_s + 30 * 86_400) * 1000)
+    }
+
+    /// Time goes on, and now and then a provider dies, or two persons open its door, or open it again.
+    fn turn(&mut self, dice: &mut Dice, directory: &mut Directory) {
+        let (dies, opens) = (dice.roll(50) == 0, dice.roll(10) == 0);
+        if self.gone.is_none() && dies {
+            self.gone = Some(dice.roll(3) as usize);
+        } else if self.gone.is_some() && !self.door_is_open(directory.now_ms) && opens {
+            self.closes_ms = directory.now_ms + BULK_D * DAY_MS;
+        } else {
+            return;
+        }
+        let id = PROVIDERS[self.gone.expect("it is gone")];
+        let door = BulkDoor { opened_ms: directory.now_ms, until_ms: self.closes_ms };
+        let doors = Some((id.to_owned(), door)).filter(|_| self.closes_ms > 0);
+        directory.register = register_without(id, ["core", "dawn"]).with_bulk_doors(doors);
+    }
+}
+
 /// What somebody tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
@@ -84,12 +128,14 @@ enum Act {
     Object,
     Transfer,
     Ask(u8),
+    /// Door 3 by one method.
+    AskOnce,
     Complete(u8),
     CompleteTwice,
     Ruling,
 }
 
-const ACTS: [(Act, u64); 24] = [
+const ACTS: [(Act, u64); 25] = [
     (Act::Register, 10),
     (Act::Update, 4),
     (Act::Lock, 2),
@@ -106,6 +152,7 @@ const ACTS: [(Act, u64); 24] = [
     (Act::Ask(0), 5),
     (Act::Ask(2), 5),
     (Act::Ask(3), 7),
+    (Act::AskOnce, 5),
     (Act::Complete(0), 6),
     (Act::Complete(2), 6),
     (Act::Complete(3), 6),
@@ -125,6 +172,13 @@ struct Step {
     end_s: u64,
     /// Is what is pending void when the event is made?
     void: bool,
+}
+
+impl Step {
+    /// Does the holder send it alone?
+    fn is_holders(&self) -> bool {
+        matches!(self.act, Act::Lock | Act::Suspend | Act::Resume | Act::Give | Act::Veto | Act::Object)
+    }
 }
 
 /// SplitMix64: enough to wander, the same each time.
@@ -178,8 +232,10 @@ impl Line {
     }
 
     /// Why not, or nothing.
-    fn judge(&self, step: &Step, now_ms: u64) -> Result<(), &'static str> {
+    fn judge(&self, step: &Step, world: &World, now_ms: u64) -> Result<(), &'static str> {
         let no = |unless: bool, why: &'static str| if unless { Ok(()) } else { Err(why) };
+        no(step.is_holders() || world.gone != Some(step.provider), "provider_suspended")?;
+        no(step.act != Act::AskOnce || world.door_is_open(now_ms), "two_methods")?;
         let Some(owner) = &self.owner else {
             no(self.waiting.is_none(), "event_pending")?;
             return no(self.released_ms.is_none_or(|at_ms| now_ms >= at_ms + 30 * DAY_MS), "quarantine");
@@ -195,7 +251,7 @@ impl Line {
         let party = match step.act {
             Act::Lock | Act::Suspend | Act::Resume | Act::Give | Act::Veto | Act::Object => holds,
             Act::Transfer => mine || holds,
-            Act::Ask(3) => true,
+            Act::Ask(3) | Act::AskOnce => true,
             Act::Ask(2) => mine || self.code,
             Act::Complete(_) | Act::CompleteTwice | Act::Ruling => mine || asked_me,
             _ => mine,
@@ -203,7 +259,7 @@ impl Line {
         no(party, "not_found")?;
         no(self.waiting.is_none(), "event_pending")?;
         match step.act {
-            Act::Update | Act::Lock | Act::Transfer => self.judge_change(owner, step, now_ms),
+            Act::Update | Act::Lock | Act::Transfer => self.judge_change(owner, step, world, now_ms),
             Act::Renew | Act::RenewTwice => {
                 no(now_ms < (owner.end_s + 30 * 86_400) * 1000, "grace_over")?;
                 no(step.end_s > owner.end_s, "not_raised")
@@ -230,13 +286,14 @@ impl Line {
                 no(notice.is_some_and(|asked| now_ms >= asked.at_ms + 7 * DAY_MS), "notice_running")?;
                 no(asked_me, "notice_missing")
             }
-            Act::Ask(door) => self.judge_request(owner, step, door, now_ms),
+            Act::Ask(door) => self.judge_request(owner, step, (door, world), now_ms),
+            Act::AskOnce => self.judge_request(owner, step, (3, world), now_ms),
             Act::Complete(door) => self.judge_completion(owner, step, door, now_ms),
             Act::CompleteTwice | Act::Ruling => self.judge_completion(owner, step, 3, now_ms),
         }
     }
 
-    fn judge_change(&self, owner: &Owner, step: &Step, now_ms: u64) -> Result<(), &'static str> {
+    fn judge_change(&self, owner: &Owner, step: &Step, world: &World, now_ms: u64) -> Result<(), &'static str> {
         let no = |unless: bool, why: &'static str| if unless { Ok(()) } else { Err(why) };
         let (mine, holds) = (step.provider == owner.provider, step.phone == owner.phone);
         let (lapsed, contested) = (now_ms >= owner.end_s * 1000, self.contested(owner, now_ms));
@@ -249,25 +306,34 @@ impl Line {
             return no(!contested || owner.locked, "contested");
         }
         no(!contested, "contested")?;
-        no(!lapsed, "lapsed")?;
+        let renewable = now_ms < (owner.end_s + 30 * 86_400) * 1000 && world.lets_out(owner, now_ms);
+        no(!lapsed || step.act == Act::Transfer && renewable, "lapsed")?;
         no(holds, "possession_missing")
     }
 
-    fn judge_request(&self, owner: &Owner, step: &Step, door: u8, now_ms: u64) -> Result<(), &'static str> {
+    fn judge_request(
+        &self,
+        owner: &Owner,
+        step: &Step,
+        (door, world): (u8, &World),
+        now_ms: u64,
+    ) -> Result<(), &'static str> {
         let no = |unless: bool, why: &'static str| if unless { Ok(()) } else { Err(why) };
         let recent = |at_ms: u64| now_ms < at_ms + 30 * DAY_MS;
+        let out = door == 3 && world.lets_out(owner, now_ms);
+        no(step.act != Act::AskOnce || out, "two_methods")?;
         no(!owner.suspended, "suspended")?;
         no(door != 2 || step.provider != owner.provider, "same_provider")?;
         no(owner.asked.is_none() || self.void(owner, now_ms), "request_pending")?;
         let pauses = |(at_ms, before): &(u64, usize)| recent(*at_ms) && !(door == 3 && *before == step.phone);
-        no(door == 0 || !self.changes.iter().any(pauses), "claim_pause")?;
+        no(door == 0 || out || !self.changes.iter().any(pauses), "claim_pause")?;
         let vetoes: Vec<usize> =
             self.vetoes.iter().filter(|(at_ms, _)| recent(*at_ms)).map(|(_, whose)| *whose).collect();
         no(!vetoes.contains(&step.provider), "veto_pause")?;
         no(door == 3 || vetoes.len() < 2, "dispute_desk")?;
         let lapsed = now_ms >= owner.end_s * 1000;
         let opens_ms = now_ms + Self::wait_d(owner, door) * DAY_MS;
-        no(!lapsed || opens_ms < (owner.end_s + 30 * 86_400) * 1000, "request_too_late")
+        no(!lapsed || opens_ms < world.released_ms(owner), "request_too_late")
     }
 
     fn judge_completion(&self, owner: &Owner, step: &Step, door: u8, now_ms: u64) -> Result<(), &'static str> {
@@ -315,9 +381,9 @@ impl Line {
     }
 
     /// An epoch is sealed at `now_ms`.
-    fn seal(&mut self, now_ms: u64) {
+    fn seal(&mut self, world: &World, now_ms: u64) {
         let Some(step) = self.waiting.take() else {
-            if self.owner.as_ref().is_some_and(|owner| now_ms >= (owner.end_s + 30 * 86_400) * 1000) {
+            if self.owner.as_ref().is_some_and(|owner| now_ms >= world.released_ms(owner)) {
                 self.free(now_ms);
             }
             return;
@@ -348,8 +414,12 @@ impl Line {
             Act::Veto => owner.asked = None,
             Act::Object => owner.asked.iter_mut().for_each(|asked| asked.objected_ms = Some(now_ms)),
             Act::Transfer => owner.provider = step.provider,
-            Act::Notice | Act::Ask(_) => {
-                let door = if let Act::Ask(door) = step.act { door } else { 9 };
+            Act::Notice | Act::Ask(_) | Act::AskOnce => {
+                let door = match step.act {
+                    Act::Ask(door) => door,
+                    Act::AskOnce => 3,
+                    _ => 9,
+                };
                 let Step { provider, phone, .. } = step;
                 owner.asked = Some(Asked { door, provider, phone, at_ms: now_ms, objected_ms: None });
             }
@@ -420,6 +490,7 @@ fn build(directory: &mut Directory, line: Number, step: &Step) -> Submission {
         Act::ReleaseAfterNotice => provider_release(directory, provider, line),
         Act::Transfer => transfer(directory, provider, line, &phone),
         Act::Ask(door) => request(directory, provider, line, &phone, door_of(door), None),
+        Act::AskOnce => claim_once(directory, provider, line, &phone),
         Act::Complete(door) => complete(directory, provider, line, &phone, door_of(door)),
         Act::CompleteTwice => {
             let first = directory.validated(provider, line, &phone.control, "operator-db", 7 * 86_400, 180);
@@ -515,14 +586,16 @@ fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
     directory.register = super::directory::register(["core", "dawn"]);
     directory.gov.insert(RULING);
     let mut lines = LINES.map(|text| (number(text), Line::default()));
+    let mut world = World::default();
     for _ in 0..STEPS {
+        world.turn(&mut dice, &mut directory);
         let at = (dice.roll(5) % 3) as usize;
         let (number, line) = &mut lines[at];
         let number = *number;
         wander(&mut dice, &mut directory, number, line);
-        let step = choose(&mut dice, &directory, line);
+        let step = choose(&mut dice, &directory, &world, line);
         let submission = build(&mut directory, number, &step);
-        let expected = line.judge(&step, directory.now_ms);
+        let expected = line.judge(&step, &world, directory.now_ms);
         let got = directory.codes(&submission);
         match expected {
             Ok(()) => assert!(got.is_empty(), "seed {seed}: {step:?} was refused as {got:?}: {line:?}"),
@@ -536,7 +609,7 @@ fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
         if dice.roll(8) > 0 {
             directory.seal();
             for (number, line) in &mut lines {
-                line.seal(directory.now_ms);
+                line.seal(&world, directory.now_ms);
                 agrees(&directory, *number, line);
             }
         }
@@ -544,7 +617,7 @@ fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
         if dice.roll(3) == 0 {
             if lines.iter().any(|(_, line)| line.waiting.is_some()) {
                 directory.seal();
-                lines.iter_mut().for_each(|(_, line)| line.seal(directory.now_ms));
+                lines.iter_mut().for_each(|(_, line)| line.seal(&world, directory.now_ms));
             }
             directory.now_ms += [3, 24, 5 * 24, 7 * 24, 8 * 24, 31 * 24, 70 * 24][dice.roll(7) as usize] * 3_600_000;
         }
@@ -563,7 +636,7 @@ fn wander(dice: &mut Dice, directory: &mut Directory, number: Number, line: &mut
 }
 
 /// Somebody tries something; more often than not the one whose turn it is.
-fn choose(dice: &mut Dice, directory: &Directory, line: &Line) -> Step {
+fn choose(dice: &mut Dice, directory: &Directory, world: &World, line: &Line) -> Step {
     let (mut provider, mut phone) = (dice.roll(3) as usize, dice.roll(4) as usize);
     let act = if line.owner.is_some() { dice.act() } else { Act::Register };
     if let Some(owner) = line.owner.as_ref().filter(|_| dice.roll(5) > 0) {
@@ -571,10 +644,14 @@ fn choose(dice: &mut Dice, directory: &Directory, line: &Line) -> Step {
         match &owner.asked {
             Some(asked) if completes => (provider, phone) = (asked.provider, asked.phone),
             _ if act == Act::Transfer => phone = owner.phone,
-            _ if matches!(act, Act::Ask(2 | 3)) => {}
+            _ if matches!(act, Act::Ask(2 | 3) | Act::AskOnce) => {}
             _ if matches!(act, Act::Ask(0)) => provider = owner.provider,
             _ => (provider, phone) = (owner.provider, owner.phone),
         }
+    }
+    // Two mistakes at once would be told together, and the model names one.
+    if act == Act::AskOnce && world.gone == Some(provider) {
+        provider = (provider + 1) % PROVIDERS.len();
     }
     let days = match act {
         Act::Renew => 365,
@@ -588,7 +665,7 @@ fn choose(dice: &mut Dice, directory: &Directory, line: &Line) -> Step {
 fn lives(share: std::ops::Range<u64>) {
     let mut accepted = [0; ACTS.len()];
     share.for_each(|seed| live(seed, &mut accepted));
-    for ((act, _), count) in ACTS.iter().zip(accepted).take(21) {
+    for ((act, _), count) in ACTS.iter().zip(accepted).take(22) {
         assert!(count > 0, "{act:?} was never accepted: this wandering shows nothing about it");
     }
 }

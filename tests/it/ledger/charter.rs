@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use callbook::authority::{self, Actor, Authority, OpenError, Party, Rejection, affected};
+use callbook::authority::{self, Actor, Authority, JudgedBy, OpenError, Party, Rejection, affected};
 use callbook::charter::{POLICY_TEXT, Policy, TEXT, numbering};
 use callbook::clock::FakeClock;
 use callbook::log::random::Seeded;
@@ -80,7 +80,9 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
     let sooner =
         announce(policy(|text| text.replace("value = 60 }", "value = 61 }")), Some(START_MS + 60 * DAY_MS - 1));
     assert_eq!(codes(&sooner.unwrap_err()), ["charter_notice"]);
-    assert!(desk.submit(&desk.registration(2, "before")).is_ok());
+    let before = desk.submit(&desk.registration(2, "before")).unwrap();
+    let judged_by = |charter_version| JudgedBy { charter_version, numbering: numbering::EDITION.to_owned() };
+    assert_eq!(before.judged_by, judged_by(1));
     desk.authority.turn().unwrap();
 
     // Two minutes before its date what is accepted must stand under either; from its date on the new one judges.
@@ -93,13 +95,18 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
     // What is registered stays published, and its holder can still act.
     assert!(desk.board.shows(super::desk::number(1)).is_some());
     let released = desk.holder(1, callbook::client::holder::Change::release);
-    desk.authority.holder_event_blocking(&released).unwrap();
+    let after = desk.authority.holder_event_blocking(&released).unwrap();
+    assert_eq!(after.judged_by, judged_by(2));
     desk.authority.turn().unwrap();
     assert!(desk.board.shows(super::desk::number(1)).is_none());
     drop(desk);
 
     let desk = Desk::open(dir.path(), second.effective_ms + 1000).unwrap();
     assert_eq!(desk.authority.charter().at(second.effective_ms).number, 2);
+    for (receipt, version) in [(before, 1), (after, 2)] {
+        let kept = desk.authority.receipt(&operator, &receipt.event_hash).unwrap().unwrap();
+        assert_eq!(kept.judged_by, judged_by(version), "a receipt says by what it was judged, whatever came since");
+    }
     assert_eq!(*desk.authority.policy(), without_sandbox());
 }
 

@@ -179,16 +179,23 @@ impl Desk {
 
     /// A registration of the n-th number; `jti` names its validation.
     pub(super) fn registration(&self, n: u64, jti: &str) -> Submission {
-        self.registration_of(n, jti, device(n))
+        self.registration_of(n, jti, device(n), |change| change)
+    }
+
+    /// The same for a number that this provider's customer gave back: its versions go on.
+    pub(super) fn registration_after_release(&self, n: u64, jti: &str) -> Submission {
+        let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
+        let released = prepared.sponsored.expect("its last provider is told").state;
+        self.registration_of(n, jti, device(n), |change| change.after_release(&released))
     }
 
     /// A registration of the n-th number that publishes the keys of another's device.
     pub(super) fn registration_with_keys_of(&self, n: u64, other: u64) -> Submission {
         let keys = device(other).keys;
-        self.registration_of(n, "borrowed", Device { keys, ..device(n) })
+        self.registration_of(n, "borrowed", Device { keys, ..device(n) }, |change| change)
     }
 
-    fn registration_of(&self, n: u64, jti: &str, device: Device) -> Submission {
+    fn registration_of(&self, n: u64, jti: &str, device: Device, follows: impl FnOnce(Change) -> Change) -> Submission {
         let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
         let directory = self.directory();
         let label = directory.label(number(n), &prepared.proof).unwrap();
@@ -197,7 +204,7 @@ impl Desk {
         let token = self.token(n, &device, jti, &prepared.nonce, 80);
         let not_after_s = self.now_s() + 80 * DAY_S;
         let opening = opening(&Seeded::new([n as u8; 32])).unwrap();
-        let mut signed = Change::create(label, &record, opening, device.control.public(), not_after_s)
+        let mut signed = follows(Change::create(label, &record, opening, device.control.public(), not_after_s))
             .evidence(&[&token])
             .unwrap()
             .valid_until(self.now_s() + 3600)

@@ -134,7 +134,7 @@ fn a_token_for_some_numbers_sees_those() {
     let page = feed(&desk, &narrow, ChangesFrom::Oldest);
     assert_eq!((page.changes.len(), page.changes[0].number, page.next), (1, Some(number(2)), 2));
     let listed = desk.authority.numbers(&narrow, &NumbersWanted { limit: 10, ..NumbersWanted::default() }).unwrap();
-    assert_eq!(listed.numbers.iter().map(|row| row.number).collect::<Vec<_>>(), [number(2)]);
+    assert_eq!(listed.numbers.iter().map(|(row, _)| row.number).collect::<Vec<_>>(), [number(2)]);
     let blind = Actor { scopes: vec![Scope::parse("write:+").unwrap()], ..acme(&desk) };
     assert!(matches!(desk.authority.changes(&blind, ChangesFrom::Oldest, 1), Err(Rejection::Forbidden(_))));
     assert!(matches!(desk.authority.numbers(&blind, &NumbersWanted::default()), Err(Rejection::Forbidden(_))));
@@ -171,7 +171,7 @@ fn a_list_is_paged_and_filtered() {
     let list = |wanted: NumbersWanted| desk.authority.numbers(&desk.actor, &wanted).unwrap();
     let want = NumbersWanted { limit: 10, ..NumbersWanted::default() };
     let numbers =
-        |page: &callbook::authority::NumbersPage| page.numbers.iter().map(|row| row.number).collect::<Vec<_>>();
+        |page: &callbook::authority::NumbersPage| page.numbers.iter().map(|(row, _)| row.number).collect::<Vec<_>>();
     assert_eq!(list(NumbersWanted { status: Some(Condition::Pending), ..want.clone() }).numbers.len(), 5);
     desk.authority.turn().unwrap();
     let first = list(NumbersWanted { limit: 2, ..want.clone() });

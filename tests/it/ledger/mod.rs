@@ -1,9 +1,12 @@
 //! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
+mod again;
 mod authority;
 mod batches;
+mod bulk;
 mod charter;
 mod crash;
+mod crash_mixed;
 mod delegated;
 mod desk;
 mod doors;

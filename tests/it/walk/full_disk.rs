@@ -11,7 +11,7 @@ use super::child::{Demo, in_small_disk};
 use crate::peers;
 
 /// Room for the demo and some changes, small enough to fill at once.
-const DISK_MIB: u32 = 24;
+pub(super) const DISK_MIB: u32 = 24;
 /// The write-ahead log may still have room when the disk has none: so many changes may succeed before the first refusal.
 const CHANGES_MAX: usize = 64;
 /// How long the program may take to notice that there is space again.
@@ -72,7 +72,7 @@ fn a_full_disk_stops_changes_and_nothing_else() {
 }
 
 /// Writes until nothing more fits, down to the last octet.
-fn fill(path: &Path) {
+pub(super) fn fill(path: &Path) {
     let mut file = File::create(path).expect("a new file");
     let mut piece = 1 << 20;
     while piece > 0 {

@@ -9,13 +9,13 @@ use crate::walk::child::{Answer, Demo};
 /// Looks that are taken until a batch ends; each takes some milliseconds.
 const LOOKS_MAX: usize = 20_000;
 
-fn send(kit: &Kit<'_>, query: &str, key: &str, lines: &[String]) -> Answer {
+pub(super) fn send(kit: &Kit<'_>, query: &str, key: &str, lines: &[String]) -> Answer {
     let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", key)];
     let path = format!("/v1/batches{query}");
     kit.demo.http("POST", &path, Some(&kit.token), &headers, Some(lines.join("\n").as_bytes()))
 }
 
-fn put(kit: &Kit<'_>, number: &str) -> String {
+pub(super) fn put(kit: &Kit<'_>, number: &str) -> String {
     let made = kit.create(Number::parse(number).expect("a number"));
     line("put", number, serde_json::to_value(&made.body).expect("JSON"))
 }

@@ -17,22 +17,11 @@ const FREE: &str = "+447700900731";
 #[test]
 fn a_number_changes_hands() {
     let demo = Demo::start();
-    let (acme, other) = (Kit::acme(&demo), second(&demo));
+    let (acme, other) = (Kit::acme(&demo), Kit::added(&demo, "other"));
     the_holders_key_moves_it(&acme, &other);
     a_code_is_shown_once_and_what_waits_is_seen(&acme, &other);
     strangers_cannot_tell(&acme, &other);
     the_command_line_does_the_same(&demo, &other);
-}
-
-/// A second provider, made by the operator's command.
-fn second(demo: &Demo) -> Kit<'_> {
-    let folder = demo.dir().join("other");
-    let (operator, api) = (demo.dir().join("operator.token"), format!("http://{}", demo.fact("http")));
-    let (folder_text, operator) = (folder.to_str().expect("UTF-8"), operator.to_str().expect("UTF-8"));
-    let made =
-        demo.run(&["provider", "add", "other", "--folder", folder_text, "--api", &api, "--token-file", operator]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Kit::of(demo, "other", &folder)
 }
 
 fn path(number: Number) -> String {

@@ -63,6 +63,17 @@ impl<'a> Kit<'a> {
         }
     }
 
+    /// A further provider, made by the operator's command.
+    pub(super) fn added(demo: &'a Demo, provider: &str) -> Self {
+        let folder = demo.dir().join(provider);
+        let (operator, api) = (demo.dir().join("operator.token"), format!("http://{}", demo.fact("http")));
+        let (folder_text, operator) = (folder.to_str().expect("UTF-8"), operator.to_str().expect("UTF-8"));
+        let made =
+            demo.run(&["provider", "add", provider, "--folder", folder_text, "--api", &api, "--token-file", operator]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self::of(demo, provider, &folder)
+    }
+
     /// A request with the provider's token.
     pub(super) fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(body).expect("JSON");

@@ -1,11 +1,14 @@
-//! Many clients at the same few numbers: one wins each version, nothing is lost, and every loser hears why.
+//! Many clients at the same few numbers, three providers among them: one wins each version, each number is with one
+//! provider at a time, nothing is lost, and every loser hears why.
 
 use std::collections::BTreeMap;
 use std::sync::{Barrier, Mutex};
 
-use callbook::client::holder::{self, Change, RecordDraft};
+use callbook::api::numbers::NumberView;
+use callbook::client::holder::{self, Change, RecordDraft, Signed};
 use callbook::log::event::{Event, Kind, Role};
-use callbook::log::state::Status;
+use callbook::log::record::Record;
+use callbook::log::state::{State, Status};
 use callbook::number::Number;
 use ring::rand::SystemRandom;
 
@@ -16,8 +19,11 @@ const CLIENTS: usize = 64;
 /// What each of them tries, and waits for when it is accepted.
 const TRIES: usize = 6;
 const NUMBERS: [&str; 3] = ["+447700900741", "+447700900742", "+447700900743"];
-/// What a client may hear that came too late. Everything else is a mistake of the directory's, or of this test.
-const TOO_LATE: [&str; 4] = ["state_stale", "event_pending", "suspended", "not_suspended"];
+/// What a client may hear that came too late. Everything else is a mistake of the directory's, or of this test. Whoever
+/// has lost a number meanwhile is a stranger to it.
+const TOO_LATE: [&str; 5] = ["state_stale", "event_pending", "suspended", "not_suspended", "not_found"];
+/// How often a client looks for the provider of a number that moves between two looks.
+const LOOKS_MAX: usize = 200;
 
 /// What was accepted for a number: version, and the event that made it.
 type Won = Mutex<BTreeMap<Number, Vec<(u64, Event)>>>;
@@ -25,24 +31,25 @@ type Won = Mutex<BTreeMap<Number, Vec<(u64, Event)>>>;
 #[test]
 fn of_many_changes_at_once_each_version_has_one() {
     let demo = Demo::start();
-    let acme = Kit::acme(&demo);
-    let numbers: Vec<Made> = NUMBERS.iter().map(|number| acme.registered(number)).collect();
+    let kits = [Kit::acme(&demo), Kit::added(&demo, "bell"), Kit::added(&demo, "core")];
+    let numbers: Vec<Made> = NUMBERS.iter().map(|number| kits[0].registered(number)).collect();
     let (won, begin) = (Won::default(), Barrier::new(CLIENTS));
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (acme, numbers, won, begin) = (&acme, &numbers, &won, &begin);
+            let (kits, numbers, won, begin) = (&kits, &numbers, &won, &begin);
             scope.spawn(move || {
                 begin.wait();
                 for attempt in 0..TRIES {
                     let made = &numbers[(client + attempt) % numbers.len()];
-                    race(acme, made, client * TRIES + attempt, won);
+                    race(kits, made, client * TRIES + attempt, won);
                 }
             });
         }
     });
     let won = won.into_inner().expect("no client panicked");
+    let mut moved = 0;
     for made in &numbers {
-        let end = acme.state(made.number);
+        let (owner, end) = seen(&kits, made.number);
         let mut taken = won[&made.number].clone();
         taken.sort_by_key(|(version, _)| *version);
         // Two who sign the same event in the same second send one change; the later one gets the first receipt.
@@ -58,35 +65,70 @@ fn of_many_changes_at_once_each_version_has_one() {
         }
         let last = &taken.last().expect("a winner").1.state;
         assert_eq!((last.status, last.flags, last.commitment), (end.status, end.flags, end.commitment));
+        moved += one_provider_at_a_time(&kits, made.number, &taken, owner);
     }
+    assert!(moved > 0, "nobody ever took a number over");
+}
+
+/// In that order each change is by whoever the number was with then, and at the end it is with the last of them alone.
+fn one_provider_at_a_time(kits: &[Kit<'_>], number: Number, taken: &[(u64, Event)], owner: usize) -> usize {
+    let (mut sponsor, mut moved) = ("acme", 0);
+    for (_, event) in taken {
+        if event.kind == Kind::Transfer {
+            assert_ne!(event.provider, sponsor, "taken over from itself");
+            (sponsor, moved) = (&event.provider, moved + 1);
+        }
+        assert!(event.provider.is_empty() || event.provider == sponsor, "{:?} by another", event.kind);
+    }
+    assert_eq!(kits[owner].provider, sponsor);
+    for kit in kits.iter().filter(|kit| kit.provider != sponsor) {
+        let answer = kit.demo.http("GET", &format!("/v1/numbers/{number}"), Some(&kit.token), &[], None);
+        answer.expect_problem(404, "not_found");
+    }
+    moved
+}
+
+/// Whose the number is, and its State. It may move between two looks.
+fn seen(kits: &[Kit<'_>], number: Number) -> (usize, State) {
+    for at in (0..kits.len()).cycle().take(LOOKS_MAX) {
+        let kit = &kits[at];
+        let answer = kit.demo.http("GET", &format!("/v1/numbers/{number}"), Some(&kit.token), &[], None);
+        if answer.status == 200 {
+            let view: NumberView = serde_json::from_value(answer.json).expect("a number");
+            return (at, State::parse(&view.state.expect("a state").0).expect("a well-formed state"));
+        }
+        answer.expect_problem(404, "not_found");
+    }
+    panic!("{number} is with nobody");
 }
 
 /// One change of the present state, whatever others do meanwhile.
-fn race(acme: &Kit<'_>, made: &Made, turn: usize, won: &Won) {
+fn race(kits: &[Kit<'_>], made: &Made, turn: usize, won: &Won) {
     let number = made.number;
-    let before = acme.state(number);
-    let label = acme.label(number);
+    let (owner, before) = seen(kits, number);
+    let kit = &kits[owner];
+    let label = kit.label(number);
     let control = &[(Role::Control, &made.device.control)];
-    let (signed, answer) = match (before.status, turn % 3) {
+    let (signed, answer) = match (before.status, turn % 6) {
         (Status::Suspended, _) => {
-            let signed = acme.signed(Change::resume(label, &before), control);
-            let answer = holder_sends(acme, number, &signed);
+            let signed = kit.signed(Change::resume(label, &before), control);
+            let answer = holder_sends(kit, number, &signed);
             (signed, answer)
         }
         (_, 0) => {
-            let signed = acme.signed(Change::suspend(label, &before), control);
-            let answer = holder_sends(acme, number, &signed);
+            let signed = kit.signed(Change::suspend(label, &before), control);
+            let answer = holder_sends(kit, number, &signed);
             (signed, answer)
         }
-        _ => {
-            let uri = format!("sip:turn-{turn}@acme.example");
-            let record = RecordDraft::new(number, "acme").sip(&uri).expect("a URI").build().expect("a record");
+        (_, 1..=2) => {
+            let record = record(kit, number, turn);
             let opening = holder::opening(&SystemRandom::new()).expect("random bytes");
-            let mut signed = acme.signed(Change::update(label, &before, &record, opening), control);
-            signed.cosign(&acme.directory, &acme.statement);
-            let answer = acme.http("PUT", &format!("/v1/numbers/{number}"), &WAIT, &signed.submission(vec![]));
+            let mut signed = kit.signed(Change::update(label, &before, &record, opening), control);
+            signed.cosign(&kit.directory, &kit.statement);
+            let answer = kit.http("PUT", &format!("/v1/numbers/{number}"), &WAIT, &signed.submission(vec![]));
             (signed, answer)
         }
+        (_, other) => take_over(&kits[(owner + 1 + other % 2) % kits.len()], made, &before, turn),
     };
     if answer.status == 202 {
         let version = answer.json["version"].as_u64().expect("a version");
@@ -98,7 +140,28 @@ fn race(acme: &Kit<'_>, made: &Made, turn: usize, won: &Won) {
     }
 }
 
-fn holder_sends(acme: &Kit<'_>, number: Number, signed: &holder::Signed) -> Answer {
+/// Door 1 by another provider, with the holder's key.
+fn take_over(gaining: &Kit<'_>, made: &Made, before: &State, turn: usize) -> (Signed, Answer) {
+    let number = made.number;
+    let prepared = gaining.prepare(number);
+    let tokens = vec![gaining.validated(number, before.control, &prepared.nonce)];
+    let opening = holder::opening(&SystemRandom::new()).expect("random bytes");
+    let label = gaining.directory.label(number, &prepared.vrf_proof.0).expect("a proof");
+    let change = Change::transfer(label, before, &record(gaining, number, turn), opening);
+    let change = change.evidence(&tokens).expect("short");
+    let mut signed = gaining.signed(change, &[(Role::Control, &made.device.control)]);
+    signed.cosign(&gaining.directory, &gaining.statement);
+    let body = signed.transfer(tokens);
+    let answer = gaining.http("POST", &format!("/v1/numbers/{number}/transfer"), &WAIT, &body);
+    (signed, answer)
+}
+
+fn record(kit: &Kit<'_>, number: Number, turn: usize) -> Record {
+    let uri = format!("sip:turn-{turn}@{}.example", kit.provider);
+    RecordDraft::new(number, &kit.provider).sip(&uri).expect("a URI").build().expect("a record")
+}
+
+fn holder_sends(kit: &Kit<'_>, number: Number, signed: &Signed) -> Answer {
     let body = serde_json::to_vec(&signed.holder_act(number)).expect("JSON");
-    acme.demo.http("POST", "/v1/holder/events", None, &WAIT, Some(&body))
+    kit.demo.http("POST", "/v1/holder/events", None, &WAIT, Some(&body))
 }
