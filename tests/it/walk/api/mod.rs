@@ -9,6 +9,7 @@ mod feed;
 mod holder;
 mod judged;
 mod kit;
+mod mutual;
 mod numbers;
 mod operator;
 mod quiet;
