@@ -251,7 +251,7 @@ impl Config {
         for place in [&mut paths.keys, &mut paths.zones, &mut paths.charter, &mut paths.data] {
             *place = dir.join(&*place);
         }
-        for file in [&mut self.dns.tls_cert, &mut self.dns.tls_key] {
+        for file in [&mut self.dns.tls_cert, &mut self.dns.tls_key, &mut self.http.tls_cert, &mut self.http.tls_key] {
             if !file.as_os_str().is_empty() {
                 *file = dir.join(&*file);
             }
@@ -300,7 +300,7 @@ impl Config {
              # A file of mode 0600, or \"credential:NAME\", whose one line seals the private keys; afterwards: callbook keys seal\npassphrase_file = \"{}\"\n\
              # A token for new keys, by its maker's library, its label and the file of its PIN; holds: \"ksk\", \"all\" or \"none\" of them.\n\
              pkcs11 = {{ module = \"{}\", token = \"{}\", pin_file = \"{}\", holds = \"{}\" }}\n\n\
-             [http]\n# Put a TLS proxy in front when this is not loopback.\nlisten = \"{}\"\n\n\
+             [http]\n# Not over a network without TLS: tls_listen with tls_cert and tls_key, or a proxy in front.\nlisten = \"{}\"\n\n\
              [publish]\n# Milliseconds between epochs while there are events; 0 publishes with each commit batch.\nepoch_ms = {}\n\
              # Seconds after which an epoch is made even without events.\nheartbeat_s = {}\n\n\
              [paths]\n# Relative to this file.\nkeys = \"{}\"\nzones = \"{}\"\ncharter = \"{}\"\ndata = \"{}\"\n",

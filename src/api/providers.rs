@@ -105,6 +105,10 @@ pub struct NewToken {
     /// Whether it is a `cb_test_…` token, which reaches the sandbox range +999 only.
     #[serde(default)]
     pub test: bool,
+    /// The client certificate to which it is bound: `x5t#S256` of RFC 8705, the SHA-256 of its DER in base64url. The token
+    /// is then refused on every connection that has not shown this certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A token without its secret.
@@ -120,6 +124,9 @@ pub struct Token {
     /// When it was last used, to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<String>,
+    /// The client certificate to which it is bound, as in the wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A new token; the only time that its secret is shown.

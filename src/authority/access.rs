@@ -109,13 +109,22 @@ pub struct Actor {
     pub scopes: Vec<Scope>,
     /// Whether it reaches the sandbox only.
     pub test: bool,
+    /// SHA-256 of the client certificate to which the token is bound: whoever shows the token must have shown that too.
+    pub certificate: Option<Hash>,
 }
 
 impl Actor {
     /// The program itself, run by the operator on its own directory.
     pub fn operator() -> Self {
         let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
-        Self { token_id: LOCAL.to_owned(), party: Party::Operator, person: None, scopes, test: false }
+        Self {
+            token_id: LOCAL.to_owned(),
+            party: Party::Operator,
+            person: None,
+            scopes,
+            test: false,
+            certificate: None,
+        }
     }
 
     /// Whether the token allows `verb` on this number, or at all when no number is named.
@@ -183,6 +192,7 @@ pub(super) fn issue(
         provider: party.0.map(str::to_owned),
         staff: party.1.map(str::to_owned),
         test,
+        certificate: None,
         scopes: scopes.iter().map(Scope::to_string).collect::<Vec<_>>().join("\n"),
         created_ms: now_ms,
         expires_ms,
@@ -218,7 +228,7 @@ impl Tokens {
         let person = row.staff.map(|id| Person { id, role: StaffRole::Viewer });
         let scopes = row.scopes.lines().filter_map(Scope::parse).collect();
         let held = Held {
-            actor: Actor { token_id: row.id, party, person, scopes, test: row.test },
+            actor: Actor { token_id: row.id, party, person, scopes, test: row.test, certificate: row.certificate },
             expires_ms: row.expires_ms,
             used_ms: AtomicU64::new(used),
             noted_ms: AtomicU64::new(used),

@@ -8,6 +8,7 @@ use crate::authority::ruling::Ruling;
 use crate::authority::staff::FIRST_ADMIN;
 use crate::authority::{Authority, Core};
 use crate::ledger::{LedgerError, TokenRow};
+use crate::log::Hash;
 use crate::log::key::PublicKey;
 use crate::log::record::is_provider_id;
 use crate::registry::acts::{ActKind, Power};
@@ -40,6 +41,8 @@ pub struct NewToken {
     pub test: bool,
     /// Days until it expires.
     pub expires_in_d: u32,
+    /// SHA-256 of the client certificate to which it shall be bound (RFC 8705 3); None: it opens by itself.
+    pub certificate: Option<Hash>,
 }
 
 /// A token without its secret.
@@ -55,6 +58,8 @@ pub struct TokenInfo {
     pub expires_ms: u64,
     /// When it was last used, to the minute.
     pub used_ms: Option<u64>,
+    /// SHA-256 of the client certificate to which it is bound.
+    pub certificate: Option<Hash>,
 }
 
 impl Authority {
@@ -134,7 +139,8 @@ impl Authority {
         let person = actor.person.as_ref().map_or(FIRST_ADMIN, |person| person.id.as_str());
         let party = (wish.provider.as_deref(), wish.provider.is_none().then_some(person));
         let now_ms = self.core.now_ms();
-        let (issued, row) = access::issue(&self.core.random, party, wish.test, scopes, now_ms, wish.expires_in_d)?;
+        let (issued, mut row) = access::issue(&self.core.random, party, wish.test, scopes, now_ms, wish.expires_in_d)?;
+        row.certificate = wish.certificate;
         let stored = row.clone();
         let done: Result<(), LedgerError> = self.core.ledger.write(move |tx| tx.add_token(&stored)).wait_blocking();
         done?;
@@ -181,6 +187,7 @@ fn info(row: TokenRow) -> TokenInfo {
         test: row.test,
         expires_ms: row.expires_ms,
         used_ms: row.used_ms,
+        certificate: row.certificate,
     }
 }
 

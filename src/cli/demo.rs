@@ -146,6 +146,7 @@ fn provider(args: &DemoArgs, instance: &Instance) -> Result<Profile, Failure> {
             scopes: Vec::new(),
             test: false,
             expires_in_d: TOKEN_LIFE_D,
+            certificate: None,
         };
         let made = authority.add_token(&operator, wish)?;
         profile.keep_token(&made.token)?;

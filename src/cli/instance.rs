@@ -27,7 +27,8 @@ use crate::http::{self, Api};
 use crate::log::random::Random;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
-use crate::net::{self, DnsService, RunningDns};
+use crate::net::http::Front;
+use crate::net::{self, Certificate, DnsService, RunningDns};
 use crate::primary::{self, Primary, Switch};
 use crate::telemetry::Metrics;
 use crate::wire::Name;
@@ -43,6 +44,8 @@ pub(crate) struct Instance {
     pub(crate) encrypted: Vec<(Transport, SocketAddr)>,
     /// Where the API is served.
     pub(crate) http: SocketAddr,
+    /// Where it is served over TLS.
+    pub(crate) https: Vec<SocketAddr>,
     running: authority::Running,
     sending: authority::Sending,
     service: RunningDns,
@@ -82,6 +85,8 @@ impl Instance {
         let sending = authority.send_webhooks(courier(config)?)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
+        let (mut fronts, https) = secure_fronts(config, &runtime)?;
+        fronts.push(Front::plain(listener));
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
         let apex = config.apex.clone();
@@ -100,12 +105,13 @@ impl Instance {
             limits: Arc::new(limits(config)?),
         };
         let (stop, stopped) = watch::channel(false);
-        let api = runtime.spawn(net::http::serve(listener, http::router(api), stopped));
+        let api = runtime.spawn(net::http::serve(fronts, http::router(api), stopped));
         Ok(Self {
             authority,
             dns,
             encrypted,
             http,
+            https,
             running,
             sending,
             service,
@@ -141,6 +147,23 @@ impl Instance {
         self.service.stop();
         Ok(())
     }
+}
+
+/// The sockets of the API over TLS, and where they are.
+fn secure_fronts(config: &Config, runtime: &Runtime) -> Result<(Vec<Front>, Vec<SocketAddr>), Failure> {
+    if config.http.tls_listen.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let certificate = Arc::new(Certificate::load(&config.http.tls_cert, &config.http.tls_key)?);
+    let tls = net::mutual::config(&certificate)?;
+    runtime.spawn(certificate.keep_fresh());
+    let (mut fronts, mut addresses) = (Vec::new(), Vec::new());
+    for address in &config.http.tls_listen {
+        let listener = net::http::bind(*address)?;
+        addresses.push(listener.local_addr()?);
+        fronts.push(Front::tls(listener, tls.clone()));
+    }
+    Ok((fronts, addresses))
 }
 
 /// What is open and answers.

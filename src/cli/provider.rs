@@ -5,7 +5,7 @@ mod batch;
 mod changes;
 mod desk;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report};
 use crate::cli::webhook::{self, ProviderWebhookCommand};
-use crate::client::provider::Api;
+use crate::client::provider::{Api, certificate_thumbprint};
 use crate::log::key::{Algorithm, PublicKey};
 use crate::number::Number;
 
@@ -115,6 +115,9 @@ pub(crate) struct TokenArgs {
     /// Make a cb_test_ token, which reaches the sandbox range +999 only.
     #[arg(long)]
     test: bool,
+    /// Bind it to the client certificate in this PEM file: it opens nothing on a connection that has not shown it.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Write the token to this file (mode 0600) instead of printing it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -182,7 +185,12 @@ fn add(args: &AddArgs) -> Result<Report, Failure> {
     if let Some(mut profile) = profile {
         let issued = api.add_token(
             &args.id,
-            &NewToken { scopes: vec!["read:+".into(), "write:+".into()], expires_in_d: None, test: false },
+            &NewToken {
+                scopes: vec!["read:+".into(), "write:+".into()],
+                expires_in_d: None,
+                test: false,
+                certificate: None,
+            },
         )?;
         profile.keep_token(&issued.token)?;
         // What the directory says of itself now is what the folder pins; any number serves for asking.
@@ -208,10 +216,9 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
 
 fn token(args: &TokenArgs) -> Result<Report, Failure> {
     let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
-    let issued = api.add_token(
-        &args.id,
-        &NewToken { scopes: args.scope.clone(), expires_in_d: Some(args.days), test: args.test },
-    )?;
+    let certificate = args.certificate.as_deref().map(thumbprint_of).transpose()?;
+    let new = NewToken { scopes: args.scope.clone(), expires_in_d: Some(args.days), test: args.test, certificate };
+    let issued = api.add_token(&args.id, &new)?;
     let mut json = json!({"id": issued.id, "scopes": issued.scopes, "expires_at": issued.expires_at});
     let text = match &args.out {
         Some(file) => {
@@ -225,6 +232,13 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
         }
     };
     Ok(Report::done(text, json))
+}
+
+/// The `x5t#S256` of the first certificate in a PEM file.
+fn thumbprint_of(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read(file).map_err(|e| Failure::new(format!("cannot read {}: {e}", file.display())))?;
+    let wrong = || Failure::new(format!("{} holds no certificate in PEM", file.display()));
+    certificate_thumbprint(&text).ok_or_else(wrong)
 }
 
 fn appeal(args: &AppealArgs) -> Result<Report, Failure> {

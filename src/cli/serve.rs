@@ -17,7 +17,7 @@ pub(crate) fn run(args: &InstallationArgs, json: bool) -> Result<Report, Failure
             instance.encrypted.iter().filter(|(of, _)| *of == transport).map(|(_, address)| address).collect()
         };
         let (tls, quic, https) = (over(Transport::Tls), over(Transport::Quic), over(Transport::Https));
-        let facts = json!({"serving": config.apex, "dns": dns, "tls": tls, "quic": quic, "https": https, "http": http});
+        let facts = json!({"serving": config.apex, "dns": dns, "tls": tls, "quic": quic, "https": https, "http": http, "http_tls": instance.https});
         say(&facts.to_string());
     } else {
         let dns: Vec<String> = dns.iter().map(ToString::to_string).collect();

@@ -17,10 +17,12 @@
 mod batches;
 mod lists;
 mod operator;
+mod tls;
 mod webhooks;
 
 pub use batches::BatchRun;
 pub use lists::NumbersFilter;
+pub use tls::{Tls, certificate_thumbprint};
 
 use std::fmt;
 use std::time::Duration;
@@ -167,6 +169,11 @@ impl Api {
     /// The API at `base` (`https://host[:port]`; plain `http` only on this machine), with a bearer token, or an empty one
     /// for what is public.
     pub fn at(base: &str, token: &str) -> Result<Self, ApiError> {
+        Self::secured(base, token, &Tls::default())
+    }
+
+    /// The same with roots or a client certificate of one's own.
+    pub fn secured(base: &str, token: &str, tls: &Tls) -> Result<Self, ApiError> {
         let base = base.trim_end_matches('/');
         let host = base.strip_prefix("http://").map(|rest| rest.rsplit_once(':').map_or(rest, |(host, _)| host));
         if host.is_some_and(|host| !matches!(host, "127.0.0.1" | "[::1]" | "localhost")) {
@@ -184,6 +191,7 @@ impl Api {
             .http_status_as_error(false)
             .allow_non_standard_methods(true) // DELETE with a body
             .max_redirects(0) // the token goes nowhere else
+            .tls_config(tls.config())
             .timeout_global(Some(Duration::from_millis(REQUEST_MS)))
             .max_idle_age(IDLE)
             .user_agent(concat!("callbook/", env!("CARGO_PKG_VERSION")));

@@ -150,8 +150,7 @@ impl Registrar<'_> {
             return self.done(receipt, &drafted.signed, drafted.opening, wait_ms);
         }
         let (change, tokens) = self.creation(number, &basis, device, finding, earlier)?;
-        let (receipt, signed) =
-            self.first(number, change, &basis.prepared, tokens, &device.control, Some(device))?;
+        let (receipt, signed) = self.first(number, change, &basis.prepared, tokens, &device.control, Some(device))?;
         self.done(receipt, &signed, Some(basis.opening), wait_ms)
     }
 
@@ -172,7 +171,9 @@ impl Registrar<'_> {
         // Whether somebody had the number before is asked now, by the tokens: when it is sent nobody can sign again.
         let before = match &basis.before {
             Some(before) => Some(before.clone()),
-            None => self.api.prepare_with(number, tokens.clone())?.state.map(|state| State::parse(&state.0)).transpose()?,
+            None => {
+                self.api.prepare_with(number, tokens.clone())?.state.map(|state| State::parse(&state.0)).transpose()?
+            }
         };
         let released = before.filter(|before| before.status == Status::Released);
         let change = released.iter().fold(change, Change::after_release);
@@ -211,8 +212,7 @@ impl Registrar<'_> {
     ) -> Result<(Change, Vec<String>), RegisterError> {
         let control = device.control.public();
         let tokens = self.tokens(number, control.thumbprint(), finding, earlier, &basis.prepared)?;
-        let change =
-            Change::create(basis.label, &basis.record, basis.opening, control, good_until_s(finding, earlier));
+        let change = Change::create(basis.label, &basis.record, basis.opening, control, good_until_s(finding, earlier));
         Ok((change.evidence(&tokens)?, tokens))
     }
 

@@ -1,6 +1,7 @@
 //! The HTTP API's part: where it listens, and how often somebody may ask.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,12 @@ use super::ranges::AddressRange;
 pub struct Http {
     /// Address to serve the API on; put a TLS proxy in front of it when it is not loopback. Default: `127.0.0.1:8300`.
     pub listen: SocketAddr,
+    /// Addresses for the API over TLS, such as `192.0.2.80:443`. Default: none.
+    pub tls_listen: Vec<SocketAddr>,
+    /// The certificate chain for these, PEM, the server's own first; looked at each second. Default: none.
+    pub tls_cert: PathBuf,
+    /// Its private key, PEM, mode 0600. Default: none.
+    pub tls_key: PathBuf,
     /// Requests a second from one address (of IPv6: a /56), ten seconds' worth at once; 0 means no limit. Default: 50.
     pub requests_per_s: u32,
     /// Requests a second with one token, ten seconds' worth at once; 0 means no limit. Default: 500.
@@ -28,6 +35,9 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8300)),
+            tls_listen: Vec::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
             requests_per_s: 50,
             token_requests_per_s: 500,
             complaints_per_h: 10,
@@ -45,6 +55,16 @@ impl Http {
         /// Ranges are searched one by one for each request.
         const RANGES_MAX: usize = 256;
         let mut found = Vec::new();
+        for (key, file) in [("tls_cert", &self.tls_cert), ("tls_key", &self.tls_key)] {
+            if !self.tls_listen.is_empty() && file.as_os_str().is_empty() {
+                found.push(format!(
+                    "http.{key} is missing: http.tls_listen needs tls_cert and tls_key, PEM files such as \"tls/chain.pem\" and \"tls/key.pem\""
+                ));
+            }
+        }
+        if let Some(twice) = self.tls_listen.iter().find(|address| address.port() != 0 && **address == self.listen) {
+            found.push(format!("http.tls_listen has {twice}, which http.listen has too: give it a port of its own"));
+        }
         for (key, rate) in [
             ("requests_per_s", self.requests_per_s),
             ("token_requests_per_s", self.token_requests_per_s),

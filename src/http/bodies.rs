@@ -140,7 +140,8 @@ impl Read for NewToken {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (scopes, expires_in_d, test) =
             (fields.strings("scopes"), fields.optional_u32("expires_in_d"), fields.switch("test"));
-        Some(Self { scopes: scopes?, expires_in_d: expires_in_d?, test: test? })
+        let certificate = fields.optional_string("certificate");
+        Some(Self { scopes: scopes?, expires_in_d: expires_in_d?, test: test?, certificate: certificate? })
     }
 }
 

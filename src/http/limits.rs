@@ -6,15 +6,18 @@
 
 use std::hash::Hasher;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
+use data_encoding::BASE64;
 use siphasher::sip::SipHasher24;
 
 use crate::config;
 use crate::config::ranges::shortened;
+use crate::log::{Hash, sha256};
 
 /// Buckets in all: 512 KiB, and thousands of busy clients rarely share one.
 const BUCKETS: usize = 1 << 16;
@@ -69,9 +72,8 @@ impl Limits {
 
     /// The network that asks, unless it is exempt or unknown (a test without a connection).
     fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<Vec<u8>> {
-        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-        let mut address = peer.ip().to_canonical();
-        if self.settings.proxies.iter().any(|range| range.contains(address)) {
+        let mut address = peer(extensions)?;
+        if self.is_proxy(address) {
             // The last entry is what the proxy itself has seen; those before it are hearsay.
             let said = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
             let last =
@@ -85,6 +87,23 @@ impl Limits {
             IpAddr::V4(v4) => v4.octets().to_vec(),
             v6 @ IpAddr::V6(_) => shortened(v6, IPV6_LENGTH).to_string().into_bytes(),
         })
+    }
+
+    /// The SHA-256 of the certificate that the client has shown: to us, or to a proxy that tells us (RFC 9440).
+    pub(crate) fn client_certificate(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<Hash> {
+        if let Some(ConnectInfo(shown)) = extensions.get::<ConnectInfo<Arc<[u8]>>>() {
+            return Some(sha256(&[shown]));
+        }
+        if !self.is_proxy(peer(extensions)?) {
+            return None; // anybody may write a header
+        }
+        let said = headers.get("client-cert")?.to_str().ok()?.trim();
+        let der = said.strip_prefix(':')?.strip_suffix(':')?;
+        Some(sha256(&[&BASE64.decode(der.as_bytes()).ok()?]))
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.settings.proxies.iter().any(|range| range.contains(address))
     }
 
     /// Takes one token out of a bucket that gains one each `step_us` and holds `burst_us` worth; no step means no limit.
@@ -107,6 +126,11 @@ impl Limits {
             }
         }
     }
+}
+
+/// Who is at the other end of the connection.
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical())
 }
 
 #[cfg(test)]
@@ -180,5 +204,20 @@ mod tests {
     fn no_rate_means_no_limit() {
         let limits = limits(|settings| settings.requests_per_s = 0);
         assert_eq!(passed(&limits, &HeaderMap::new(), "192.0.2.1", NOW_MS), 100);
+    }
+
+    #[test]
+    fn a_certificate_is_taken_from_the_connection_or_from_a_proxy() {
+        let limits = limits(|settings| settings.proxies = vec!["192.0.2.0/24".parse().unwrap()]);
+        let said = HeaderMap::from_iter([("client-cert".parse().unwrap(), ":AQID:".parse().unwrap())]);
+        assert_eq!(limits.client_certificate(&said, &from("192.0.2.9")), Some(sha256(&[&[1, 2, 3]])));
+        assert_eq!(limits.client_certificate(&said, &from("198.51.100.1")), None, "no proxy of ours");
+        for broken in ["AQID", ":AQID", ":AQI:", "::x:"] {
+            let said = HeaderMap::from_iter([("client-cert".parse().unwrap(), broken.parse().unwrap())]);
+            assert_eq!(limits.client_certificate(&said, &from("192.0.2.9")), None, "{broken}");
+        }
+        let mut shown = from("192.0.2.9");
+        shown.insert(ConnectInfo(Arc::<[u8]>::from([9])));
+        assert_eq!(limits.client_certificate(&said, &shown), Some(sha256(&[&[9]])), "what was shown to us counts");
     }
 }

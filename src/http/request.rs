@@ -37,6 +37,12 @@ impl FromRequestParts<Api> for Caller {
             return Err(Reply::unauthorized(&id, "this call needs a token: send `Authorization: Bearer cb_…`"));
         };
         match api.authority.authenticate(token.trim()) {
+            Some(Actor { certificate: Some(bound), .. })
+                if api.limits.client_certificate(&parts.headers, &parts.extensions) != Some(bound) =>
+            {
+                let why = "this token is bound to a client certificate, which this connection has not shown";
+                Err(Reply::unauthorized(&id, why))
+            }
             Some(actor) => Ok(Self(actor)),
             None => Err(Reply::unauthorized(
                 &id,

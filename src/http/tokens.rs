@@ -13,6 +13,7 @@ use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
 use crate::http::request::{Body, Caller, Operator, blocking};
 use crate::http::{Api, list};
+use crate::log::bytes::{from_base64url, to_base64url};
 
 /// The most tokens of one page.
 const PAGE_MAX: usize = 1000;
@@ -39,6 +40,7 @@ pub(crate) async fn list(
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
         expires_at: time_of(token.expires_ms),
         last_used_at: token.used_ms.map(time_of),
+        certificate: token.certificate.as_ref().map(|hash| to_base64url(hash)),
     });
     Ok(Json(Tokens { tokens: tokens.collect(), next_cursor }))
 }
@@ -70,10 +72,21 @@ pub(crate) async fn add(
         let why = format!("1 to {TOKEN_LIFE_D_MAX} days are possible");
         mistakes.push(ProblemError::form("/expires_in_d", "bad_value", why));
     }
+    let certificate = value.certificate.as_deref().map(|text| from_base64url(text).and_then(|raw| raw.try_into().ok()));
+    if certificate == Some(None) {
+        let why = "the SHA-256 of the certificate's DER in base64url is needed, 43 characters";
+        mistakes.push(ProblemError::form("/certificate", "bad_value", why));
+    }
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }
-    let wish = authority::NewToken { provider: Some(provider), scopes, test: value.test, expires_in_d };
+    let wish = authority::NewToken {
+        provider: Some(provider),
+        scopes,
+        test: value.test,
+        expires_in_d,
+        certificate: certificate.flatten(),
+    };
     let made = blocking(&id, move || api.authority.add_token(&actor, wish)).await?;
     let scopes = made.scopes.iter().map(ToString::to_string).collect();
     let issued = IssuedToken { id: made.id, token: made.token, scopes, expires_at: time_of(made.expires_ms) };

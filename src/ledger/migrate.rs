@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004-width.sql"),
     include_str!("../../migrations/0005-charter.sql"),
     include_str!("../../migrations/0006-webhooks.sql"),
+    include_str!("../../migrations/0007-certificates.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.

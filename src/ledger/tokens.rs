@@ -20,6 +20,8 @@ pub struct TokenRow {
     pub test: bool,
     /// What it may do, one scope a line: `verb` or `verb:prefix`.
     pub scopes: String,
+    /// SHA-256 of the client certificate to which it is bound.
+    pub certificate: Option<Hash>,
     /// When it was made.
     pub created_ms: u64,
     /// From when on it is refused.
@@ -33,7 +35,7 @@ pub struct TokenRow {
 impl Snapshot<'_> {
     /// Every token that was ever made.
     pub fn tokens(&self) -> Result<Vec<TokenRow>, LedgerError> {
-        let sql = "SELECT id, hash, provider, test, scopes, created_ms, expires_ms, used_ms, revoked_ms, staff FROM tokens ORDER BY created_ms, id";
+        let sql = "SELECT id, hash, provider, test, scopes, created_ms, expires_ms, used_ms, revoked_ms, staff, certificate FROM tokens ORDER BY created_ms, id";
         self.all(sql, [], |row| {
             Ok(TokenRow {
                 id: row.get(0)?,
@@ -46,6 +48,7 @@ impl Snapshot<'_> {
                 used_ms: uint_option(row, 7)?,
                 revoked_ms: uint_option(row, 8)?,
                 staff: row.get(9)?,
+                certificate: row.get(10)?,
             })
         })
     }
@@ -64,7 +67,8 @@ impl Transaction<'_> {
     /// Adds a token.
     pub fn add_token(&self, token: &TokenRow) -> Result<(), LedgerError> {
         self.change(
-            "INSERT INTO tokens (id, hash, provider, test, scopes, created_ms, expires_ms, staff) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO tokens (id, hash, provider, test, scopes, created_ms, expires_ms, staff, certificate)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             (
                 &token.id,
                 &token.hash,
@@ -74,6 +78,7 @@ impl Transaction<'_> {
                 int(token.created_ms),
                 int(token.expires_ms),
                 &token.staff,
+                &token.certificate,
             ),
         )?;
         Ok(())

@@ -13,8 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::mutual;
 
 /// Connections at once. Each costs a task and at most two header buffers; beyond this, new ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1024;
@@ -42,10 +47,45 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves until `stop` turns true, then lets requests under way end.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+/// A socket on which the API listens.
+pub struct Front {
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Front {
+    /// Plain HTTP.
+    pub fn plain(listener: TcpListener) -> Self {
+        Self { listener, tls: None }
+    }
+
+    /// HTTP over TLS, by a configuration of [`mutual::config`](super::mutual::config).
+    pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self { listener, tls: Some(config) }
+    }
+}
+
+/// Serves until `stop` turns true, then lets requests under way end. The fronts share their places.
+pub async fn serve(fronts: Vec<Front>, router: Router, stop: watch::Receiver<bool>) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut accepting = JoinSet::new();
+    for front in fronts {
+        let listener = tokio::net::TcpListener::from_std(front.listener)?;
+        let acceptor = front.tls.map(TlsAcceptor::from);
+        accepting.spawn(accept(listener, acceptor, router.clone(), places.clone(), stop.clone()));
+    }
+    while accepting.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Takes connections, each when there is a place, until `stop` turns true; then waits until they have ended.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    places: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         let place = tokio::select! {
@@ -67,31 +107,50 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             }
         };
         let _ = stream.set_nodelay(true); // only speed depends on it
-        let (routes, mut stop) = (TowerToHyperService::new(router.clone()), stop.clone());
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(peer)); // who asks, for limits
-            routes.call(request)
-        });
+        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
         connections.spawn(async move {
             let _place = place;
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_WAIT)
-                .max_buf_size(HEADER_BYTES_MAX)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ended = connection.as_mut() => {}
-                _ = stopped(&mut stop) => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ended = tokio::time::timeout(DRAIN_WAIT, connection).await;
-                }
+            let Some(acceptor) = acceptor else { return converse(stream, peer, None, router, stop).await };
+            // Who is slow with the handshake is as slow as with headers.
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEADER_WAIT, acceptor.accept(stream)).await {
+                let shown = mutual::shown(stream.get_ref().1);
+                converse(stream, peer, shown, router, stop).await;
             }
         });
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-    Ok(())
+}
+
+/// One connection to its end.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    peer: SocketAddr,
+    shown: Option<Arc<[u8]>>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer)); // who asks, for limits
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(ConnectInfo(shown.clone())); // with which certificate, for tokens bound to one
+        }
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_WAIT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ended = connection.as_mut() => {}
+        _ = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            let _ended = tokio::time::timeout(DRAIN_WAIT, connection).await;
+        }
+    }
 }
 
 /// Returns when the switch is on, or when nobody holds it any more.

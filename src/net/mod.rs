@@ -5,6 +5,7 @@ pub mod bind;
 pub mod counted;
 mod filler;
 pub mod http;
+pub mod mutual;
 pub mod probe;
 pub mod service;
 mod streams;

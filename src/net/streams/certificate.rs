@@ -83,7 +83,7 @@ impl Certificate {
 
     /// Reads the files again whenever they change. New handshakes get what is new; connections go on with what they have.
     /// What cannot be used changes nothing and is logged once.
-    pub(super) async fn keep_fresh(self: Arc<Self>) {
+    pub async fn keep_fresh(self: Arc<Self>) {
         let mut seen = self.stamp();
         // They may have changed between being read and being looked at for the first time.
         self.refresh();
@@ -124,7 +124,7 @@ impl ResolvesServerCert for Certificate {
 }
 
 /// The cryptography of every encrypted transport.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(in crate::net) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 

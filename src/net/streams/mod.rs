@@ -32,6 +32,7 @@ use super::service::StartError;
 use crate::clock::Clock;
 use crate::config::Dns;
 use crate::nameserver::{Transport, View, Worker};
+pub(super) use certificate::provider;
 pub use certificate::{Certificate, CertificateError};
 use limits::Limits;
 use responder::Responder;

@@ -139,7 +139,13 @@ impl Desk {
         let (clock, board) = (Arc::new(FakeClock::at(now_ms)), Arc::new(Board::default()));
         let authority = Authority::open(settings(dir), Policy::embedded(), clock.clone(), |data| board.take(data))?;
         authority.show_in(board.clone());
-        let wish = NewToken { provider: Some("acme".into()), scopes: Vec::new(), test: true, expires_in_d: 90 };
+        let wish = NewToken {
+            provider: Some("acme".into()),
+            scopes: Vec::new(),
+            test: true,
+            expires_in_d: 90,
+            certificate: None,
+        };
         let actor = match authority.add_token(&Actor::operator(), wish) {
             Ok(issued) => authority.authenticate(&issued.token).unwrap(),
             Err(_) => Actor { party: authority::Party::Provider("acme".into()), ..Actor::operator() },

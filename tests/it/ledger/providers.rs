@@ -140,7 +140,8 @@ fn a_probation_has_few_numbers_and_other_keys_take_two_people() {
     new.statement_keys = vec![statement.public().clone()];
     new.validation_keys = Vec::new();
     authority.add_provider(&house.ada, new).unwrap();
-    let wish = NewToken { provider: Some("late".into()), scopes: Vec::new(), test: true, expires_in_d: 9 };
+    let wish =
+        NewToken { provider: Some("late".into()), scopes: Vec::new(), test: true, expires_in_d: 9, certificate: None };
     let token = authority.add_token(&house.ben, wish).unwrap();
     assert_eq!(authority.authenticate(&token.token).unwrap().provider(), Some("late"));
     let keys = Subject::Keys {

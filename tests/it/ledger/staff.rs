@@ -47,9 +47,10 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let desk = Desk::new(dir.path());
         let ada = Actor::operator();
-        let token = desk
-            .authority
-            .add_token(&ada, NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90 });
+        let token = desk.authority.add_token(
+            &ada,
+            NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90, certificate: None },
+        );
         let ada = desk.authority.authenticate(&token.unwrap().token).unwrap();
         desk.authority.set_first_key(&ada, key_of("admin").public()).unwrap();
         let join = wish(ActKind::StaffAdd, person("ben", Some(StaffRole::Officer)));
@@ -178,8 +179,9 @@ fn the_last_admin_stays_and_whoever_leaves_is_out_at_once() {
 
     let cyd = house.join("cyd", StaffRole::Admin);
     assert_eq!(cyd.person.as_ref().unwrap().role, StaffRole::Admin);
-    let token =
-        authority.add_token(&cyd, NewToken { provider: None, scopes: vec![], test: false, expires_in_d: 9 }).unwrap();
+    let token = authority
+        .add_token(&cyd, NewToken { provider: None, scopes: vec![], test: false, expires_in_d: 9, certificate: None })
+        .unwrap();
     leave("cyd").unwrap();
     assert!(authority.authenticate(&token.token).is_none());
     let (at_s, key) = (house.desk.now_s() + 1, key_of("cyd"));

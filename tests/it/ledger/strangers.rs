@@ -76,7 +76,13 @@ impl Town {
         };
         desk.authority.add_provider(&Actor::operator(), zeta).unwrap();
         let tokens = [false, true].map(|test| {
-            let wish = NewToken { provider: Some("zeta".into()), scopes: Vec::new(), test, expires_in_d: 365 };
+            let wish = NewToken {
+                provider: Some("zeta".into()),
+                scopes: Vec::new(),
+                test,
+                expires_in_d: 365,
+                certificate: None,
+            };
             desk.authority.add_token(&Actor::operator(), wish).unwrap().token
         });
         fill(&desk);
@@ -84,7 +90,11 @@ impl Town {
         let listener = net::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        runtime.spawn(net::http::serve(listener, http::router(api(&desk, settings)), stopped));
+        runtime.spawn(net::http::serve(
+            vec![net::http::Front::plain(listener)],
+            http::router(api(&desk, settings)),
+            stopped,
+        ));
         Self { desk, base, tokens, statement, validation, stop, _runtime: runtime, _dir: dir }
     }
 }
@@ -401,7 +411,8 @@ fn what_is_another_s_is_not_there() {
     let hash = data_encoding::HEXLOWER.encode(&receipt.event_hash);
     let new = NewBatch { items: vec![Err(vec![])], dry_run: true, request: [0; 32], key: None };
     let batch = town.desk.authority.take_batch(&town.desk.actor, new).unwrap().id;
-    let wish = NewToken { provider: Some("acme".into()), scopes: Vec::new(), test: false, expires_in_d: 1 };
+    let wish =
+        NewToken { provider: Some("acme".into()), scopes: Vec::new(), test: false, expires_in_d: 1, certificate: None };
     let issued = town.desk.authority.add_token(&Actor::operator(), wish).unwrap();
     for (method, theirs, nobodys) in [
         ("GET", format!("/v1/receipts/{hash}"), format!("/v1/receipts/{}", "0".repeat(64))),

@@ -11,6 +11,7 @@ mod generated;
 mod holder;
 mod judged;
 mod kit;
+mod mutual;
 mod numbers;
 mod operator;
 mod quiet;

@@ -1,0 +1,196 @@
+//! The API over TLS, and tokens that open nothing without their client certificate (RFC 8705); curl and openssl judge.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use callbook::api::providers::NewToken;
+use callbook::client::provider::{Api, ApiError, Tls, certificate_thumbprint};
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::Value;
+
+use crate::dns::streams::authority::Ca;
+use crate::peers;
+use crate::walk::child::callbook;
+
+/// A directory with the API on a plain and on a TLS port.
+struct House {
+    child: Child,
+    facts: Value,
+    dir: PathBuf,
+    ca: Ca,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl House {
+    fn open() -> Self {
+        let ca = Ca::new();
+        let dir = ca.path("house");
+        let said = callbook()
+            .args(["init", "--apex", "e164.example", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
+            .arg(&dir)
+            .output()
+            .expect("the program runs");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        configure(&dir.join("config.toml"), |http| {
+            http.insert("tls_listen".into(), vec!["127.0.0.1:0"].into());
+            http.insert("tls_cert".into(), ca.path("chain.pem").display().to_string().into());
+            http.insert("tls_key".into(), ca.path("key.pem").display().to_string().into());
+        });
+        let mut child =
+            callbook().args(["--json", "serve", "--dir"]).arg(&dir).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
+        Self { facts: serde_json::from_str(&line).expect("it serves"), child, dir, ca }
+    }
+
+    fn url(&self) -> String {
+        format!("https://{}", self.facts["http_tls"][0].as_str().expect("an address"))
+    }
+
+    fn operator(&self) -> String {
+        std::fs::read_to_string(self.dir.join("operator.token")).expect("init wrote it").trim().to_owned()
+    }
+
+    /// TLS of a client that believes in the house's own authority.
+    fn tls(&self) -> Tls {
+        Tls::default().believing(&std::fs::read(self.ca.path("ca.pem")).expect("readable")).expect("PEM")
+    }
+
+    fn api(&self, token: &str, tls: &Tls) -> Api {
+        Api::secured(&self.url(), token, tls).expect("good settings")
+    }
+}
+
+fn configure(file: &Path, change: impl FnOnce(&mut toml::Table)) {
+    let mut config: toml::Table = std::fs::read_to_string(file).expect("readable").parse().expect("TOML");
+    change(config["http"].as_table_mut().expect("a table"));
+    std::fs::write(file, config.to_string()).expect("writable");
+}
+
+/// A certificate that its owner signed himself: chain and key in PEM.
+fn self_made() -> (String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(vec!["provider.example".into()]).expect("a name").self_signed(&key);
+    (certificate.expect("a certificate").pem(), key.serialize_pem())
+}
+
+fn with_entrant(house: &House, certificate: Option<String>) -> String {
+    let operator = house.api(&house.operator(), &house.tls());
+    let wish = NewToken { certificate, ..NewToken::default() };
+    operator.add_token("acme", &wish).expect("a token").token
+}
+
+fn register_acme(house: &House) {
+    let folder = house.dir.join("acme");
+    let added = callbook()
+        .args(["provider", "add", "acme", "--api", &format!("http://{}", house.facts["http"].as_str().expect("plain"))])
+        .arg("--token-file")
+        .arg(house.dir.join("operator.token"))
+        .arg("--folder")
+        .arg(&folder)
+        .output()
+        .expect("the program runs");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+}
+
+fn status(outcome: Result<impl std::fmt::Debug, ApiError>) -> u16 {
+    match outcome {
+        Ok(_) => 200,
+        Err(ApiError::Problem(problem)) => problem.status,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_bound_token_opens_with_its_certificate_alone() {
+    let house = House::open();
+    register_acme(&house);
+    let ((chain, key), (other_chain, other_key)) = (self_made(), self_made());
+    let bound = with_entrant(&house, certificate_thumbprint(chain.as_bytes()));
+    let free = with_entrant(&house, None);
+    let with = |chain: &str, key: &str| house.tls().showing(chain.as_bytes(), key.as_bytes()).expect("PEM");
+    let prepare = |token: &str, tls: &Tls| status(house.api(token, tls).prepare("+9990000000".parse().unwrap()));
+
+    assert_eq!(prepare(&bound, &with(&chain, &key)), 200);
+    assert_eq!(prepare(&bound, &house.tls()), 401, "no certificate");
+    assert_eq!(prepare(&bound, &with(&other_chain, &other_key)), 401, "another's certificate");
+    assert_eq!(prepare(&free, &house.tls()), 200);
+    assert_eq!(prepare(&free, &with(&other_chain, &other_key)), 200, "an unbound token asks for none");
+    let plain = format!("http://{}", house.facts["http"].as_str().unwrap());
+    let told = Api::at(&plain, &bound).unwrap().prepare("+9990000000".parse().unwrap());
+    assert!(told.unwrap_err().to_string().contains("bound to a client certificate"));
+    // The certificate is public; without its key the handshake itself fails.
+    let stolen = house.api(&bound, &with(&chain, &other_key)).prepare("+9990000000".parse().unwrap());
+    assert!(matches!(stolen, Err(ApiError::Unreachable { .. })), "{stolen:?}");
+
+    let listed = house.api(&house.operator(), &house.tls()).tokens("acme").unwrap().tokens;
+    let thumbprints: Vec<_> = listed.iter().filter_map(|token| token.certificate.clone()).collect();
+    assert_eq!(thumbprints, [certificate_thumbprint(chain.as_bytes()).unwrap()]);
+    let wrong = house.api(&house.operator(), &house.tls());
+    let wrong = wrong.add_token("acme", &NewToken { certificate: Some("x".into()), ..NewToken::default() });
+    assert_eq!(status(wrong.map(|_| ())), 422);
+}
+
+#[test]
+fn curl_and_openssl_agree() {
+    if peers::program("curl").is_none() || peers::program("openssl").is_none() {
+        return;
+    }
+    let house = House::open();
+    register_acme(&house);
+    let path = |name: &str| house.ca.path(name).display().to_string();
+    let openssl = |args: &[&str]| {
+        let out = Command::new("openssl").args(args).output().expect("openssl runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        out.stdout
+    };
+    let (cert, key, der) = (path("own.pem"), path("own.key"), path("own.der"));
+    let subject = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=acme"];
+    openssl(&[&subject[..], &["-keyout", &key, "-out", &cert]].concat());
+    openssl(&["x509", "-in", &cert, "-outform", "DER", "-out", &der]);
+    let hash = openssl(&["dgst", "-sha256", "-binary", &der]);
+    let thumbprint = certificate_thumbprint(&std::fs::read(&cert).unwrap()).unwrap();
+    assert_eq!(thumbprint, data_encoding::BASE64URL_NOPAD.encode(&hash), "openssl computes the same");
+
+    let operator = house.dir.join("operator.token").display().to_string();
+    let plain = format!("http://{}", house.facts["http"].as_str().unwrap());
+    let token_file = path("bound.token");
+    let made = callbook()
+        .args(["provider", "token", "acme", "--certificate", &cert, "--out", &token_file, "--api", &plain])
+        .args(["--token-file", &operator])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let header = format!("authorization: Bearer {}", std::fs::read_to_string(&token_file).unwrap().trim());
+    std::fs::write(path("header"), header).unwrap();
+
+    let url = format!("{}/v1/numbers?limit=1", house.url());
+    let curl = |more: &[&str]| {
+        let usual = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--cacert"];
+        let header = format!("@{}", path("header"));
+        let mut command = Command::new("curl");
+        command.args(usual).arg(path("ca.pem")).args(["-H", &header]).args(more).arg(&url);
+        String::from_utf8(command.output().expect("curl runs").stdout).unwrap()
+    };
+    assert_eq!(curl(&["--cert", &cert, "--key", &key]), "200");
+    assert_eq!(curl(&["--cert", &cert, "--key", &key, "--tlsv1.2", "--tls-max", "1.2"]), "200");
+    assert_eq!(curl(&[]), "401");
+}
+
+#[test]
+fn a_front_without_its_files_is_refused_with_the_remedy() {
+    let house = House::open();
+    configure(&house.dir.join("config.toml"), |http| {
+        http.remove("tls_key");
+    });
+    let said = callbook().args(["config", "check", "--dir"]).arg(&house.dir).output().unwrap();
+    assert!(!said.status.success());
+    assert!(String::from_utf8_lossy(&said.stderr).contains("http.tls_key is missing"), "{said:?}");
+}
