@@ -4,11 +4,13 @@ use crate::authority::access::{Actor, Party, Verb};
 use crate::authority::error::Rejection;
 use crate::authority::lists::Condition;
 use crate::authority::{Authority, Core};
+use crate::clock::unix_s;
 use crate::ledger::{EventRow, LedgerError, Snapshot};
 use crate::log::event::{Door, Kind};
 use crate::log::state::Flags;
 use crate::number::Number;
 use crate::registry::acts::Power;
+use crate::registry::rules::Entry;
 
 /// How far back the beginning of a registration is looked for; one that changed more often does not tell it.
 const HISTORY_STEPS_MAX: usize = 1000;
@@ -64,7 +66,11 @@ impl Core {
             (None, None) => return Ok(None),
         };
         let state = standing.as_ref().map(|standing| &standing.entry.state);
-        let condition = Condition::of(state, self.now_ms() / 1000);
+        let (now_ms, law) = (self.now_ms(), self.law());
+        let in_force = |entry: &Entry| entry.void_ms(law.terms_at(now_ms)).is_some_and(|void_ms| now_ms < void_ms);
+        let entry = standing.as_ref().map(|standing| &standing.entry).filter(|entry| in_force(entry));
+        let pending = entry.and_then(|entry| Some(entry.request.as_ref()?.door));
+        let condition = Condition::of(state, pending, unix_s(now_ms));
         if condition == Condition::Released {
             return Ok(None);
         }
@@ -80,7 +86,7 @@ impl Core {
             created_ms: created.as_ref().map(|row| row.received_ms),
             changed_ms: created.is_none_or(|row| row.seq != newest.seq).then_some(newest.received_ms),
             not_after_s: state.map(|state| state.not_after),
-            pending: standing.as_ref().and_then(|standing| Some(standing.entry.request.as_ref()?.door)),
+            pending,
         }))
     }
 }

@@ -112,6 +112,7 @@ pub(crate) struct RegisterArgs {
     smime_key: Option<PathBuf>,
     #[command(flatten)]
     draft: DraftArgs,
+    #[command(flatten)]
     first: doors::FirstArgs,
 }
 

@@ -6,7 +6,7 @@
 //!                       registered before by others? prepare with the token tells its last State ──> signed again ──> PUT
 //! ```
 
-use crate::api::numbers::{NumberView, Prepared, Receipt, Submission};
+use crate::api::numbers::{NumberView, Prepared, Receipt, Renewal, Submission};
 use crate::client::holder::{Change, Device, Directory, HolderError, RecordDraft, Signed, opening};
 use crate::client::provider::{Api, ApiError};
 use crate::client::transfer::Earlier;
@@ -17,6 +17,7 @@ use crate::log::event::{Door, Role};
 use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::label::Label;
 use crate::log::random::{NoRandomness, Random};
+use crate::log::record::Record;
 use crate::log::state::{State, Status};
 use crate::number::Number;
 
@@ -127,7 +128,7 @@ struct Basis {
     prepared: Prepared,
     label: Label,
     before: Option<State>,
-    record: Vec<u8>,
+    record: Record,
     opening: [u8; 32],
 }
 

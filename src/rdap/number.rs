@@ -41,7 +41,7 @@ fn statuses(of: &Registration) -> Vec<&'static str> {
     };
     let stands = match of.condition {
         Condition::Pending => "pending create",
-        Condition::Active => "active",
+        Condition::Active | Condition::Contested | Condition::Recovering => "active",
         Condition::Lapsed | Condition::Released => "inactive",
         Condition::Suspended if of.withheld => "server hold",
         Condition::Suspended => "client hold",

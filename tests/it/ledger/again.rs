@@ -46,16 +46,23 @@ impl Office {
             metrics: Metrics::new(vec![]),
             dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: String::new() }),
             apex: "e164.example.".into(),
+            zone: Arc::new(callbook::rdap::Apex::default),
             limits: Arc::new(Limits::new(Http::default(), [3; 16])),
         };
         let (stop, stopped) = watch::channel(false);
-        runtime.spawn(net::http::serve(listener, http::router(api), stopped));
+        runtime.spawn(net::http::serve(vec![net::http::Front::plain(listener)], http::router(api), stopped));
         Self { runtime, stop, at }
     }
 
     /// The kit of a provider, with a new token.
     fn kit(&self, desk: &Desk, provider: &str) -> (Api, Actor) {
-        let wish = NewToken { provider: Some(provider.into()), scopes: Vec::new(), test: true, expires_in_d: 365 };
+        let wish = NewToken {
+            provider: Some(provider.into()),
+            scopes: Vec::new(),
+            test: true,
+            expires_in_d: 365,
+            certificate: None,
+        };
         let issued = desk.authority.add_token(&Actor::operator(), wish).unwrap();
         let actor = desk.authority.authenticate(&issued.token).unwrap();
         (Api::at(&format!("http://{}", self.at), &issued.token).unwrap(), actor)

@@ -120,7 +120,13 @@ impl Work<'_> {
         say("open", &act.row.id);
         authority.approve_act(&self.people[1], &act.row.id).unwrap();
         say("act", &act.row.id);
-        let wish = NewToken { provider: Some("bell".into()), scopes: Vec::new(), test: true, expires_in_d: 9 };
+        let wish = NewToken {
+            provider: Some("bell".into()),
+            scopes: Vec::new(),
+            test: true,
+            expires_in_d: 9,
+            certificate: None,
+        };
         say("token", authority.add_token(&Actor::operator(), wish).unwrap().token);
     }
 }
