@@ -256,10 +256,10 @@ fn others_read_it(demo: &Demo, acme: &Kit<'_>, apex: &str) {
     assert!(seen["registration_date"].is_string() && seen["expiration_date"].is_string(), "{seen}");
     assert_eq!(seen["entities"]["registrar"][0]["handle"], json!("ACME"), "it writes handles in capitals: {seen}");
     assert_eq!(seen["public_ids"][0]["identifier"], json!(demo.sample(0)), "{seen}");
-    let provider = understood("entity", "acme", None);
+    let provider = understood("entity", "ACME", None);
     assert_eq!(
         (&provider["handle"], &provider["name"]),
-        (&json!("acme"), &json!("Acme Telephony (demo)")),
+        (&json!("ACME"), &json!("Acme Telephony (demo)")),
         "{provider}"
     );
 }
