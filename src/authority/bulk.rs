@@ -3,7 +3,6 @@
 use crate::authority::Authority;
 use crate::authority::access::Actor;
 use crate::authority::error::Rejection;
-use crate::ledger::LedgerError;
 use crate::registry::acts::Power;
 use crate::registry::bulk::BulkDoor;
 
@@ -26,7 +25,7 @@ impl Authority {
         let open = law.register().bulk_doors().filter(|(_, door)| door.is_open(now_ms));
         self.core.ledger.read(|now| {
             open.map(|(provider, door)| {
-                let numbers = now.holdings(provider).map_err(LedgerError::from)?;
+                let numbers = now.holdings(provider)?;
                 Ok(OpenBulkDoor { provider: provider.to_owned(), door: *door, numbers })
             })
             .collect()

@@ -10,7 +10,7 @@ use callbook::registry::acts::ActKind;
 use callbook::registry::possession::Proof;
 use callbook::registry::refusal;
 
-use crate::ledger::desk::{Desk, acme, address, device, number};
+use crate::ledger::desk::{Desk, acme, address, device, let_go, number};
 use crate::ledger::staff::{House, gov_log, provider, refused, wish};
 
 const DAY_MS: u64 = 86_400_000;
@@ -198,6 +198,7 @@ fn what_lapsed_behind_it_is_released_once_it_is_closed_in_order_and_after_a_stan
     assert_eq!(released(desk), [2_u64], "of the one whose provider works");
     let (dir, data) = (house.dir, house.desk);
     drop(data);
+    let_go(dir.path());
     // Months of standstill: the door has closed meanwhile.
     let desk = Desk::open(dir.path(), closes_ms + 40 * DAY_MS).unwrap();
     for _ in 0..2 {

@@ -20,7 +20,7 @@ use callbook::registry::code::TransferCode;
 use tokio::runtime::Runtime;
 
 use crate::ledger::bulk;
-use crate::ledger::desk::{Desk, START_MS, acme, address, device, number};
+use crate::ledger::desk::{Desk, START_MS, acme, address, device, let_go, number};
 use crate::ledger::staff::{House, gov_log, key_of};
 
 const DIR: &str = "CALLBOOK_TEST_MIXED_DIR";
@@ -150,6 +150,7 @@ impl Crash {
         // The house stays for its folder and its gov log; its authority moves to one that nobody opens again.
         let elsewhere = tempfile::tempdir().unwrap();
         house.desk = Desk::new(elsewhere.path());
+        let_go(house.dir.path());
         (elsewhere, Self { house, heard: Vec::new(), next: 100 })
     }
 
@@ -198,6 +199,7 @@ impl Crash {
         }
         let known = desk.authority.count_numbers().unwrap();
         drop(desk);
+        let_go(self.house.dir.path());
         let ledger = Ledger::open(&self.house.dir.path().join("data")).unwrap();
         let held = ledger.read::<_, LedgerError>(|now| Ok(now.holdings("acme")? + now.holdings("bell")?)).unwrap();
         assert_eq!(held, known, "each number is in one provider's account, once");

@@ -9,6 +9,7 @@ use callbook::charter::Policy;
 use callbook::client::holder::{Change, Device, Directory, RecordDraft, Signed, opening};
 use callbook::client::ve::ValidationToken;
 use callbook::clock::FakeClock;
+use callbook::ledger::{Ledger, OpenError};
 use callbook::log::event::Role;
 use callbook::log::key::{Algorithm, SigningKey};
 use callbook::log::random::Seeded;
@@ -122,6 +123,18 @@ pub(super) fn device(n: u64) -> Device {
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&n.to_be_bytes());
     Device::generate(Algorithm::Ed25519, &Seeded::new(seed)).unwrap()
+}
+
+/// Waits until an authority that was dropped has let go of its ledger: what its writer did last may end after its answer.
+pub(super) fn let_go(dir: &Path) {
+    for _ in 0..2000 {
+        match Ledger::open(&dir.join("data")) {
+            Ok(_) => return,
+            Err(OpenError::InUse { .. }) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("the ledger stays in use");
 }
 
 impl Desk {
