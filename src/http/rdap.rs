@@ -152,3 +152,23 @@ async fn translated(response: Response) -> Response {
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Response::from_parts(parts, Body::from(body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_parts_answer_gets_rdaps_form() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let told = runtime.block_on(async {
+            let limit = Reply::too_many(&RequestId("r1".to_owned()), "this address asks too often", 7);
+            let (parts, body) = translated(limit.into_response()).await.into_parts();
+            (parts, axum::body::to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap())
+        });
+        let (parts, body) = (told.0, serde_json::from_slice::<serde_json::Value>(&told.1).unwrap());
+        assert_eq!((parts.status.as_u16(), &body["errorCode"]), (429, &serde_json::json!(429)));
+        assert_eq!(body["description"], serde_json::json!(["this address asks too often"]));
+        assert_eq!(parts.headers[CONTENT_TYPE], MEDIA_TYPE);
+        assert_eq!(parts.headers["retry-after"], "7");
+    }
+}
