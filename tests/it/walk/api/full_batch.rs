@@ -8,7 +8,7 @@ use callbook::number::Number;
 use serde_json::{Value, json};
 
 use super::batches::{put, send};
-use super::kit::Kit;
+use super::kit::{Kit, Made};
 use crate::peers;
 use crate::walk::child::{Demo, in_small_disk};
 use crate::walk::full_disk::{DISK_MIB, fill};
@@ -17,8 +17,8 @@ use crate::walk::full_disk::{DISK_MIB, fill};
 const ITEMS: usize = 400;
 /// What is left on the disk when the batch begins: room for taking it in, and for some of its items at most.
 const ROOM_OCTETS: u64 = 256 << 10;
-/// A batch that has not moved for so long is held up.
-const STANDS_STILL: Duration = Duration::from_millis(2500);
+/// Single changes that are tried until one is refused: together they are larger than the room that is left.
+const SPARE: usize = 90;
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(50);
 
@@ -33,7 +33,8 @@ fn a_batch_outlasts_a_full_disk() {
     let demo = Demo::start_by(command, &disk.join("demo"), &[]);
     let acme = Kit::of(&demo, "acme", &demo.dir().join("provider"));
     let lines: Vec<String> = (0..ITEMS).map(|i| put(&acme, &format!("+99955500{i:03}"))).collect();
-    let single = acme.create(Number::parse("+99955511111").expect("a number"));
+    let spare = (0..SPARE).map(|i| acme.create(Number::parse(&format!("+999555110{i:02}")).expect("a number")));
+    let spare: Vec<Made> = spare.collect();
     let filler = demo.dir().join("filler");
     fill(&filler);
     let file = File::options().write(true).open(&filler).expect("it is there");
@@ -49,11 +50,13 @@ fn a_batch_outlasts_a_full_disk() {
                 answers.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let ended = runs_full_and_on(&acme, &lines, || {
-            let path = format!("/v1/numbers/{}", single.number);
-            let refused = acme.http("PUT", &path, &[], &single.body);
+        let ended = runs_full_and_on(&acme, &lines, |look| {
+            let send = |made: &Made| acme.http("PUT", &format!("/v1/numbers/{}", made.number), &[], &made.body);
+            let refused = spare.iter().map(send).find(|answer| answer.status != 202);
+            let refused = refused.expect("a full disk takes no more");
             assert_eq!(refused.status, 503, "{}", refused.json);
             assert!(refused.retry_after.is_some() && refused.text.contains("look-ups go on"), "{}", refused.json);
+            is_held_up(&look());
             let before = answers.load(Ordering::Relaxed);
             until("look-ups on a full disk", || answers.load(Ordering::Relaxed) >= before + 3);
             fs::remove_file(&filler).expect("it can be removed");
@@ -75,24 +78,21 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Sends the batch, waits until it stands still, does what is to be done then, and waits for its end.
-fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], meanwhile: impl FnOnce()) -> Value {
+/// Sends the batch, does what is to be done while it runs, and waits for its end.
+fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], meanwhile: impl FnOnce(&dyn Fn() -> Value)) -> Value {
     let taken = send(acme, "", "k", lines);
     assert_eq!(taken.status, 202, "{}", taken.json);
     let path = format!("/v1/batches/{}", taken.json["id"].as_str().expect("an id"));
     let look = || acme.demo.http("GET", &path, Some(&acme.token), &[], None).json;
-    // It tries again each second: when nothing has moved for longer than that, the disk is full.
-    let mut held = look();
-    until("the disk is full", || {
-        std::thread::sleep(STANDS_STILL);
-        let before = std::mem::replace(&mut held, look());
-        before["done"] == held["done"]
-    });
-    assert_eq!(held["state"], json!("running"), "{held}");
-    assert!(held["done"].as_u64().is_some_and(|done| done < ITEMS as u64), "{held}");
-    meanwhile();
+    meanwhile(&look);
     until("the batch ends", || look()["state"] != json!("running"));
     look()
+}
+
+/// It waits for room, and tries again each second.
+fn is_held_up(held: &Value) {
+    assert_eq!(held["state"], json!("running"), "{held}");
+    assert!(held["done"].as_u64().is_some_and(|done| done < ITEMS as u64), "{held}");
 }
 
 fn until(what: &str, mut there: impl FnMut() -> bool) {
