@@ -6,7 +6,6 @@ mod charter;
 mod described;
 mod doors;
 mod feed;
-mod full_batch;
 mod holder;
 mod judged;
 mod kit;
