@@ -6,7 +6,6 @@ mod charter;
 mod described;
 mod doors;
 mod feed;
-mod full_batch;
 mod generated;
 mod holder;
 mod judged;
