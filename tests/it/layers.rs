@@ -76,7 +76,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("socket2", &["net"], "sockets only in net"),
     ("hyper", &["net"], "connections are kept in net"),
     ("quinn", &["net"], "sockets only in net"),
-    ("rustls", &["net"], "connections are kept in net"),
+    ("rustls", &["net", "client/provider/tls"], "connections are kept in net; a certificate is held against its key"),
     ("tokio_rustls", &["net"], "connections are kept in net"),
     ("libc", &["net/udp/system"], "the one door to the system's calls"),
 ];

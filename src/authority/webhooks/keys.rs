@@ -33,7 +33,8 @@ impl WebhookKeys {
     pub(in crate::authority) fn open(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<Self, KeyError> {
         let current = match keys::signing(dir, WEBHOOK, lock) {
             Err(KeyError::Missing { .. }) => {
-                keys::make(dir, WEBHOOK, &drawn(random)?, lock)?;
+                let secret = drawn(random)?;
+                keys::make(dir, WEBHOOK, &secret, lock)?;
                 synced(dir)?;
                 keys::signing(dir, WEBHOOK, lock)?
             }
@@ -71,7 +72,8 @@ pub fn rotate(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<bool, KeyE
     }
     let path = keys::file(dir, WEBHOOK);
     let at = |source| KeyError::Io { path: path.clone(), source };
-    let content = keys::content(&path, WEBHOOK, &drawn(random)?, lock)?;
+    let secret = drawn(random)?;
+    let content = keys::content(&path, WEBHOOK, &secret, lock)?;
     let partial = path.with_extension("key.partial");
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),

@@ -2,6 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest::{SHA256, digest};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use super::ApiError;
@@ -28,6 +30,9 @@ impl Tls {
             certificates(chain_pem).ok_or(ApiError::Setting("the client certificate's file holds none in PEM"))?;
         let key = PrivateKey::from_pem(key_pem)
             .map_err(|_| ApiError::Setting("the file of the client certificate's key holds none in PEM"))?;
+        if !belong_together(&chain, &key) {
+            return Err(ApiError::Setting("the client certificate and the key do not belong together"));
+        }
         self.certificate = Some(ClientCert::new_with_certs(&chain, key));
         Ok(self)
     }
@@ -45,6 +50,13 @@ impl Tls {
 pub fn certificate_thumbprint(pem: &[u8]) -> Option<String> {
     let certificates = certificates(pem)?;
     Some(BASE64URL_NOPAD.encode(digest(&SHA256, certificates.first()?.der()).as_ref()))
+}
+
+/// Whether the first certificate is of this key. Asked for beforehand: in a handshake it would be too late for an error.
+fn belong_together(chain: &[Certificate<'static>], key: &PrivateKey<'static>) -> bool {
+    let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
+    let provider = rustls::crypto::ring::default_provider();
+    PrivateKeyDer::try_from(key.der().to_vec()).is_ok_and(|key| CertifiedKey::from_der(chain, key, &provider).is_ok())
 }
 
 /// The certificates of a PEM text; None if there is none, or one is broken.
