@@ -53,7 +53,7 @@ pub use crate::ledger::webhooks::{WebhookAttempt, WebhookProgress, WebhookRow, W
 pub use crate::ledger::writer::Reply;
 
 use crate::ledger::readers::Readers;
-use crate::ledger::writer::{Care, Writer};
+use crate::ledger::writer::{Care, Writer, step};
 
 /// An open ledger. It belongs to this process until it is dropped.
 pub struct Ledger {
@@ -125,9 +125,10 @@ impl Ledger {
     /// Reads one moment of the ledger. Blocks for the disk: in async code, call it from a blocking thread.
     pub fn read<T, E: From<LedgerError>>(&self, reading: impl FnOnce(&Snapshot<'_>) -> Result<T, E>) -> Result<T, E> {
         self.readers.with(|conn| {
-            let moment = conn.unchecked_transaction().map_err(LedgerError::from)?;
-            let read = reading(&Snapshot::new(&moment));
-            moment.finish().map_err(LedgerError::from)?;
+            // Prepared once: a request reads two or three times, and each of these would be parsed twice.
+            step(conn, "BEGIN").map_err(LedgerError::from)?;
+            let read = reading(&Snapshot::new(conn));
+            step(conn, "COMMIT").map_err(LedgerError::from)?;
             read
         })
     }

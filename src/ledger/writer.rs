@@ -230,7 +230,8 @@ impl Desk {
     }
 }
 
-fn step(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+/// Runs a statement of a transaction, prepared once a connection.
+pub(super) fn step(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
