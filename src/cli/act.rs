@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::api::acts::{Act, ActEvents, NewAct, SignedEvents};
 use crate::cli::ApiArgs;
+use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::profile::read_token;
 use crate::cli::provider::key;
@@ -131,7 +132,7 @@ pub(crate) fn run(command: &ActCommand) -> Result<Report, Failure> {
 }
 
 fn at(args: &ApiArgs) -> Result<Api, Failure> {
-    Ok(Api::at(&args.api, &read_token(&args.token_file)?)?)
+    api_at(&args.api, &read_token(&args.token_file)?)
 }
 
 fn ask(args: &AskArgs) -> Result<Report, Failure> {

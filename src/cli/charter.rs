@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::api::charter::{NewVersion, Version};
 use crate::authority::{self, Affected};
 use crate::charter::{Difference, differences, numbering};
+use crate::cli::connect::api_at;
 use crate::cli::instance;
 use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{ApiArgs, InstallationArgs};
-use crate::client::provider::Api;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(command: &CharterCommand) -> Result<Report, Failure> {
 }
 
 fn show(args: &ShowArgs) -> Result<Report, Failure> {
-    let charter = Api::at(&args.api, "")?.charter()?;
+    let charter = api_at(&args.api, "")?.charter()?;
     let mut lines = vec![format!("in force   {}", line(&charter.in_force))];
     lines.extend(charter.announced.iter().map(|version| format!("announced  {}", line(version))));
     lines.push(format!("numbers    by {}", charter.numbering));
@@ -127,7 +127,7 @@ fn announce(args: &AnnounceArgs) -> Result<Report, Failure> {
         config.paths.charter.clone_from(from);
     }
     let policy = instance::charter_folder(&config)?;
-    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
     let made = api.announce_charter(&NewVersion {
         charter_md: policy.prose().to_owned(),
         policy_toml: policy.source().to_owned(),

@@ -8,6 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::numbers::{Pending, Receipt};
+use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::number::{
     EVENT_LIFE_S, NumberArgs, ValidatedArgs, WAIT_MS, accepted, acting, finding, not_here, opened,
@@ -123,7 +124,7 @@ pub(crate) fn transfer(args: &TransferArgs) -> Result<Report, Failure> {
 
 pub(crate) fn code(args: &CodeArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(&args.of)?;
-    let made = Api::at(&profile.api, &profile.token()?)?.transfer_code(number)?;
+    let made = api_at(&profile.api, &profile.token()?)?.transfer_code(number)?;
     let (code, expires_at) = (Zeroizing::new(made.code), made.expires_at);
     let mut json = json!({"number": number.to_string(), "expires_at": expires_at});
     let text = match &args.out {
@@ -191,7 +192,7 @@ fn asked(
     })?;
     let mut report = accepted(number, "asked for; complete it when its wait is over", &done.receipt);
     // What waits for a number of another provider only that one is shown.
-    let view = Api::at(&profile.api, &profile.token()?)?.number(number)?;
+    let view = api_at(&profile.api, &profile.token()?)?.number(number)?;
     if let Some(pending) = view.and_then(|view| view.pending).as_ref() {
         report.text += &line(pending);
         report.json["pending"] = json!(pending);

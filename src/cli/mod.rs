@@ -4,6 +4,7 @@ mod act;
 mod apex;
 mod charter;
 mod config;
+mod connect;
 mod delegations;
 mod demo;
 mod docs;

@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::numbers::Receipt;
+use crate::cli::connect::api_at;
 use crate::cli::doors;
 use crate::cli::held;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::client::holder::{CertificateKey, Change, KEY_FILE_LEN_MAX, RecordDraft};
-use crate::client::provider::Api;
 use crate::client::register::{Finding, Registrar, Validation};
 use crate::clock::{Clock, SystemClock};
 use crate::log::event::Role;
@@ -242,7 +242,7 @@ fn release(args: &ReleaseArgs) -> Result<Report, Failure> {
 
 fn show(args: &NumberArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(args)?;
-    let api = Api::at(&profile.api, &profile.token()?)?;
+    let api = api_at(&profile.api, &profile.token()?)?;
     let Some(view) = api.number(number)? else {
         let text = format!("{number} is not registered by {}", profile.provider);
         return Ok(Report { text, json: json!({"number": number.to_string(), "status": "none"}), exit: Exit::None });
@@ -282,7 +282,7 @@ pub(super) fn acting<T>(
     profile: &Profile,
     act: impl FnOnce(&Registrar<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let api = Api::at(&profile.api, &profile.token()?)?;
+    let api = api_at(&profile.api, &profile.token()?)?;
     let directory = profile.directory()?;
     let validation = Validation { issuer: &profile.validation_entity, key: &profile.validation_key };
     let random = SystemRandom::new();

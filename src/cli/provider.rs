@@ -13,11 +13,12 @@ use serde_json::json;
 use crate::api::Base64;
 use crate::api::providers::{BulkDoor, Key, NewProvider, NewToken, Provider, Token};
 use crate::cli::ApiArgs;
+use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, Report};
 use crate::cli::webhook::{self, ProviderWebhookCommand};
-use crate::client::provider::{Api, certificate_thumbprint};
+use crate::client::provider::certificate_thumbprint;
 use crate::log::key::{Algorithm, PublicKey};
 use crate::number::Number;
 
@@ -166,7 +167,7 @@ pub(crate) fn run(command: &ProviderCommand, json: bool) -> Result<Report, Failu
 }
 
 fn add(args: &AddArgs) -> Result<Report, Failure> {
-    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
     let name = args.name.clone().unwrap_or_else(|| args.id.clone());
     let mut new = NewProvider {
         id: args.id.clone(),
@@ -195,7 +196,7 @@ fn add(args: &AddArgs) -> Result<Report, Failure> {
         profile.keep_token(&issued.token)?;
         // What the directory says of itself now is what the folder pins; any number serves for asking.
         let any = Number::parse("+9990000000")?;
-        let prepared = Api::at(&args.api.api, &issued.token)?.prepare(any)?;
+        let prepared = api_at(&args.api.api, &issued.token)?.prepare(any)?;
         profile.pin(&prepared.origin, &prepared.vrf_key.0)?;
         text += &format!(
             "\n  its folder with keys and token: {}",
@@ -206,7 +207,7 @@ fn add(args: &AddArgs) -> Result<Report, Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let providers = Api::at(&args.api, "")?.providers()?;
+    let providers = api_at(&args.api, "")?.providers()?;
     let text = match providers.is_empty() {
         true => "no provider yet: callbook provider add ID".to_owned(),
         false => providers.iter().map(line).collect::<Vec<_>>().join("\n"),
@@ -215,7 +216,7 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
 }
 
 fn token(args: &TokenArgs) -> Result<Report, Failure> {
-    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
     let certificate = args.certificate.as_deref().map(thumbprint_of).transpose()?;
     let new = NewToken { scopes: args.scope.clone(), expires_in_d: Some(args.days), test: args.test, certificate };
     let issued = api.add_token(&args.id, &new)?;
@@ -242,13 +243,13 @@ fn thumbprint_of(file: &Path) -> Result<String, Failure> {
 }
 
 fn appeal(args: &AppealArgs) -> Result<Report, Failure> {
-    let provider = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.appeal(&args.id)?;
+    let provider = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.appeal(&args.id)?;
     let text = format!("{}\n  the appeal is noted; people who did not decide before will", line(&provider));
     Ok(Report::done(text, json!(provider)))
 }
 
 fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
-    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
     if let Some(key) = &args.key {
         let page = api.flagged(key, args.cursor.as_deref())?;
         let more = page.next.iter().map(|next| format!("more: --cursor {next}"));
@@ -267,7 +268,7 @@ fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
 }
 
 fn bulk_doors(args: &ApiArgs) -> Result<Report, Failure> {
-    let found = Api::at(&args.api, &read_token(&args.token_file)?)?.bulk_doors()?;
+    let found = api_at(&args.api, &read_token(&args.token_file)?)?.bulk_doors()?;
     let line = |door: &BulkDoor| {
         format!(
             "{:<16} since {}  until {}  {} numbers still there",
@@ -282,7 +283,7 @@ fn bulk_doors(args: &ApiArgs) -> Result<Report, Failure> {
 }
 
 fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
-    let tokens = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.tokens(&args.id)?.tokens;
+    let tokens = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.tokens(&args.id)?.tokens;
     let line = |token: &Token| {
         let used = token.last_used_at.as_deref().unwrap_or("never used");
         format!("{:<14} until {}  {:<20}  {}", token.id, token.expires_at, used, token.scopes.join(" "))
@@ -295,7 +296,7 @@ fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<Report, Failure> {
-    Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.revoke_token(&args.id)?;
+    api_at(&args.api.api, &read_token(&args.api.token_file)?)?.revoke_token(&args.id)?;
     Ok(Report::done(format!("token {} is revoked", args.id), json!({ "id": args.id, "revoked": true })))
 }
 

@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::api::Base64;
 use crate::api::acts::{ActEvents, Person, TokenProof};
 use crate::cli::ApiArgs;
+use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::profile::read_token;
 use crate::cli::provider::shown;
 use crate::cli::report::{Failure, Report};
 use crate::client::holder;
-use crate::client::provider::Api;
 use crate::clock::{Clock, SystemClock};
 use crate::log::bytes::to_base64url;
 use crate::log::event::{Event, Role};
@@ -110,7 +110,7 @@ fn keygen(args: &KeygenArgs) -> Result<Report, Failure> {
 
 fn key(args: &KeyArgs) -> Result<Report, Failure> {
     let key: SigningKey = holder::load(&args.file)?;
-    let api = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
     let staff = api.set_staff_key(&shown(key.public()))?;
     let text = staff.staff.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report::done(text, json!(staff)))
@@ -118,7 +118,7 @@ fn key(args: &KeyArgs) -> Result<Report, Failure> {
 
 fn token(args: &TokenArgs) -> Result<Report, Failure> {
     let key: SigningKey = holder::load(&args.key)?;
-    let api = Api::at(&args.api, "")?;
+    let api = api_at(&args.api, "")?;
     let at_s = u32::try_from(SystemClock.now_s()).map_err(|_| Failure::new("the clock is past the year 2106"))?;
     let signature = key.sign(&token_proof(&api.origin()?, &args.id, at_s.into()));
     let issued = api.staff_token(&TokenProof { id: args.id.clone(), at_s, signature: Base64::from(signature) })?;
@@ -138,7 +138,7 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let staff = Api::at(&args.api.api, &read_token(&args.api.token_file)?)?.staff()?;
+    let staff = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.staff()?;
     let text = staff.staff.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report::done(text, json!(staff)))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::api::webhooks::{Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookOutcome};
 use crate::authority;
+use crate::cli::connect::api_at;
 use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{ApiArgs, InstallationArgs};
@@ -158,7 +159,7 @@ pub(crate) fn run(command: &WebhookCommand) -> Result<Report, Failure> {
 }
 
 fn api(args: &ApiArgs) -> Result<Api, Failure> {
-    Ok(Api::at(&args.api, &read_token(&args.token_file)?)?)
+    api_at(&args.api, &read_token(&args.token_file)?)
 }
 
 fn add(args: &AddArgs) -> Result<Report, Failure> {
@@ -245,7 +246,7 @@ fn outcome(attempt: &Delivery) -> String {
 /// Exit 1 if it is not the directory's, or old.
 fn verified(args: &VerifyArgs) -> Result<Report, Failure> {
     let keys = match args.key.is_empty() {
-        true => Api::at(&args.api, "")?.webhook_keys()?.keys,
+        true => api_at(&args.api, "")?.webhook_keys()?.keys,
         false => args.key.clone(),
     };
     let keys: Vec<PublicKey> = keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;

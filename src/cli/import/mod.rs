@@ -24,6 +24,7 @@ use self::judge::{Mending, judge};
 use self::plan::{Group, Plan, Unreadable};
 use self::submit::{Mistake, Office, Outcome, Task};
 use crate::charter::Policy;
+use crate::cli::connect::api_at;
 use crate::cli::held::HeldKeys;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
@@ -106,7 +107,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<Report, Failure> {
     let origin = Name::from_text(&args.origin).map_err(|e| Failure::new(format!("origin {}: {e}", args.origin)))?;
     let plan = read(args, &origin)?;
     let profile = Profile::load(&args.provider)?;
-    let api = Api::at(args.api.as_deref().unwrap_or(&profile.api), &profile.token()?)?;
+    let api = api_at(args.api.as_deref().unwrap_or(&profile.api), &profile.token()?)?;
     let policy = charter(args, &api)?;
     let office =
         Office { directory: profile.directory()?, profile: &profile, api, methods: &args.method, days: args.days };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::connect::api_at;
 use crate::cli::profile::{Profile, read_token};
 use crate::cli::report::{Failure, note};
 use crate::client::provider::{Api, ApiError};
@@ -39,11 +40,11 @@ impl AccessArgs {
                     "whose token? Name the provider's folder (--provider DIR), or --token-file FILE and --api URL",
                 )
             })?;
-            return Ok(Api::at(self.api.as_deref().unwrap_or(API_USUAL), &read_token(file)?)?);
+            return api_at(self.api.as_deref().unwrap_or(API_USUAL), &read_token(file)?);
         };
         let profile = Profile::load(folder)?;
         let token = self.token_file.as_ref().map_or_else(|| profile.token(), |file| read_token(file))?;
-        Ok(Api::at(self.api.as_deref().unwrap_or(&profile.api), &token)?)
+        api_at(self.api.as_deref().unwrap_or(&profile.api), &token)
     }
 }
 

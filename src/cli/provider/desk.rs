@@ -9,8 +9,9 @@ use serde_json::json;
 use super::access::AccessArgs;
 use crate::api::complaints::NewComplaint;
 use crate::api::numbers::{NumberEntry, Visibility};
+use crate::cli::connect::api_at;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::provider::{Api, ApiError, NumbersFilter};
+use crate::client::provider::{ApiError, NumbersFilter};
 use crate::number::Number;
 
 /// The longest text of a complaint that is read; the directory takes less and says so.
@@ -143,7 +144,7 @@ pub(crate) fn complain(args: &ComplainArgs) -> Result<Report, Failure> {
         text: text_in(&args.text_file)?,
         contact: args.contact.clone(),
     };
-    let taken = Api::at(&args.api, "")?.complain(&complaint)?;
+    let taken = api_at(&args.api, "")?.complain(&complaint)?;
     let text = format!("complaint {} is taken in; quote this when you write again", taken.id);
     Ok(Report::done(text, json!(taken)))
 }

@@ -226,6 +226,19 @@ fn curl_and_openssl_agree() {
     assert_eq!(curl(&["--cert", &cert, "--key", &key]), "200");
     assert_eq!(curl(&["--cert", &cert, "--key", &key, "--tlsv1.2", "--tls-max", "1.2"]), "200");
     assert_eq!(curl(&[]), "401");
+
+    // The program's own commands take the same files from the environment.
+    let program = |pairs: &[(&str, &str)]| {
+        let mut command = callbook();
+        command.args(["provider", "numbers", "--json", "--api", &house.url(), "--token-file", &token_file]);
+        let out = command.env("CALLBOOK_CA", path("ca.pem")).envs(pairs.iter().copied()).output().expect("it runs");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (show, prove) = (("CALLBOOK_CLIENT_CERT", cert.as_str()), ("CALLBOOK_CLIENT_KEY", key.as_str()));
+    assert_eq!(program(&[show, prove]), (Some(0), String::new()));
+    assert!(program(&[]).1.contains("bound to a client certificate"));
+    assert!(program(&[show]).1.contains("belong together"));
+    assert!(program(&[show, ("CALLBOOK_CLIENT_KEY", "/nowhere")]).1.contains("CALLBOOK_CLIENT_KEY=/nowhere"));
 }
 
 #[test]
