@@ -59,7 +59,7 @@ impl Front {
         Self { listener, tls: None }
     }
 
-    /// HTTP over TLS, by a configuration of [`mutual::config`](super::mutual::config).
+    /// HTTP over TLS, by a configuration of [`mutual::config`].
     pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
         Self { listener, tls: Some(config) }
     }
