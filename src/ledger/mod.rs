@@ -30,7 +30,6 @@ mod tokens;
 mod validations;
 mod webhooks;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 pub use crate::ledger::acts::{ActLabel, ActRow, SanctionRow, StepRow};
@@ -52,6 +51,7 @@ pub use crate::ledger::validations::CompromisedRow;
 pub use crate::ledger::webhooks::{WebhookAttempt, WebhookProgress, WebhookRow, WebhookState};
 pub use crate::ledger::writer::Reply;
 
+use crate::ledger::open::Held;
 use crate::ledger::readers::Readers;
 use crate::ledger::writer::{Care, Writer, step};
 
@@ -60,7 +60,7 @@ pub struct Ledger {
     readers: Readers, // closed before the writer: only a connection that writes can fold the WAL into the file at the end
     writer: Writer,
     dir: PathBuf,
-    _lock: File, // released last
+    _lock: Held, // released last
 }
 
 impl Ledger {
@@ -79,7 +79,7 @@ impl Ledger {
         Self::start(dir, open::lock(dir)?)
     }
 
-    fn start(dir: &Path, lock: File) -> Result<Self, OpenError> {
+    fn start(dir: &Path, lock: Held) -> Result<Self, OpenError> {
         let conn = open::writer(dir)?;
         let readers = Readers::open(dir)?;
         let writer = Writer::start(conn).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;

@@ -32,8 +32,19 @@ const WRITER_WAIT: Duration = Duration::from_secs(30);
 /// How long a checkpoint waits for the writer and the readers to pause; their work is a matter of milliseconds.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(250);
 
-/// Takes the folder for this process, or says who has it. The lock goes with the returned file, however the process ends.
-pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
+/// The lock on a folder; it goes with the process, however that ends.
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    /// Lets go at once. Closing alone would not: a child process that is being started at this moment has the file too,
+    /// until it becomes another program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock(); // what cannot be unlocked goes with the file
+    }
+}
+
+/// Takes the folder for this process, or says who has it.
+pub(super) fn lock(dir: &Path) -> Result<Held, OpenError> {
     let path = dir.join(LOCK_NAME);
     let io = |source| OpenError::Io { path: path.clone(), source };
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
@@ -48,7 +59,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
         Err(TryLockError::Error(source)) => return Err(io(source)),
     }
     file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
-    Ok(file)
+    Ok(Held(file))
 }
 
 /// Makes a new, empty ledger file and the folder's entry for it durable.

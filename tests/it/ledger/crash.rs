@@ -13,7 +13,7 @@ use callbook::log::Hash;
 use callbook::log::checkpoint::Checkpoint;
 use callbook::log::merkle;
 
-use crate::ledger::desk::{Desk, START_MS, number};
+use crate::ledger::desk::{Desk, START_MS, let_go, number};
 
 const DIR: &str = "CALLBOOK_TEST_CRASH_DIR";
 const FIRST: &str = "CALLBOOK_TEST_CRASH_FIRST";
@@ -50,6 +50,7 @@ impl Crash {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         drop(Desk::new(dir.path()));
+        let_go(dir.path());
         Self { dir, acknowledged: Vec::new(), next: 1, seen: Vec::new() }
     }
 
@@ -95,6 +96,7 @@ impl Crash {
         }
         assert_eq!(desk.board.len() as u64, desk.authority.count_numbers().unwrap(), "shown and known are the same");
         drop(desk);
+        let_go(self.dir.path());
         self.check_log();
     }
 
