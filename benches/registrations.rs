@@ -57,7 +57,7 @@ struct Provider {
 
 type Made = (Number, Submission);
 
-/// Lines of one batch: 16 MiB hold some seven thousand of these.
+/// Lines of one batch: within its 16 MiB.
 const BATCH_LINES: usize = 5000;
 
 fn main() -> Outcome<()> {

@@ -20,6 +20,7 @@ set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 readme=${1:-$root/README.md}
+case $readme in /*) ;; *) readme=$PWD/$readme ;; esac
 target=${CARGO_TARGET_DIR:-$root/target}
 case $target in /*) ;; *) target=$root/$target ;; esac
 readonly WAIT_S_MAX=60      # a demo on a busy machine makes keys and a first zone well within this

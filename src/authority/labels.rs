@@ -7,7 +7,7 @@ use crate::log::label::Label;
 use crate::log::vrf::{Proof, SecretKey};
 use crate::number::Number;
 
-/// Numbers in one generation, 5 MB: as many as are prepared in half a minute under full load.
+/// Numbers in one generation, about 8 MB: what full load prepares in some twenty seconds.
 const GENERATION_MAX: usize = 1 << 15;
 
 /// Labels that were computed lately. When the young generation is full it becomes the old one, and what was old is forgotten.
