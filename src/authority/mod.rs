@@ -30,6 +30,7 @@ mod notices;
 mod open;
 mod orders;
 mod prepare;
+mod proofs;
 mod providers;
 mod publish;
 mod receipt;
@@ -37,6 +38,7 @@ mod registration;
 mod ruling;
 mod run;
 mod sequencer;
+mod shown;
 mod staff;
 mod submit;
 mod tickets;
@@ -102,14 +104,16 @@ use crate::authority::image::Images;
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
+use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake};
+use crate::authority::shown::Shown;
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::authority::webhooks::Webhooks;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
-use crate::log::note::NoteSigner;
+use crate::log::note::{LineType, NoteSigner, VerifierKey};
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
 use crate::zone::StaticZone;
@@ -165,6 +169,10 @@ struct Core {
     map_signer: NoteSigner,
     gov_signer: NoteSigner,
     labels: Labels,
+    /// The published epoch and the map.
+    shown: Shown,
+    /// Questions about numbers that nobody registered.
+    strangers: Strangers,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,
@@ -225,6 +233,12 @@ impl Authority {
         &self.core.origin
     }
 
+    /// The keys that sign both logs.
+    pub fn log_keys(&self) -> LogKeys {
+        let verifier = |signer: &NoteSigner| signer.verifier(LineType::Signature);
+        LogKeys { map: verifier(&self.core.map_signer), gov: verifier(&self.core.gov_signer) }
+    }
+
     /// The VRF public key that places numbers.
     pub fn vrf_key(&self) -> [u8; 32] {
         *self.core.keys.vrf.public().as_bytes()
@@ -256,6 +270,15 @@ impl Authority {
         vitals.heartbeat_s = self.core.settings.heartbeat_s;
         vitals
     }
+}
+
+/// The keys that checkpoints are checked with.
+#[derive(Clone, Debug)]
+pub struct LogKeys {
+    /// Of the map log.
+    pub map: VerifierKey,
+    /// Of the gov log.
+    pub gov: VerifierKey,
 }
 
 /// How the work of an authority goes.
