@@ -16,6 +16,7 @@ mod files;
 mod index;
 mod notices;
 mod orders;
+mod proofs;
 mod providers;
 mod staff;
 mod strangers;
