@@ -24,6 +24,8 @@ pub mod record;
 pub mod rsa;
 pub mod staff;
 pub mod state;
+pub mod tile;
+pub mod tree;
 pub mod vrf;
 
 /// A SHA-256 value.
