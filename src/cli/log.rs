@@ -150,7 +150,8 @@ fn untrue(error: &LogError) -> Report {
     let mut text = format!("NOT TRUE  {error}");
     let mut json = json!({"verified": false, "why": error.to_string()});
     if let LogError::Fork { log, notes, kept, .. } = error {
-        let _ = write!(text, "\n  Both checkpoints are signed by the log. Show them to others: together they prove it.");
+        let _ =
+            write!(text, "\n  Both checkpoints are signed by the log. Show them to others: together they prove it.");
         for (note, kept) in notes.iter().zip(kept.iter().map(Some).chain(std::iter::repeat(None))) {
             let _ = match kept {
                 Some(path) => write!(text, "\n  kept: {}", path.display()),
@@ -173,7 +174,9 @@ fn keys(texts: &[String]) -> Result<Vec<VerifierKey>, Refused> {
     let read = |text: &String| {
         VerifierKey::parse(text).map_err(|error| {
             let form = "it has the form name+0a1b2c3d+BASE64";
-            Refused::Other(Failure::new(format!("--key {text}: {error}; a vkey is one line, {form}: quote it for the shell")))
+            Refused::Other(Failure::new(format!(
+                "--key {text}: {error}; a vkey is one line, {form}: quote it for the shell"
+            )))
         })
     };
     texts.iter().map(read).collect()
@@ -234,7 +237,8 @@ fn mirror(args: &MirrorArgs) -> Result<Report, Refused> {
 }
 
 fn passed(checked: &Checked, more: Value) -> Value {
-    let mut json = json!({"verified": true, "logs": checked.logs, "checked": checked.checked, "not_checked": checked.not_checked});
+    let mut json =
+        json!({"verified": true, "logs": checked.logs, "checked": checked.checked, "not_checked": checked.not_checked});
     for (log, told) in json["logs"].as_array_mut().into_iter().flatten().zip(&checked.logs) {
         log["newest"] = time(told.newest_ms);
     }
@@ -263,11 +267,16 @@ fn told(checked: &Checked) -> String {
 
 fn read_state(path: &Path) -> Result<Vec<Before>, Refused> {
     let cannot = |why: String| {
-        let told = format!("{}: {why}. Without it the check begins anew: name another file, or move this one away", path.display());
+        let told = format!(
+            "{}: {why}. Without it the check begins anew: name another file, or move this one away",
+            path.display()
+        );
         Refused::Other(Failure::new(told))
     };
     match std::fs::read(path) {
-        Ok(raw) => serde_json::from_slice(&raw).map_err(|error| cannot(format!("not a state of `log verify`: {error}"))),
+        Ok(raw) => {
+            serde_json::from_slice(&raw).map_err(|error| cannot(format!("not a state of `log verify`: {error}")))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(cannot(error.to_string())),
     }

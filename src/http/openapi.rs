@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use crate::api::Problem;
 use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
-use crate::http::{log, naming};
 use crate::http::problem::{Reply, status_of, title_of};
+use crate::http::{log, naming};
 use crate::registry::refusal;
 
 /// The frame of the document; paths and schemas come from the handlers.

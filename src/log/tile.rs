@@ -210,11 +210,37 @@ mod tests {
     #[test]
     fn there_is_one_spelling() {
         for name in [
-            "", "tile", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000", "tile/64/000", "tile/-1/000",
-            "tile/0/x000/000", "tile/0/001/000", "tile/0/x001", "tile/0/x001/x000", "tile/0/000/", "/tile/0/000", "tile//000",
-            "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/01", "tile/0/000.p/", "tile/0/000.p/8/", "tile/0/000.p/8.p/8",
-            "tile/0/000.p", "tile/0/X001/000", "tile/entries/+00", "tile/data/000", "tile/0/x001/x002/x003/x004/x005/x006/007",
-            "tile/8/0/000", "tile/0/00a", "tile/0/٠٠٠",
+            "",
+            "tile",
+            "tile/0",
+            "tile/0/",
+            "tile/0/0",
+            "tile/0/00",
+            "tile/0/0000",
+            "tile/00/000",
+            "tile/64/000",
+            "tile/-1/000",
+            "tile/0/x000/000",
+            "tile/0/001/000",
+            "tile/0/x001",
+            "tile/0/x001/x000",
+            "tile/0/000/",
+            "/tile/0/000",
+            "tile//000",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/01",
+            "tile/0/000.p/",
+            "tile/0/000.p/8/",
+            "tile/0/000.p/8.p/8",
+            "tile/0/000.p",
+            "tile/0/X001/000",
+            "tile/entries/+00",
+            "tile/data/000",
+            "tile/0/x001/x002/x003/x004/x005/x006/007",
+            "tile/8/0/000",
+            "tile/0/00a",
+            "tile/0/٠٠٠",
         ] {
             assert!(Tile::parse(name).is_err(), "{name}");
         }
@@ -244,7 +270,9 @@ mod tests {
         assert!(read_bundle(&raw, 2).is_err() && read_bundle(&raw, 4).is_err());
         assert!(read_bundle(&raw[..raw.len() - 1], 3).is_err());
         assert_eq!(write_bundle(&[vec![7; ENTRY_BYTES_MAX + 1]]), None);
-        assert!(read_hashes(&[0; 64], 2).is_ok() && read_hashes(&[0; 64], 1).is_err() && read_hashes(&[0; 65], 2).is_err());
+        assert!(
+            read_hashes(&[0; 64], 2).is_ok() && read_hashes(&[0; 64], 1).is_err() && read_hashes(&[0; 65], 2).is_err()
+        );
     }
 
     proptest! {

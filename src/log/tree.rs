@@ -317,9 +317,7 @@ mod tests {
             self.asked.borrow_mut().push(*tile);
             let first = tile.n() * TILE_WIDTH;
             let mut raw = match tile.row() {
-                Row::Entries => {
-                    write_bundle(&(first..first + tile.width()).map(entry).collect::<Vec<_>>()).ok_or(())?
-                }
+                Row::Entries => write_bundle(&(first..first + tile.width()).map(entry).collect::<Vec<_>>()).ok_or(())?,
                 Row::Level(level) => {
                     let each = 1usize << (u32::from(level) * LEVEL_BITS);
                     let of = |i: u64| merkle::root(&self.leaves[i as usize * each..(i as usize + 1) * each]);
@@ -352,7 +350,11 @@ mod tests {
         let size = files.leaves.len() as u64;
         let mut tree = files.tree(size).unwrap();
         for index in [0, 255, 256, 65_535, 65_536, size - 1] {
-            assert_eq!(tree.inclusion(index, size).unwrap(), merkle::inclusion(index as usize, &files.leaves), "{index}");
+            assert_eq!(
+                tree.inclusion(index, size).unwrap(),
+                merkle::inclusion(index as usize, &files.leaves),
+                "{index}"
+            );
             assert_eq!(tree.entry(index).unwrap(), entry(index));
         }
         for old in [1, 256, 257, 65_536, 65_537, size - 1, size] {

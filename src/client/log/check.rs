@@ -130,11 +130,8 @@ impl Check<'_> {
         let from = self.known_before(&head, &mut tree)?;
         let mut walk = Walk::new(&head);
         walk.behind(&mut tree, from)?;
-        let side = gov.map(|gov| GovSide {
-            origin: gov.head.checkpoint.origin.clone(),
-            tree: &mut gov.tree,
-            eras: &gov.eras,
-        });
+        let side =
+            gov.map(|gov| GovSide { origin: gov.head.checkpoint.origin.clone(), tree: &mut gov.tree, eras: &gov.eras });
         let progress = &mut *self.progress;
         walk.go(&mut tree, side, from, &mut |n, entries, hashes| {
             progress(&head.checkpoint, size.min((n + 1) * TILE_WIDTH));
@@ -172,9 +169,8 @@ impl Check<'_> {
         let head = at.open(note, &believed)?;
         if gov.is_some() && head.kind == LogKind::Map {
             let origin = &head.checkpoint.origin;
-            let named = eras().any(|era| {
-                era.map == *origin && head.keys.iter().any(|key| key.to_string() == era.log_key)
-            });
+            let named =
+                eras().any(|era| era.map == *origin && head.keys.iter().any(|key| key.to_string() == era.log_key));
             if !named {
                 return Err(LogError::untrue(origin, "the gov log does not name the key that signs it"));
             }
@@ -187,7 +183,9 @@ impl Check<'_> {
         let origin = &head.checkpoint.origin;
         let Some(before) = self.before.iter().find(|before| before.origin == *origin) else { return Ok(0) };
         let old = signed(&before.note, &head.keys).map_err(|_| {
-            LogError::Asked(format!("{origin}: what was kept of the check before is not signed by this key: start anew elsewhere"))
+            LogError::Asked(format!(
+                "{origin}: what was kept of the check before is not signed by this key: start anew elsewhere"
+            ))
         })?;
         let fork = |why: String| LogError::Fork {
             log: origin.clone(),
@@ -225,7 +223,10 @@ fn said(logs: &[CheckedLog]) -> Vec<String> {
     if let [gov, map] = logs
         && (gov.kind, map.kind) == (LogKind::Gov, LogKind::Map)
     {
-        said.push(format!("each epoch of {} rests on {} as it is shown here, which names its keys", map.origin, gov.origin));
+        said.push(format!(
+            "each epoch of {} rests on {} as it is shown here, which names its keys",
+            map.origin, gov.origin
+        ));
     }
     said
 }

@@ -75,7 +75,11 @@ impl LogAt {
         let named = all.map(|(trust, keys)| (trust, keys.iter().filter(|key| is_of(key, &origin)).cloned().collect()));
         let known = named.into_iter().find(|(_, keys): &(Trust, Vec<VerifierKey>)| !keys.is_empty());
         let Some((trust, keys)) = known else {
-            let given = if believed.iter().all(|(_, keys)| keys.is_empty()) { "" } else { " (none of the keys at hand is of that name)" };
+            let given = if believed.iter().all(|(_, keys)| keys.is_empty()) {
+                ""
+            } else {
+                " (none of the keys at hand is of that name)"
+            };
             return Err(LogError::NoKey { origin, given: given.to_owned() });
         };
         let checkpoint = signed(&note, &keys).map_err(|why| LogError::untrue(&origin, why))?;
