@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -63,15 +63,6 @@ pub(crate) struct MirrorArgs {
     key: Vec<String>,
 }
 
-/// Which of two logs.
-#[derive(Clone, Copy, ValueEnum)]
-enum Which {
-    /// Decisions about the directory.
-    Gov,
-    /// Epochs.
-    Map,
-}
-
 #[derive(Args)]
 pub(crate) struct OneArgs {
     /// A directory's address, its /v1/log, one log below that, or a folder of `callbook log mirror`.
@@ -80,9 +71,9 @@ pub(crate) struct OneArgs {
     /// A key that the log is signed with, as a vkey. May be repeated.
     #[arg(long, value_name = "VKEY")]
     key: Vec<String>,
-    /// Which log, where both are.
-    #[arg(long, value_name = "LOG", default_value = "map")]
-    log: Which,
+    /// The gov log, where both are; else it is the map log.
+    #[arg(long)]
+    gov: bool,
 }
 
 #[derive(Args)]
@@ -294,10 +285,7 @@ fn one(args: &OneArgs) -> Result<(LogAt, Head), Refused> {
     let given = keys(&args.key)?;
     let mut logs = place(&args.place)?.logs()?;
     if logs.len() > 1 {
-        let kind = match args.log {
-            Which::Gov => LogKind::Gov,
-            Which::Map => LogKind::Map,
-        };
+        let kind = if args.gov { LogKind::Gov } else { LogKind::Map };
         logs.retain(|log| log.info().is_some_and(|info| info.kind == kind));
     }
     let Some(log) = logs.into_iter().next() else {

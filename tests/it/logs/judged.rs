@@ -51,9 +51,10 @@ fn the_libraries_of_the_go_project_read_both_logs() {
 fn python_checks_a_printed_proof() {
     let Some(python) = peers::python_with("cryptography") else { return };
     let world = World::grown();
-    for (log, vkey) in ["gov", "map"].iter().zip(world.vkeys()) {
+    for (which, vkey) in [&["--gov"][..], &[]].into_iter().zip(world.vkeys()) {
         for index in ["0", "255", "256", "300"] {
-            let proof = callbook(&["log", "proof", &world.url(), index, "--log", log, "--json"]).json();
+            let url = world.url();
+            let proof = callbook(&[&["log", "proof", &url, index, "--json"], which].concat()).json();
             let judge = |proof: &Value| {
                 let mut child = Command::new(&python)
                     .arg(source::root().join("tests/judges/tlog_proof.py"))
@@ -67,7 +68,7 @@ fn python_checks_a_printed_proof() {
                 child.wait_with_output().unwrap()
             };
             let out = judge(&proof);
-            assert!(out.status.success(), "{log} {index}: {}", String::from_utf8_lossy(&out.stderr));
+            assert!(out.status.success(), "{vkey} {index}: {}", String::from_utf8_lossy(&out.stderr));
             let mut other = proof.clone();
             other["leaf"] = json!(format!("{} ", proof["leaf"].as_str().unwrap()));
             assert!(!judge(&other).status.success(), "the judge sees a leaf that is not there");

@@ -107,7 +107,7 @@ fn heads_and_leaves_are_shown() {
     assert_eq!((&leaf["leaf"]["kind"], &leaf["leaf"]["epoch"]), (&json!("epoch"), &json!(7)));
     let config = callbook(&["log", "show", &world.url(), "0", "--json"]).json();
     assert_eq!((&config["leaf"]["kind"], &config["leaf"]["gov"]), (&json!("config"), &json!("dir.example/gov")));
-    let opened = callbook(&["log", "show", &world.url(), "--log", "gov", "0"]);
+    let opened = callbook(&["log", "show", &world.url(), "--gov", "0"]);
     assert!(opened.said().contains("era-open") && opened.said().contains("callbook/gov/v1"), "{}", opened.said());
 }
 
@@ -118,8 +118,8 @@ fn hashes(value: &Value) -> Vec<Hash> {
 #[test]
 fn proofs_prove() {
     let world = World::grown();
-    for (log, index) in [("map", "0"), ("map", "299"), ("gov", "256")] {
-        let ran = callbook(&["log", "proof", &world.url(), index, "--log", log, "--json"]);
+    for (below, index) in [("", "0"), ("/v1/log/map/0", "299"), ("/v1/log/gov", "256")] {
+        let ran = callbook(&["log", "proof", &format!("{}{below}", world.url()), index, "--json"]);
         let proof = ran.json();
         let (size, root) =
             (proof["size"].as_u64().unwrap(), array_from_base64(proof["root"].as_str().unwrap()).unwrap());
