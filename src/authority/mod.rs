@@ -26,6 +26,7 @@ mod image;
 mod keys;
 mod labels;
 mod lists;
+mod logs;
 mod notices;
 mod open;
 mod orders;
@@ -75,6 +76,7 @@ pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::{KeyError, files as key_files};
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
+pub use crate::authority::logs::LogFacts;
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };
@@ -168,6 +170,8 @@ struct Core {
     wrong_codes: WrongCodes,
     map_signer: NoteSigner,
     gov_signer: NoteSigner,
+    /// The checkpoint of the gov log that was signed last, with its size.
+    gov_note: Mutex<Option<(u64, String)>>,
     labels: Labels,
     /// The published epoch and the map.
     shown: Shown,
