@@ -97,7 +97,7 @@ impl LogError {
     }
 
     /// What came of reading tiles of that log.
-    fn of(log: &str, error: TreeError<Self>) -> Self {
+    pub(crate) fn of(log: &str, error: TreeError<Self>) -> Self {
         match error {
             TreeError::Source(error) => error,
             untrue => Self::untrue(log, untrue.to_string()),

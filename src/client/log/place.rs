@@ -144,6 +144,12 @@ pub struct LogAt {
 }
 
 impl LogAt {
+    /// The log of that origin (`host/map/0`) where the API that serves it has it.
+    pub fn in_api(api: Api, origin: &str) -> Self {
+        let path = origin.split_once('/').map_or(origin, |(_, path)| path);
+        Self { prefix: format!("{API_INDEX}/{path}"), place: Place::Http(api, String::new()), info: None }
+    }
+
     /// What the place says of it, which proves nothing; None where no list is.
     pub const fn info(&self) -> Option<&LogInfo> {
         self.info.as_ref()
@@ -167,7 +173,7 @@ impl LogAt {
 }
 
 /// A log's tiles: from where it is, full ones from a copy where that has them.
-pub(super) struct Files {
+pub(crate) struct Files {
     at: LogAt,
     copy: Option<PathBuf>,
     read: Cell<u64>,
@@ -199,7 +205,7 @@ impl TileSource for Files {
 }
 
 /// A log that is being read.
-pub(super) type LogTree = Tree<Files>;
+pub(crate) type LogTree = Tree<Files>;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use crate::client::log::place::{Files, LogTree};
 use crate::client::log::{Head, Leaf, LogAt, LogError, decode};
 use crate::log::Hash;
 use crate::log::bytes::to_base64;
+use crate::log::checkpoint::Checkpoint;
 use crate::log::merkle::{check_consistency, check_inclusion, leaf_hash};
 use crate::log::tree::Tree;
 
@@ -89,9 +90,13 @@ impl LogAt {
         })
     }
 
-    fn tree(&self, head: &Head) -> Result<LogTree, LogError> {
-        let at = &head.checkpoint;
+    /// The log under a checkpoint that is believed for another reason.
+    pub(crate) fn tree_at(&self, at: &Checkpoint) -> Result<LogTree, LogError> {
         Tree::open(Files::new(self.clone(), None), at.size, &at.root).map_err(|error| LogError::of(&at.origin, error))
+    }
+
+    fn tree(&self, head: &Head) -> Result<LogTree, LogError> {
+        self.tree_at(&head.checkpoint)
     }
 
     fn leaf_of(&self, tree: &mut LogTree, head: &Head, index: u64) -> Result<(String, Leaf), LogError> {

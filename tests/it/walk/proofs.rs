@@ -26,7 +26,7 @@ fn dns_and_log_say_the_same() {
         let (found, exit, why) = prove(&demo, &demo, demo.sample(2), more);
         assert_eq!((found["status"].as_str(), exit), (Some("secure"), 0), "{found}{why}");
         assert_eq!(found["proof"]["standing"], json!("active"), "{found}");
-        assert_eq!(found["proof"]["warnings"], json!(["unaudited"]), "nobody has audited a demo");
+        assert_eq!(found["proof"]["warnings"], json!(["unaudited", "young_control_key"]), "{found}");
         assert_eq!(found["proof"]["trust_on_first_use"], json!(more.is_empty()));
         assert!(found["keys"].as_array().is_some_and(|keys| keys.len() == 2), "{found}");
         let (absent, exit, why) = prove(&demo, &demo, "+447700900998", more);
@@ -64,6 +64,59 @@ fn a_directory_with_two_faces_is_caught() {
     let (found, exit, _) = prove(&one, &other, one.sample(2), &["--trust", trust.to_str().unwrap()]);
     assert_eq!((found["status"].as_str(), exit), (Some("bogus"), 3), "another log's key: {found}");
     assert!(found["why"].as_str().is_some_and(|why| why.contains("proof does not hold")), "{found}");
+}
+
+/// What a caller remembers: the log only grows, and a contact's keys do not change untold.
+#[test]
+fn what_was_seen_is_remembered() {
+    let demo = Demo::start();
+    let pins = demo.dir().join("pins.json");
+    let again = || prove(&demo, &demo, demo.sample(1), &["--pins", pins.to_str().unwrap()]);
+    let remembered = || serde_json::from_slice::<Value>(&std::fs::read(&pins).unwrap()).unwrap();
+    let remember = |change: &dyn Fn(&mut Value)| {
+        let mut value = remembered();
+        change(&mut value);
+        std::fs::write(&pins, value.to_string()).unwrap();
+    };
+    let origin = "demo.example/map/0";
+    let (found, exit, why) = again();
+    assert_eq!((found["proof"]["log"].as_str(), exit), (Some(origin), 0), "{found}{why}");
+    assert_eq!(found["proof"]["warnings"], json!(["unaudited", "young_control_key"]), "{found}");
+    let first = remembered();
+    let folder = demo.dir().join("provider");
+    let folder = folder.to_str().unwrap();
+    for uri in ["sip:a@acme.example", "sip:b@acme.example"] {
+        let made = demo.run(&["number", "register", demo.sample(1), "--sip", uri, "--provider", folder]);
+        assert!(made.status.success());
+    }
+    let (found, exit, why) = again();
+    assert_eq!(exit, 0, "the log has grown, and continues the one that was seen: {found}{why}");
+    assert_eq!(found["proof"]["warnings"], json!(["unaudited", "young_control_key"]), "an address is no key: {found}");
+    let size = |pins: &Value| pins["logs"][origin]["size"].as_u64().unwrap();
+    assert!(size(&remembered()) > size(&first));
+
+    let contact = demo.sample(1).to_owned();
+    remember(&|pins| pins["contacts"][&contact] = json!({"control": "AAAA", "identity": ["00"]}));
+    let (found, exit, _) = again();
+    let told = json!(["unaudited", "young_control_key", "control_key_changed", "identity_key_changed"]);
+    assert_eq!((&found["proof"]["warnings"], exit), (&told, 0), "{found}");
+    assert_eq!(again().0["proof"]["warnings"].as_array().map(Vec::len), Some(2), "told once");
+
+    let newest = remembered();
+    remember(&|pins| pins["logs"][origin]["size"] = json!(size(&newest) + 1000));
+    let (found, exit, _) = again();
+    assert_eq!((found["status"].as_str(), exit), (Some("bogus"), 3), "{found}");
+    assert!(found["why"].as_str().is_some_and(|why| why.contains("older than the last one seen")), "{found}");
+    std::fs::write(&pins, first.to_string()).unwrap();
+    remember(&|pins| pins["logs"][origin]["root"] = newest["logs"][origin]["root"].clone());
+    let (found, exit, _) = again();
+    assert_eq!((found["status"].as_str(), exit), (Some("bogus"), 3), "{found}");
+    assert!(found["why"].as_str().is_some_and(|why| why.contains("fork of the last one seen")), "{found}");
+    assert_eq!((&found["keys"], &found["endpoints"]), (&json!([]), &json!([])));
+
+    std::fs::write(&pins, "{\"logs\": 1}").unwrap();
+    let (_, exit, why) = again();
+    assert!(exit == 2 && why.contains("pins.json is no file of pins"), "{why}");
 }
 
 #[test]
