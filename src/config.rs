@@ -4,6 +4,7 @@ mod delegation;
 mod dnssec;
 mod http;
 mod limits;
+mod log;
 mod pkcs11;
 pub mod ranges;
 mod secrets;
@@ -20,6 +21,7 @@ pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use http::Http;
 pub use limits::Limits;
+pub use log::Log;
 pub use pkcs11::{Pkcs11, TokenHolds};
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
@@ -59,6 +61,9 @@ pub struct Config {
     /// Epochs of the public log.
     #[serde(default)]
     pub publish: Publish,
+    /// Who signs the public log.
+    #[serde(default)]
+    pub log: Log,
     /// Where things lie, relative to the configuration file.
     #[serde(default)]
     pub paths: Paths,
@@ -227,6 +232,7 @@ impl Config {
             http: Http::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
+            log: Log::default(),
             paths: Paths::default(),
             zone: Vec::new(),
             catalog: Vec::new(),
@@ -261,6 +267,7 @@ impl Config {
         self.dnssec.under(dir);
         self.delegation.under(dir);
         self.webhooks.under(dir);
+        self.log.under(dir);
         self
     }
 

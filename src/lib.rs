@@ -50,6 +50,9 @@ pub mod api;
 pub mod client;
 
 #[cfg(feature = "server")]
+pub mod signer;
+
+#[cfg(feature = "server")]
 pub mod ledger;
 
 #[cfg(feature = "server")]

@@ -11,9 +11,9 @@ use crate::charter::{Policy, Version, Versions, numbering};
 use crate::clock::rfc3339;
 use crate::ledger::{CharterRow, Ledger, LedgerError, Snapshot};
 use crate::log::gov::GovLeaf;
-use crate::log::note::LineType;
 use crate::registry::acts::Power;
 use crate::registry::refusal;
+use crate::signer::Log;
 
 /// An event that is accepted now is sealed at the latest so much later, but for a stop of the directory: what it is judged
 /// by must hold until then too.
@@ -105,15 +105,13 @@ impl Core {
     /// Adds a leaf to the gov log, and the text of the version that it announces: durable, then in force.
     fn add_leaf(&self, law: &InForce, version: Option<&Version>, leaf: Leaf<'_>) -> Result<(), Rejection> {
         let (seq, time_ms) = (law.size(), self.now_ms().max(law.time_ms() + 1));
-        let leaf = leaf(seq, time_ms)
-            .sign(&[&self.gov_signer])
-            .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
+        let leaf = self.sign_leaf(&leaf(seq, time_ms))?;
         let mut next = InForce::clone(law);
         if let Some(version) = version {
             next.know(version.policy.clone());
         }
-        let key = self.gov_signer.verifier(LineType::Signature);
-        if let Err(error) = next.append([leaf.as_str()], &key) {
+        let key = self.signer.verifier(Log::Gov);
+        if let Err(error) = next.append([leaf.as_str()], key) {
             tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
             return Err(Rejection::Fault("the decision could not be written".to_owned()));
         }

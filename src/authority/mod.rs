@@ -37,6 +37,7 @@ mod registration;
 mod ruling;
 mod run;
 mod sequencer;
+mod signed;
 mod staff;
 mod submit;
 mod tickets;
@@ -71,7 +72,7 @@ pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
-pub use crate::authority::keys::{KeyError, files as key_files};
+pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
@@ -84,6 +85,7 @@ pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visi
 pub use crate::authority::registration::Registration;
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
+pub use crate::authority::signed::TurnError;
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
@@ -109,9 +111,9 @@ use crate::authority::webhooks::Webhooks;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
-use crate::log::note::NoteSigner;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
+use crate::signer::{LogSigner, Origins, Place};
 use crate::zone::StaticZone;
 
 /// What an authority must be told; the rest it finds in its folders.
@@ -131,6 +133,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// What the private keys are sealed with, if they are.
     pub lock: Lock,
+    /// Where the signer of both logs is.
+    pub signer: Place,
 }
 
 impl Settings {
@@ -142,6 +146,11 @@ impl Settings {
     /// The origin of the gov log.
     pub fn gov_origin(&self) -> String {
         format!("{}/gov", self.host)
+    }
+
+    /// Both.
+    pub fn origins(&self) -> Origins {
+        Origins { map: self.map_origin(), gov: self.gov_origin() }
     }
 }
 
@@ -157,13 +166,15 @@ struct Core {
     origin: String,
     clock: Arc<dyn Clock>,
     random: ring::rand::SystemRandom,
+    /// Let go of before the ledger: who waits for that one finds this one free.
+    signer: LogSigner,
     ledger: Ledger,
     keys: Keys,
     nonces: NonceKey,
     prepares: Prepares,
     wrong_codes: WrongCodes,
-    map_signer: NoteSigner,
-    gov_signer: NoteSigner,
+    /// The newest checkpoint of the gov log that was asked for, with its size.
+    gov_note: Mutex<(u64, String)>,
     labels: Labels,
     tokens: Tokens,
     staff: RwLock<People>,
@@ -190,6 +201,8 @@ struct Core {
     examiners: Semaphore,
     /// For tests: called at every step of an epoch; an error there fails the step.
     interrupt: OnceLock<run::Interrupt>,
+    /// Why nothing is changed any more.
+    frozen: OnceLock<String>,
 }
 
 impl Core {
@@ -245,6 +258,11 @@ impl Authority {
         }
     }
 
+    /// The gov log as it is in force, signed.
+    pub fn gov_checkpoint(&self) -> Result<String, TurnError> {
+        self.core.sign_gov()
+    }
+
     /// How many numbers are registered or about to be.
     pub fn count_numbers(&self) -> Result<u64, Rejection> {
         Ok(self.core.ledger.read::<_, LedgerError>(|now| now.count_numbers())?)
@@ -273,4 +291,6 @@ pub struct Vitals {
     pub overdue: u64,
     /// Why the latest attempt to make an epoch failed; None while all is well.
     pub trouble: Option<String>,
+    /// Why every change is refused: what was signed and what the ledger says do not agree.
+    pub frozen: Option<String>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::authority::image::{self, Keep};
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
+use crate::authority::signed::TurnError;
 use crate::authority::upkeep::Swept;
 use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, die};
@@ -16,6 +17,8 @@ use crate::zone::Change;
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the thread looks around when epochs follow commits, so that heartbeats and upkeep come in time.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the log says again that the directory is frozen.
+const FROZEN_SAID: Duration = Duration::from_secs(600);
 
 /// The steps of an epoch: where a test may stop the process, or make the step fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,9 @@ pub enum Step {
     BeforeSeal,
     /// It is sealed and durable.
     AfterSeal,
-    /// The note is signed and not stored.
+    /// It goes to the signer, who has not seen it yet.
+    BeforeSigner,
+    /// The signer remembers it and has answered; the note is not stored.
     BeforeSign,
     /// The note is durable.
     AfterSign,
@@ -135,7 +140,7 @@ impl Authority {
     }
 
     /// Makes one epoch by hand, if one is due: what the thread of [`Authority::start`] does again and again.
-    pub fn turn(&self) -> Result<Turned, LedgerError> {
+    pub fn turn(&self) -> Result<Turned, TurnError> {
         self.core.turn()
     }
 
@@ -155,6 +160,12 @@ impl Authority {
 fn sequence(core: &Arc<Core>) {
     let epoch_ms = core.settings.epoch_ms;
     let (pause, early) = if epoch_ms == 0 { (LOOK, true) } else { (Duration::from_millis(epoch_ms), false) };
+    while let Some(why) = core.frozen() {
+        tracing::error!(%why, "FROZEN: look-ups go on, every change is refused");
+        if core.wake.wait(FROZEN_SAID, false) {
+            return;
+        }
+    }
     loop {
         let turned = core.turn();
         if let Err(error) = &turned {
@@ -193,7 +204,10 @@ impl Core {
         newest.saturating_sub(head.epoch.last_seq) >= EPOCH_EVENTS_MAX as u64
     }
 
-    fn turn(&self) -> Result<Turned, LedgerError> {
+    fn turn(&self) -> Result<Turned, TurnError> {
+        if self.frozen().is_some() {
+            return Ok(Turned::Idle);
+        }
         let mut line = self.line();
         if line.head.is_none() {
             line.head = Some(self.ledger.read(load)?);
@@ -209,7 +223,7 @@ impl Core {
             Ok(n) => n,
             Err(error) => {
                 line.head = None; // its map may hold what was not stored
-                return Err(error);
+                return Err(error.into());
             }
         };
         self.step(Step::AfterSeal)?;
@@ -247,11 +261,12 @@ impl Core {
     }
 
     /// Signs what is sealed and shows what is signed, as far as that is not done yet.
-    pub(super) fn publish(&self, line: &mut Line) -> Result<(), LedgerError> {
+    pub(super) fn publish(&self, line: &mut Line) -> Result<(), TurnError> {
         let Some(head) = &mut line.head else { return Ok(()) };
         let n = head.epoch.n;
         if head.epoch.note.is_none() {
-            let note = head.note(&self.origin, &self.map_signer);
+            self.step(Step::BeforeSigner)?;
+            let note = self.sign_map(head)?;
             self.step(Step::BeforeSign)?;
             let stored = note.clone();
             self.ledger.write::<_, LedgerError, _>(move |tx| tx.sign(n, &stored)).wait_blocking()?;
@@ -267,7 +282,7 @@ impl Core {
                 tracing::error!(%error, "the zone does not take an epoch's changes");
             }
             let mut shown = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
-            *shown = Vitals { overdue: shown.overdue, ..vitals(head) };
+            *shown = Vitals { overdue: shown.overdue, frozen: shown.frozen.take(), ..vitals(head) };
             drop(shown);
             self.published.send_replace(n);
             self.webhooks.feed_has_grown();

@@ -28,7 +28,11 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
     };
     let fresh =
         check("epoch", age_s <= limit_s, &format!("the newest epoch is {age_s} s old; {limit_s} s is the limit"));
-    let checks = vec![dns, fresh, ledger];
+    let log = match &vitals.frozen {
+        None => check("log", true, "is what was signed"),
+        Some(why) => check("log", false, &format!("FROZEN: {why}")),
+    };
+    let checks = vec![dns, fresh, ledger, log];
     let healthy = checks.iter().all(|c| c.ok);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, checks })).into_response()

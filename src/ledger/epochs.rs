@@ -82,6 +82,12 @@ impl Snapshot<'_> {
         self.first("SELECT leaf FROM gov WHERE idx = ?1", [int(idx)], |row| row.get(0))
     }
 
+    /// Leaves of the gov log from `from` on, at most `limit`.
+    pub fn gov_leaves_from(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let sql = "SELECT leaf FROM gov WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+        self.all(sql, [int(from), int(limit)], |row| row.get(0))
+    }
+
     /// The first `size` leaves of the gov log.
     pub fn gov_leaves(&self, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         self.all("SELECT leaf FROM gov WHERE idx < ?1 ORDER BY idx", [int(size)], |row| row.get(0))

@@ -14,6 +14,7 @@ mod faults;
 mod feed;
 mod files;
 mod index;
+mod memory;
 mod notices;
 mod orders;
 mod providers;
