@@ -11,6 +11,7 @@ mod secrets;
 mod statics;
 mod tsig;
 mod webhooks;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use secrets::{SecretsError, read_cookie_secrets};
 pub use statics::{Catalog, Denial, Notify, Secondary, Serial, Tsig, Zone};
 pub use tsig::{TsigFileError, read_tsig_secret};
 pub use webhooks::Webhooks;
+pub use witness::{WITNESS_FILE, Witness, WitnessedLog};
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -398,6 +400,7 @@ impl Config {
         );
         found.extend(self.dnssec.mistakes());
         found.extend(self.delegation.mistakes());
+        found.extend(self.log.mistakes());
         found.extend(self.limits.mistakes());
         found.extend(self.http.mistakes());
         found

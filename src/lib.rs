@@ -59,6 +59,9 @@ pub mod ledger;
 pub mod authority;
 
 #[cfg(feature = "server")]
+pub mod attest;
+
+#[cfg(feature = "server")]
 pub mod rdap;
 
 #[cfg(feature = "server")]

@@ -45,7 +45,7 @@ mod upkeep;
 mod webhooks;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
@@ -85,7 +85,7 @@ pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visi
 pub use crate::authority::registration::Registration;
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
-pub use crate::authority::signed::TurnError;
+pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagreement};
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
@@ -140,17 +140,17 @@ pub struct Settings {
 impl Settings {
     /// The origin of the map log of the first era.
     pub fn map_origin(&self) -> String {
-        format!("{}/map/0", self.host)
+        self.origins().map
     }
 
     /// The origin of the gov log.
     pub fn gov_origin(&self) -> String {
-        format!("{}/gov", self.host)
+        self.origins().gov
     }
 
     /// Both.
     pub fn origins(&self) -> Origins {
-        Origins { map: self.map_origin(), gov: self.gov_origin() }
+        Origins::of_host(&self.host)
     }
 }
 
@@ -203,6 +203,8 @@ struct Core {
     interrupt: OnceLock<run::Interrupt>,
     /// Why nothing is changed any more.
     frozen: OnceLock<String>,
+    /// The signer's memory and the ledger were compared.
+    agreed: AtomicBool,
 }
 
 impl Core {
@@ -291,6 +293,8 @@ pub struct Vitals {
     pub overdue: u64,
     /// Why the latest attempt to make an epoch failed; None while all is well.
     pub trouble: Option<String>,
+    /// Why the newest epoch could not be signed; None while all is well.
+    pub unsigned: Option<String>,
     /// Why every change is refused: what was signed and what the ledger says do not agree.
     pub frozen: Option<String>,
 }

@@ -1,8 +1,9 @@
 //! Making an installation, and opening one: every part that must agree is compared, or the start is refused.
 
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use ring::rand::SystemRandom;
@@ -22,7 +23,7 @@ use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
-use crate::authority::signed::{self, REMEMBERED};
+use crate::authority::signed::{self, REMEMBERED, TurnError};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
@@ -42,7 +43,7 @@ use crate::log::note::{Note, VerifierKey};
 use crate::log::random::Random;
 use crate::registry::acts::StaffRole;
 use crate::registry::nonce::NonceKey;
-use crate::signer::{Log, LogSigner};
+use crate::signer::{Local, Log, LogSigner, Place, SignerError};
 use crate::zone::NumberData;
 
 /// The name under which the apex is kept in the ledger.
@@ -56,6 +57,9 @@ const LEAVES_CHECKED_MAX: u64 = 100_000;
 const LEAVES_PAGE: usize = 1000;
 /// Signature checks for HTTP at the same time, for each processor: one works while another waits for memory or the lock.
 const EXAMINERS_PER_CPU: usize = 2;
+/// How often a signer that is away is looked for at the start, and how often at most: it may be starting at the same time.
+const SIGNER_LOOK: Duration = Duration::from_secs(1);
+const SIGNER_LOOKS_MAX: u32 = 30;
 
 /// Makes an installation: its keys, its ledger, and the first leaf of both logs. Gives the first admin's token; it is not
 /// shown again. Refuses if any part is there already, and never overwrites one.
@@ -65,8 +69,9 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     }
     Keys::create(&settings.keys, random, &settings.lock)?;
     let keys = Keys::open(&settings.keys, &settings.lock)?;
-    let signer = open_signer(settings)?;
-    signed::adopt(&signer, &Seen::nothing())?;
+    let local = Local::open(&settings.keys, &state_folder(settings), &settings.lock, &settings.origins())?;
+    Log::ALL.into_iter().try_for_each(|log| local.adopt(log, Seen::nothing()))?;
+    let signer = LogSigner::Local(local);
     let ledger = Ledger::create(&settings.data)?;
     let gov_leaf = signed::sign_leaf(&signer, &era_open(settings, &keys, signer.verifier(Log::Map), now_ms))?;
     let config = ConfigLeaf {
@@ -86,13 +91,13 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     let (issued, token) = access::issue(random, (None, Some(FIRST_ADMIN)), false, scopes, now_ms, TOKEN_LIFE_D)?;
     let (id, role) = (FIRST_ADMIN.to_owned(), StaffRole::Admin);
     let first = StaffRow { id, role, key: None, added_ms: now_ms, ended_ms: None, proof_s: 0 };
-    let apex = settings.apex.clone();
+    let (apex, keys_known) = (settings.apex.clone(), signed::write_keys(&signer));
     let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         tx.set_meta(APEX, apex.as_bytes())?;
         tx.set_meta(LOG_FRONTIER, &write_frontier(&log))?;
         tx.set_meta(GENERATION, &1u64.to_be_bytes())?;
         tx.add_gov_leaf(0, gov_leaf.as_bytes())?;
-        tx.set_meta(REMEMBERED, &[1])?;
+        tx.set_meta(REMEMBERED, &keys_known)?;
         tx.seal(&epoch)?;
         tx.sign(0, &signed)?;
         tx.put_staff(&first)?;
@@ -114,8 +119,35 @@ fn era_open(settings: &Settings, keys: &Keys, log_key: &VerifierKey, now_ms: u64
     GovLeaf { kind: gov::ERA_OPEN.to_owned(), time_ms: now_ms, seq: 0, body }
 }
 
-fn open_signer(settings: &Settings) -> Result<LogSigner, OpenError> {
-    Ok(LogSigner::open(&settings.signer, &settings.keys, &settings.lock, &settings.origins())?)
+/// Where a signer in this process keeps what it signed last.
+fn state_folder(settings: &Settings) -> PathBuf {
+    match &settings.signer {
+        Place::Here(folder) => folder.clone(),
+        Place::Socket(_) => settings.keys.clone(),
+    }
+}
+
+/// Opens the signer. What it has signed is looked at later; only of one whose keys are not known yet something is asked now.
+fn open_signer(settings: &Settings, ledger: &Ledger) -> Result<LogSigner, OpenError> {
+    let known = ledger.read::<_, LedgerError>(signed::known_keys)?;
+    when_there(|| {
+        let (place, origins) = (&settings.signer, settings.origins());
+        Ok(LogSigner::open(place, &settings.keys, &settings.lock, &origins, known.clone())?)
+    })
+}
+
+/// Tries again for some time while the signer is away.
+fn when_there<T>(mut ask: impl FnMut() -> Result<T, TurnError>) -> Result<T, OpenError> {
+    for _ in 1..SIGNER_LOOKS_MAX {
+        match ask() {
+            Err(TurnError::Signer(why @ SignerError::Away { .. })) => {
+                tracing::warn!(%why, "waiting for the signer");
+                std::thread::sleep(SIGNER_LOOK);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(ask()?)
 }
 
 /// An installation that is being opened: nobody else can open it, and nothing was compared yet.
@@ -133,9 +165,9 @@ impl Opening {
     pub fn begin(settings: Settings) -> Result<Self, OpenError> {
         let ledger = Ledger::open(&settings.data)?;
         let keys = Keys::open(&settings.keys, &settings.lock)?;
-        let signer = open_signer(&settings)?;
-        let LogSigner::Local(local) = &signer;
-        let is_first = !local.remembers();
+        let signer = open_signer(&settings, &ledger)?;
+        // One in another process looks after its memory itself.
+        let is_first = matches!(&signer, LogSigner::Local(local) if !local.remembers());
         if is_first && ledger.read::<_, LedgerError>(|now| now.meta(REMEMBERED))?.is_some() {
             return Err(missing(&signer));
         }
@@ -176,11 +208,11 @@ impl Authority {
         let folder = Arc::new(policy);
         let mut found = ledger.read(|now| Found::read(now, &settings, &folder, &keys, signer.verifier(Log::Gov), &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
-        let signed = check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
+        check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
         if is_first {
-            adopt(&signer, &signed)?;
+            adopt(&ledger, &signer)?;
         }
-        let disagreement = ledger.read(|now| signed::disagreement(now, &signer, &found.head))?;
+        let (disagreement, agreed) = compare(&ledger, &signer, &found.head)?;
         if disagreement.is_none() {
             settle(&ledger, &mut found.head, &settings, &signer)?;
         }
@@ -224,6 +256,7 @@ impl Authority {
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
+            agreed: AtomicBool::new(agreed),
             settings,
         };
         match disagreement {
@@ -361,8 +394,8 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
     })
 }
 
-/// The newest note is over this log and by this key; gives the head that it is about.
-fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierKey) -> Result<Seen, OpenError> {
+/// The newest note is over this log and by this key.
+fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierKey) -> Result<(), OpenError> {
     let (epoch, whole) = match &head.epoch.note {
         Some(_) => (Some(head.epoch.clone()), true),
         None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),
@@ -374,8 +407,7 @@ fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierK
     let said = opened.and_then(|note| Checkpoint::parse(&note.text).ok());
     let is = Checkpoint { origin: settings.map_origin(), size: head.log.size(), root: head.log.root() };
     let differs = || ("the newest checkpoint is not that of the log in the ledger".to_owned(), RESTORE_LEDGER);
-    agree(said.is_some() && (!whole || said == Some(is)), differs)?;
-    Ok(said.as_ref().map_or_else(Seen::nothing, Seen::of))
+    agree(!whole || said == Some(is), differs)
 }
 
 fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
@@ -389,25 +421,46 @@ fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
 }
 
 /// The first start with a signer that remembers: what the ledger has signed is what it begins from.
-fn adopt(signer: &LogSigner, signed: &Seen) -> Result<(), OpenError> {
-    signed::adopt(signer, signed)?;
-    tracing::warn!(
-        size = signed.size,
-        "the signer has a memory from now on: it begins with the newest signed checkpoint in the ledger"
-    );
+fn adopt(ledger: &Ledger, signer: &LogSigner) -> Result<(), OpenError> {
+    let LogSigner::Local(local) = signer else { return Ok(()) };
+    let heads = ledger.read::<_, LedgerError>(|now| signed::signed_heads(now, signer.verifier(Log::Map)))?;
+    let heads = heads.ok_or(LedgerError::Damaged("the newest signed checkpoint"))?;
+    for (log, head) in Log::ALL.into_iter().zip(heads) {
+        local.adopt(log, head)?;
+        let what = log.name();
+        tracing::warn!(what, head.size, "the signer has a memory from now on: it begins with what the ledger has signed");
+    }
     Ok(())
+}
+
+/// Whether the signer and the ledger disagree, and whether that is known: while the signer is away, what is signed is served.
+/// What is sealed and not signed is not, so then the signer is needed.
+fn compare(ledger: &Ledger, signer: &LogSigner, head: &Head) -> Result<(Option<String>, bool), OpenError> {
+    let ask = || {
+        let signed = signer.all_seen()?;
+        Ok(ledger.read(|now| signed::disagreement(now, &signed, head))?)
+    };
+    if head.epoch.note.is_none() {
+        return Ok((when_there(ask)?, true));
+    }
+    match ask() {
+        Err(TurnError::Signer(why @ SignerError::Away { .. })) => {
+            tracing::error!(%why, "nothing is signed until the signer is back");
+            Ok((None, false))
+        }
+        other => Ok((other?, true)),
+    }
 }
 
 /// Why a signer that had a memory has none.
 fn missing(signer: &LogSigner) -> OpenError {
-    let why = Log::ALL.into_iter().find_map(|log| signer.seen(log).err());
-    why.map_or_else(|| LedgerError::Damaged("the signer's memory").into(), OpenError::Signer)
+    signer.all_seen().map_or_else(OpenError::Signer, |_| LedgerError::Damaged("the signer's memory").into())
 }
 
 /// Signs what was sealed, and moves the generation on: what is served now may differ from before in its static part.
 fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &LogSigner) -> Result<(), OpenError> {
     head.generation += 1;
-    let (n, generation) = (head.epoch.n, head.generation);
+    let (n, generation, keys) = (head.epoch.n, head.generation, signed::write_keys(signer));
     let unsigned = head.epoch.note.is_none();
     let signed = unsigned.then(|| signed::sign_map(ledger, signer, head, &settings.map_origin())).transpose()?;
     head.epoch.note = head.epoch.note.take().or_else(|| signed.clone());
@@ -415,7 +468,7 @@ fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &LogSig
         if let Some(note) = &signed {
             tx.sign(n, note)?;
         }
-        tx.set_meta(REMEMBERED, &[1])?;
+        tx.set_meta(REMEMBERED, &keys)?;
         tx.set_meta(GENERATION, &generation.to_be_bytes())
     });
     Ok(stored.wait_blocking()?)

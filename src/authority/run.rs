@@ -170,7 +170,11 @@ fn sequence(core: &Arc<Core>) {
         let turned = core.turn();
         if let Err(error) = &turned {
             tracing::error!(%error, "an epoch could not be made; trying again");
-            core.vitals.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(error.to_string());
+            let mut vitals = core.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+            match error {
+                TurnError::Ledger(error) => vitals.trouble = Some(error.to_string()),
+                TurnError::Signer(error) => vitals.unsigned = Some(error.to_string()),
+            }
         }
         if let Err(error) = core.upkeep_when_due() {
             tracing::error!(%error, "upkeep failed; trying again later");
@@ -211,6 +215,11 @@ impl Core {
         let mut line = self.line();
         if line.head.is_none() {
             line.head = Some(self.ledger.read(load)?);
+        }
+        if let Some(head) = &line.head
+            && !self.agrees(head)?
+        {
+            return Ok(Turned::Idle);
         }
         self.publish(&mut line)?;
         let Some(head) = &mut line.head else { return Ok(Turned::Idle) };

@@ -6,20 +6,25 @@
 //! FROZEN: the ledger is older than what was signed (a restored backup), or tells something else. DNS and reads go on as the
 //! ledger is, every change is refused, no epoch is made and nothing is signed. A start that agrees ends it.
 
+use std::path::Path;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
-use crate::authority::Core;
+use crate::authority::{Core, Settings};
 use crate::authority::error::{OpenError, Rejection};
 use crate::authority::sequencer::Head;
 use crate::ledger::{Ledger, LedgerError, Snapshot};
 use crate::log::checkpoint::Checkpoint;
 use crate::log::cosigner::{Refused, Seen};
+use crate::log::epoch::EpochLeaf;
 use crate::log::gov::GovLeaf;
 use crate::log::merkle::{self, Frontier};
+use crate::log::note::{Note, VerifierKey};
 use crate::log::{Hash, bytes::Malformed};
-use crate::signer::{Log, LogSigner, SignerError};
+use crate::signer::{Local, Log, LogSigner, Memory, Place, Remote, SignerError};
 
-/// The name under which it is kept in the ledger that the signer has a memory: from then on it is never made anew in silence.
+/// The name under which the signer's public keys are kept in the ledger. That they stand there says that it has a memory,
+/// which from then on is never made anew in silence.
 pub(super) const REMEMBERED: &str = "signer remembers";
 /// Leaves read at a time.
 const LEAVES_PAGE: u64 = 1000;
@@ -58,9 +63,8 @@ const FROZEN_REMEDY: &str = "Stop the service, restore the ledger that has at le
      exists any more, this log is over: the council closes the era and opens a new one. Nothing is ever signed a second time in another way";
 
 /// Says why signer and ledger disagree; None if they agree.
-pub(super) fn disagreement(now: &Snapshot<'_>, signer: &LogSigner, head: &Head) -> Result<Option<String>, TurnError> {
-    for log in Log::ALL {
-        let seen = signer.seen(log)?;
+pub(super) fn disagreement(now: &Snapshot<'_>, signed: &[Seen; 2], head: &Head) -> Result<Option<String>, LedgerError> {
+    for (log, seen) in Log::ALL.into_iter().zip(signed) {
         let size = size_of(now, log, head)?;
         let what = match seen.size {
             signed if signed > size => format!(
@@ -160,11 +164,78 @@ pub(super) fn sign_leaf(signer: &LogSigner, leaf: &GovLeaf) -> Result<String, Si
     Ok(format!("{text}\n{}", signer.sign_leaf(&text)?))
 }
 
-/// Gives a signer without a memory what the ledger says was signed: for an installation from before there was one.
-pub(super) fn adopt(signer: &LogSigner, head: &Seen) -> Result<(), SignerError> {
-    let LogSigner::Local(local) = signer;
-    local.adopt(Log::Map, *head)?;
-    local.adopt(Log::Gov, Seen::nothing())
+/// Both keys as they are kept in the ledger.
+pub(super) fn write_keys(signer: &LogSigner) -> Vec<u8> {
+    Log::ALL.map(|log| format!("{}\n", signer.verifier(log))).concat().into_bytes()
+}
+
+/// Both keys, if they are known.
+pub(super) fn known_keys(now: &Snapshot<'_>) -> Result<Option<[VerifierKey; 2]>, LedgerError> {
+    let Some(raw) = now.meta(REMEMBERED)? else { return Ok(None) };
+    let read = || {
+        let mut keys = std::str::from_utf8(&raw).ok()?.lines().map(VerifierKey::parse);
+        Some([keys.next()?.ok()?, keys.next()?.ok()?])
+    };
+    read().map(Some).ok_or(LedgerError::Damaged("the stored keys of the logs"))
+}
+
+/// What the newest signed checkpoint of the map log says of both logs; `key` must have signed it.
+pub(super) fn signed_heads(now: &Snapshot<'_>, key: &VerifierKey) -> Result<Option<[Seen; 2]>, LedgerError> {
+    let newest = now.newest_epoch()?;
+    let before = newest.as_ref().filter(|newest| newest.note.is_none()).map(|newest| now.epoch(newest.n.saturating_sub(1)));
+    let Some(epoch) = before.transpose()?.unwrap_or(newest) else { return Ok(None) };
+    let opened = Note::open(epoch.note.as_deref().unwrap_or_default(), std::slice::from_ref(key)).ok();
+    let opened = opened.filter(|note| !note.signed.is_empty());
+    let Some(head) = opened.and_then(|note| Checkpoint::parse(&note.text).ok()) else { return Ok(None) };
+    let leaf = std::str::from_utf8(&epoch.leaf).ok().and_then(|text| EpochLeaf::parse(text).ok());
+    let gov = leaf.map_or_else(Seen::nothing, |leaf| Seen { size: leaf.gov_size, root: leaf.gov_root });
+    Ok((head.size == epoch.n + 1).then_some([Seen::of(&head), gov]))
+}
+
+/// Makes the memory of a signer anew, from the newest signed checkpoint in the ledger of an installation that does not run.
+/// Gives what it begins from, of the map log and of the gov log. A memory that is there stays.
+pub fn adopt(settings: &Settings, state: &Path) -> Result<[Seen; 2], OpenError> {
+    let ledger = Ledger::open(&settings.data)?;
+    let signer = Local::open(&settings.keys, state, &settings.lock, &settings.origins())?;
+    if signer.remembers() {
+        return Err(OpenError::Disagree {
+            what: format!("{} says what was signed last, and so does its neighbour", Log::Map.state_file(state).display()),
+            remedy: "There is nothing to be made anew",
+        });
+    }
+    let heads = ledger.read::<_, LedgerError>(|now| {
+        let Some(heads) = signed_heads(now, signer.verifier(Log::Map))? else { return Ok(None) };
+        let mut same = true;
+        for (log, head) in Log::ALL.into_iter().zip(&heads) {
+            same &= root_of(now, log, 0..head.size)? == head.root;
+        }
+        Ok(same.then_some(heads))
+    })?;
+    let heads = heads.ok_or_else(|| OpenError::Disagree {
+        what: "the newest checkpoint in the ledger is not signed by log.key, or not over the leaves that are there".to_owned(),
+        remedy: "Restore the ledger that belongs to the key from the backup",
+    })?;
+    for (log, head) in Log::ALL.into_iter().zip(heads) {
+        signer.adopt(log, head)?;
+    }
+    Ok(heads)
+}
+
+/// Why a directory is frozen, or will be when it is started; None if ledger and signer agree. Also while it works.
+pub fn log_disagreement(settings: &Settings) -> Result<Option<String>, OpenError> {
+    let origins = settings.origins();
+    // Before the ledger is looked at, which is ahead of the signer at any moment.
+    let signed = match &settings.signer {
+        Place::Here(folder) => {
+            let peek = |log: Log| Memory::peek(&log.state_file(folder), origins.of(log)).map_err(SignerError::from);
+            [peek(Log::Map)?, peek(Log::Gov)?]
+        }
+        Place::Socket(path) => Remote::open(path, &origins, None)?.all_seen()?,
+    };
+    Ledger::peek(&settings.data, |now| {
+        let head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+        Ok(disagreement(now, &signed, &head)?)
+    })
 }
 
 impl Core {
@@ -213,6 +284,18 @@ impl Core {
         if let Err(TurnError::Signer(SignerError::Refused(refused))) = signed {
             self.freeze(format!("the signer refuses the {}: {refused}. {FROZEN_REMEDY}", log.name()));
         }
+    }
+
+    /// Compares with the signer if the start could not, since it was away. False: the directory is frozen.
+    pub(super) fn agrees(&self, head: &Head) -> Result<bool, TurnError> {
+        if !self.agreed.load(Ordering::Acquire) {
+            let signed = self.signer.all_seen()?;
+            match self.ledger.read(|now| disagreement(now, &signed, head))? {
+                Some(why) => self.freeze(why),
+                None => self.agreed.store(true, Ordering::Release),
+            }
+        }
+        Ok(self.frozen().is_none())
     }
 
     /// Takes no change any more, until a start that agrees.

@@ -213,7 +213,10 @@ pub(crate) fn settings(config: &Config) -> authority::Settings {
         keys: config.paths.keys.clone(),
         data: config.paths.data.clone(),
         lock: config.dnssec.passphrase_file.clone(),
-        signer: Place::Here(config.log.state_folder(&config.paths.keys)),
+        signer: match config.log.socket() {
+            Some(path) => Place::Socket(path),
+            None => Place::Here(config.log.state_folder(&config.paths.keys)),
+        },
     }
 }
 

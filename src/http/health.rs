@@ -29,8 +29,11 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
     let fresh =
         check("epoch", age_s <= limit_s, &format!("the newest epoch is {age_s} s old; {limit_s} s is the limit"));
     let log = match &vitals.frozen {
-        None => check("log", true, "is what was signed"),
         Some(why) => check("log", false, &format!("FROZEN: {why}")),
+        None => match &vitals.unsigned {
+            Some(why) => check("log", false, why),
+            None => check("log", true, "is signed, and goes on from what was signed before"),
+        },
     };
     let checks = vec![dns, fresh, ledger, log];
     let healthy = checks.iter().all(|c| c.ok);

@@ -7,14 +7,19 @@
 //! and the same head again gets the same signature. The memory lies apart from the ledger, so that a ledger that is restored
 //! from a backup does not bring an older memory along: that is how a rollback is seen (docs/decisions/0033-signer-with-a-memory.md).
 
+mod frame;
 pub mod key_file;
 mod local;
 mod memory;
+mod remote;
+mod service;
 
 use std::path::{Path, PathBuf};
 
 pub use crate::signer::local::Local;
 pub use crate::signer::memory::{Memory, MemoryError, ORIGIN_BYTES_MAX};
+pub use crate::signer::remote::Remote;
+pub use crate::signer::service::Service;
 
 use crate::log::Hash;
 use crate::log::bytes::Malformed;
@@ -68,6 +73,11 @@ pub struct Origins {
 }
 
 impl Origins {
+    /// Of the first era of the directory at `host`.
+    pub fn of_host(host: &str) -> Self {
+        Self { map: format!("{host}/map/0"), gov: format!("{host}/gov") }
+    }
+
     /// The name of one of them.
     pub fn of(&self, log: Log) -> &str {
         match log {
@@ -82,6 +92,8 @@ impl Origins {
 pub enum Place {
     /// In the same process, with the keys of the installation; what was signed last stands in this folder.
     Here(PathBuf),
+    /// In a process of its own, behind this socket.
+    Socket(PathBuf),
 }
 
 /// Why something was not signed.
@@ -99,6 +111,14 @@ pub enum SignerError {
     /// What was signed last is not known, or cannot be remembered.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// The signer's process does not do its part.
+    #[error("the signer at {path} does not sign: {why}. `callbook signer serve` runs it; what is published goes on until it is back")]
+    Away {
+        /// Its socket.
+        path: PathBuf,
+        /// What was seen.
+        why: String,
+    },
     /// A key refuses.
     #[error(transparent)]
     Key(Box<key_file::KeyError>),
@@ -109,13 +129,23 @@ pub enum SignerError {
 pub enum LogSigner {
     /// In this process.
     Local(Local),
+    /// In a process of its own.
+    Remote(Remote),
 }
 
 impl LogSigner {
-    /// Opens the signer. `keys` is the folder of the installation's keys.
-    pub fn open(place: &Place, keys: &Path, lock: &Lock, origins: &Origins) -> Result<Self, SignerError> {
+    /// Opens the signer. `keys` is the folder of the installation's keys; `known` are the keys of both logs, if they are
+    /// known: without them a signer in a process of its own must be there.
+    pub fn open(
+        place: &Place,
+        keys: &Path,
+        lock: &Lock,
+        origins: &Origins,
+        known: Option<[VerifierKey; 2]>,
+    ) -> Result<Self, SignerError> {
         match place {
             Place::Here(state) => Local::open(keys, state, lock, origins).map(Self::Local),
+            Place::Socket(path) => Remote::open(path, origins, known).map(Self::Remote),
         }
     }
 
@@ -123,13 +153,15 @@ impl LogSigner {
     pub fn verifier(&self, log: Log) -> &VerifierKey {
         match self {
             Self::Local(local) => local.verifier(log),
+            Self::Remote(remote) => remote.verifier(log),
         }
     }
 
-    /// What was signed last of a log.
-    pub fn seen(&self, log: Log) -> Result<Seen, SignerError> {
+    /// What was signed last of both logs.
+    pub fn all_seen(&self) -> Result<[Seen; 2], SignerError> {
         match self {
-            Self::Local(local) => local.seen(log),
+            Self::Local(local) => Ok([local.seen(Log::Map)?, local.seen(Log::Gov)?]),
+            Self::Remote(remote) => remote.all_seen(),
         }
     }
 
@@ -137,6 +169,7 @@ impl LogSigner {
     pub fn sign(&self, head: &Checkpoint, old: u64, proof: &[Hash]) -> Result<String, SignerError> {
         match self {
             Self::Local(local) => local.sign(head, old, proof),
+            Self::Remote(remote) => remote.sign(head, old, proof),
         }
     }
 
@@ -144,6 +177,7 @@ impl LogSigner {
     pub fn sign_leaf(&self, text: &str) -> Result<String, SignerError> {
         match self {
             Self::Local(local) => local.sign_leaf(text),
+            Self::Remote(remote) => remote.sign_leaf(text),
         }
     }
 }

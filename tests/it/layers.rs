@@ -56,7 +56,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
-    ("axum", &["http", "net"], "the web framework ends at the resources"),
+    ("axum", &["http", "net", "attest/witness/http"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
     ("utoipa", &["api", "http"], "the API's description is made where its types and resources stand"),
     ("utoipa_axum", &["http"], "the API's description is made where its types and resources stand"),
