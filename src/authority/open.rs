@@ -34,8 +34,8 @@ use crate::clock::Clock;
 use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
 use crate::log::bytes::to_base64;
 use crate::log::checkpoint::Checkpoint;
-use crate::log::epoch::{ConfigLeaf, EpochLeaf};
 use crate::log::cosigner::Seen;
+use crate::log::epoch::{ConfigLeaf, EpochLeaf};
 use crate::log::gov::GovLeaf;
 use crate::log::map::MapTop;
 use crate::log::merkle::{self, Frontier};
@@ -206,7 +206,8 @@ impl Authority {
     ) -> Result<Self, OpenError> {
         let Opening { settings, signer, ledger, keys, is_first } = opening;
         let folder = Arc::new(policy);
-        let mut found = ledger.read(|now| Found::read(now, &settings, &folder, &keys, signer.verifier(Log::Gov), &mut served))?;
+        let mut found =
+            ledger.read(|now| Found::read(now, &settings, &folder, &keys, signer.verifier(Log::Gov), &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
         check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
         if is_first {
@@ -428,7 +429,11 @@ fn adopt(ledger: &Ledger, signer: &LogSigner) -> Result<(), OpenError> {
     for (log, head) in Log::ALL.into_iter().zip(heads) {
         local.adopt(log, head)?;
         let what = log.name();
-        tracing::warn!(what, head.size, "the signer has a memory from now on: it begins with what the ledger has signed");
+        tracing::warn!(
+            what,
+            head.size,
+            "the signer has a memory from now on: it begins with what the ledger has signed"
+        );
     }
     Ok(())
 }

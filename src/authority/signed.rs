@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use crate::authority::{Core, Settings};
 use crate::authority::error::{OpenError, Rejection};
 use crate::authority::sequencer::Head;
+use crate::authority::{Core, Settings};
 use crate::ledger::{Ledger, LedgerError, Snapshot};
 use crate::log::checkpoint::Checkpoint;
 use crate::log::cosigner::{Refused, Seen};
@@ -144,12 +144,7 @@ fn sign(
 }
 
 /// The signed checkpoint over the map log as it is sealed.
-pub(super) fn sign_map(
-    ledger: &Ledger,
-    signer: &LogSigner,
-    head: &Head,
-    origin: &str,
-) -> Result<String, TurnError> {
+pub(super) fn sign_map(ledger: &Ledger, signer: &LogSigner, head: &Head, origin: &str) -> Result<String, TurnError> {
     let checkpoint = Checkpoint { origin: origin.to_owned(), size: head.log.size(), root: head.log.root() };
     let step = match &head.before {
         Some(before) => (before.size(), before.consistency_of_next(&merkle::leaf_hash(&head.epoch.leaf))),
@@ -182,7 +177,8 @@ pub(super) fn known_keys(now: &Snapshot<'_>) -> Result<Option<[VerifierKey; 2]>,
 /// What the newest signed checkpoint of the map log says of both logs; `key` must have signed it.
 pub(super) fn signed_heads(now: &Snapshot<'_>, key: &VerifierKey) -> Result<Option<[Seen; 2]>, LedgerError> {
     let newest = now.newest_epoch()?;
-    let before = newest.as_ref().filter(|newest| newest.note.is_none()).map(|newest| now.epoch(newest.n.saturating_sub(1)));
+    let before =
+        newest.as_ref().filter(|newest| newest.note.is_none()).map(|newest| now.epoch(newest.n.saturating_sub(1)));
     let Some(epoch) = before.transpose()?.unwrap_or(newest) else { return Ok(None) };
     let opened = Note::open(epoch.note.as_deref().unwrap_or_default(), std::slice::from_ref(key)).ok();
     let opened = opened.filter(|note| !note.signed.is_empty());
@@ -199,7 +195,10 @@ pub fn adopt(settings: &Settings, state: &Path) -> Result<[Seen; 2], OpenError> 
     let signer = Local::open(&settings.keys, state, &settings.lock, &settings.origins())?;
     if signer.remembers() {
         return Err(OpenError::Disagree {
-            what: format!("{} says what was signed last, and so does its neighbour", Log::Map.state_file(state).display()),
+            what: format!(
+                "{} says what was signed last, and so does its neighbour",
+                Log::Map.state_file(state).display()
+            ),
             remedy: "There is nothing to be made anew",
         });
     }
@@ -212,7 +211,8 @@ pub fn adopt(settings: &Settings, state: &Path) -> Result<[Seen; 2], OpenError> 
         Ok(same.then_some(heads))
     })?;
     let heads = heads.ok_or_else(|| OpenError::Disagree {
-        what: "the newest checkpoint in the ledger is not signed by log.key, or not over the leaves that are there".to_owned(),
+        what: "the newest checkpoint in the ledger is not signed by log.key, or not over the leaves that are there"
+            .to_owned(),
         remedy: "Restore the ledger that belongs to the key from the backup",
     })?;
     for (log, head) in Log::ALL.into_iter().zip(heads) {

@@ -83,7 +83,9 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let signed = [signer.seen(Log::Map)?, signer.seen(Log::Gov)?];
     let service = Service::start(signer, &args.socket).map_err(|e| {
         let path = args.socket.display();
-        Failure::new(format!("cannot listen at {path}: {e}. Its folder must be there and be writable; a path has at most 107 octets"))
+        Failure::new(format!(
+            "cannot listen at {path}: {e}. Its folder must be there and be writable; a path has at most 107 octets"
+        ))
     })?;
     match json {
         true => {

@@ -24,7 +24,8 @@ use crate::log::random::Random;
 use crate::net;
 use crate::net::http::Front;
 use crate::seal::Lock;
-use crate::signer::{Memory, key_file};
+use crate::signer::Memory;
+use crate::signer::key_file::{self, KeyError};
 
 #[derive(Subcommand)]
 pub(crate) enum WitnessCommand {
@@ -114,6 +115,10 @@ fn verifier(name: &str, key: SigningKey) -> Result<VerifierKey, Failure> {
 
 fn begin(args: &InitArgs) -> Result<Report, Failure> {
     let dir = &args.of.dir;
+    let path = key_file::file(dir, witness::KEY);
+    if path.exists() {
+        return Err(KeyError::Exists { path }.into());
+    }
     let mut secret = Zeroizing::new([0; 32]);
     Random::fill(&SystemRandom::new(), &mut *secret)?;
     let key = SigningKey::from_bytes(crate::log::key::Algorithm::Ed25519, &secret)?;
@@ -135,7 +140,9 @@ fn begin(args: &InitArgs) -> Result<Report, Failure> {
 fn told(dir: &Path) -> Result<config::Witness, Failure> {
     if !dir.join(WITNESS_FILE).exists() {
         let shown = dir.display();
-        return Err(Failure::new(format!("there is no witness in {shown}: `callbook witness init --dir {shown} --name NAME` makes one")));
+        return Err(Failure::new(format!(
+            "there is no witness in {shown}: `callbook witness init --dir {shown} --name NAME` makes one"
+        )));
     }
     Ok(config::Witness::load(dir)?)
 }

@@ -48,7 +48,8 @@ impl Log {
             ));
         }
         if !self.signer.is_empty() && !self.signer_state.as_os_str().is_empty() {
-            found.push("log.signer_state is set beside log.signer: a signer of its own is told with --state".to_owned());
+            found
+                .push("log.signer_state is set beside log.signer: a signer of its own is told with --state".to_owned());
         }
         found
     }

@@ -96,7 +96,9 @@ mod tests {
         let path = dir.path().join(WITNESS_FILE);
         let mut witness = Witness::new("witness.example/w1");
         for origin in ["example.com/log", "a \"log\" with\\ signs"] {
-            witness.log.push(WitnessedLog { origin: origin.to_owned(), vkey: "example.com/log+00000000+AA==".to_owned() });
+            witness
+                .log
+                .push(WitnessedLog { origin: origin.to_owned(), vkey: "example.com/log+00000000+AA==".to_owned() });
         }
         std::fs::write(&path, witness.to_file()).unwrap();
         assert_eq!(Witness::load(dir.path()).unwrap(), witness);

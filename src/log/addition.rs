@@ -54,7 +54,14 @@ mod tests {
         assert_eq!(Addition::parse(&text), Ok(addition));
         let none = Addition { old: 0, proof: Vec::new(), note: "a\n".to_owned() };
         assert_eq!((none.write().as_str(), Addition::parse("old 0\n\na\n")), ("old 0\n\na\n", Ok(none)));
-        for (from, to) in [("old 7", "old 07"), ("old 7", "new 7"), ("old 7", "old  7"), ("old 7", "old -7"), ("old 7\n", "old 7\r\n"), ("AQEB", "AQ=B")] {
+        for (from, to) in [
+            ("old 7", "old 07"),
+            ("old 7", "new 7"),
+            ("old 7", "old  7"),
+            ("old 7", "old -7"),
+            ("old 7\n", "old 7\r\n"),
+            ("AQEB", "AQ=B"),
+        ] {
             assert!(Addition::parse(&text.replacen(from, to, 1)).is_err(), "{from} -> {to}");
         }
         let long = Addition { old: 1, proof: vec![[3; 32]; PROOF_HASHES_MAX + 1], note: String::new() };

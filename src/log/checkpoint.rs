@@ -36,7 +36,9 @@ impl Checkpoint {
     pub fn parse_any(text: &str) -> Result<Self, Malformed> {
         let bad = Malformed::new("checkpoint", "form");
         let mut lines = text.strip_suffix('\n').ok_or(bad)?.split('\n');
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else { return Err(bad) };
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(bad);
+        };
         Malformed::unless(!origin.is_empty() && lines.all(|line| !line.is_empty()), "checkpoint", "form")?;
         let (size, root) = (from_decimal(size, INT_DIGITS_MAX).ok_or(bad)?, array_from_base64(root).ok_or(bad)?);
         Ok(Self { origin: origin.to_owned(), size, root })

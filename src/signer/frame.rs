@@ -162,7 +162,11 @@ fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
             octets => filled += octets,
         }
     }
-    if filled == buffer.len() { Ok(filled) } else { Err(io::Error::new(io::ErrorKind::TimedOut, "a frame in too many pieces")) }
+    if filled == buffer.len() {
+        Ok(filled)
+    } else {
+        Err(io::Error::new(io::ErrorKind::TimedOut, "a frame in too many pieces"))
+    }
 }
 
 #[cfg(test)]

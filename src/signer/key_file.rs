@@ -81,12 +81,7 @@ pub fn make(dir: &Path, purpose: &str, secret: &[u8; 32], lock: &Lock) -> Result
 }
 
 /// What the file of a key holds.
-pub fn content(
-    path: &Path,
-    purpose: &str,
-    secret: &[u8; 32],
-    lock: &Lock,
-) -> Result<Zeroizing<String>, KeyError> {
+pub fn content(path: &Path, purpose: &str, secret: &[u8; 32], lock: &Lock) -> Result<Zeroizing<String>, KeyError> {
     let line = Zeroizing::new(format!("{FORM} {purpose} {}\n", to_base64(secret)));
     Ok(match lock.is_set() {
         true => Zeroizing::new(lock.seal(path, line.as_bytes(), Beside::Others)?),

@@ -112,7 +112,9 @@ pub enum SignerError {
     #[error(transparent)]
     Memory(#[from] MemoryError),
     /// The signer's process does not do its part.
-    #[error("the signer at {path} does not sign: {why}. `callbook signer serve` runs it; what is published goes on until it is back")]
+    #[error(
+        "the signer at {path} does not sign: {why}. `callbook signer serve` runs it; what is published goes on until it is back"
+    )]
     Away {
         /// Its socket.
         path: PathBuf,

@@ -37,7 +37,10 @@ impl Remote {
         };
         let names = [&origins.map, &origins.gov];
         if let Some((key, name)) = keys.iter().zip(names).find(|(key, name)| key.name() != **name) {
-            return Err(away(path, format!("it signs for {:?}, not for {name:?}: start it with the right --host", key.name())));
+            return Err(away(
+                path,
+                format!("it signs for {:?}, not for {name:?}: start it with the right --host", key.name()),
+            ));
         }
         Ok(Self { path: path.to_owned(), link: Mutex::new(None), keys })
     }
@@ -59,7 +62,8 @@ impl Remote {
         };
         let [map, gov] = held;
         if [&map.key, &gov.key] != [&self.keys[0], &self.keys[1]] {
-            let why = "it has other keys than this directory's logs were signed with: restore log.key and gov.key there";
+            let why =
+                "it has other keys than this directory's logs were signed with: restore log.key and gov.key there";
             return Err(away(&self.path, why.to_owned()));
         }
         Ok([map.seen, gov.seen])

@@ -28,3 +28,4 @@ mod token;
 mod transfer;
 mod vectors;
 mod walk;
+mod witness;

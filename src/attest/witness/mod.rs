@@ -33,10 +33,14 @@ pub const KEY: &str = "witness";
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
     /// The name cannot be that of a key.
-    #[error("{0:?} cannot name a witness: a URL without scheme, space and plus sign is needed, such as witness.example/w1")]
+    #[error(
+        "{0:?} cannot name a witness: a URL without scheme, space and plus sign is needed, such as witness.example/w1"
+    )]
     Name(String),
     /// A key of a log cannot be read.
-    #[error("the key of the log {origin:?} ({why}): a vkey of type 1 is needed, `name+id+base64`, as the log's operator publishes it")]
+    #[error(
+        "the key of the log {origin:?} ({why}): a vkey of type 1 is needed, `name+id+base64`, as the log's operator publishes it"
+    )]
     LogKey {
         /// The log.
         origin: String,
@@ -169,7 +173,9 @@ impl Witness {
         let next = Seen::of(&head);
         match memory.seen().admit(old, next, &proof) {
             Ok(()) => {}
-            Err(Refused::OldSize) => return Err(Malformed::new("add-checkpoint", "the old size is above the checkpoint's")),
+            Err(Refused::OldSize) => {
+                return Err(Malformed::new("add-checkpoint", "the old size is above the checkpoint's"));
+            }
             Err(Refused::Elsewhere(seen)) => return Ok(Answer::Conflict(seen.size)),
             Err(Refused::Fork(seen)) => {
                 tracing::error!(origin = %head.origin, size = seen.size, note, "TWO CHECKPOINTS OF ONE SIZE: the log tells two stories. Keep this line, it is the evidence");

@@ -57,7 +57,9 @@ mod tests {
     #[test]
     fn an_address_has_its_burst_and_then_its_rate() {
         let (rates, now_ms) = (Rates::new(2, [7; 16]), 1_800_000_000_000);
-        let passed = |address: &str, now_ms| (0..100).take_while(|_| rates.take(address.parse().unwrap(), now_ms).is_ok()).count();
+        let passed = |address: &str, now_ms| {
+            (0..100).take_while(|_| rates.take(address.parse().unwrap(), now_ms).is_ok()).count()
+        };
         assert_eq!(passed("192.0.2.1", now_ms), 20);
         assert_eq!(rates.take("192.0.2.1".parse().unwrap(), now_ms), Err(1));
         assert_eq!(passed("192.0.2.1", now_ms + 1000), 2);

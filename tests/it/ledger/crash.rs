@@ -20,14 +20,8 @@ use crate::ledger::desk::{Desk, START_MS, let_go, number};
 const DIR: &str = "CALLBOOK_TEST_CRASH_DIR";
 const FIRST: &str = "CALLBOOK_TEST_CRASH_FIRST";
 const STEP: &str = "CALLBOOK_TEST_CRASH_STEP";
-const STEPS: [Step; 6] = [
-    Step::BeforeSeal,
-    Step::AfterSeal,
-    Step::BeforeSigner,
-    Step::BeforeSign,
-    Step::AfterSign,
-    Step::AfterPublish,
-];
+const STEPS: [Step; 6] =
+    [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSigner, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
 /// Registrations that one child makes at most, if nobody kills it.
 const CHILD_MAX: u64 = 500;
 

@@ -104,7 +104,11 @@ fn a_ledger_that_tells_something_else_than_was_signed_is_frozen() {
     others.iter().for_each(|leaf| log.append(merkle::leaf_hash(leaf)));
     log.append(merkle::leaf_hash(leaf.write().as_bytes()));
     let stored = [&log.size().to_be_bytes()[..], log.roots().as_flattened()].concat();
-    file.execute("UPDATE epochs SET leaf = ?1, note = NULL WHERE n = ?2", (leaf.write().as_bytes(), others.len() as i64)).unwrap();
+    file.execute(
+        "UPDATE epochs SET leaf = ?1, note = NULL WHERE n = ?2",
+        (leaf.write().as_bytes(), others.len() as i64),
+    )
+    .unwrap();
     file.execute("UPDATE meta SET value = ?1 WHERE name = 'map log frontier'", [stored]).unwrap();
     drop(file);
     assert_frozen(&Desk::open(dir.path(), LATER_MS).unwrap(), "not the one that was signed");
@@ -144,7 +148,8 @@ fn a_memory_is_taken_from_the_ledger_once_and_never_again_in_silence() {
         std::fs::remove_file(state(name)).unwrap();
     }
     let file = rusqlite::Connection::open(dir.path().join("data/ledger.sqlite")).unwrap();
-    let marked = file.execute("DELETE FROM meta WHERE name IN ('signer remembers', 'map log frontier before')", []).unwrap();
+    let marked =
+        file.execute("DELETE FROM meta WHERE name IN ('signer remembers', 'map log frontier before')", []).unwrap();
     assert_eq!(marked, 2);
     drop(file);
     let desk = Desk::open(dir.path(), LATER_MS).unwrap();
