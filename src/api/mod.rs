@@ -8,6 +8,7 @@ pub mod charter;
 pub mod complaints;
 pub mod numbers;
 pub mod problem;
+pub mod proofs;
 pub mod providers;
 pub mod service;
 pub mod webhooks;

@@ -30,6 +30,7 @@ mod notices;
 mod open;
 mod orders;
 mod prepare;
+mod proofs;
 mod providers;
 mod publish;
 mod receipt;
@@ -37,6 +38,7 @@ mod registration;
 mod ruling;
 mod run;
 mod sequencer;
+mod shown;
 mod signed;
 mod staff;
 mod submit;
@@ -104,16 +106,19 @@ use crate::authority::image::Images;
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
+use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake};
+use crate::authority::shown::Shown;
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::authority::webhooks::Webhooks;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
+use crate::log::note::VerifierKey;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
-use crate::signer::{LogSigner, Origins, Place};
+use crate::signer::{Log, LogSigner, Origins, Place};
 use crate::zone::StaticZone;
 
 /// What an authority must be told; the rest it finds in its folders.
@@ -176,6 +181,10 @@ struct Core {
     /// The newest checkpoint of the gov log that was asked for, with its size.
     gov_note: Mutex<(u64, String)>,
     labels: Labels,
+    /// The published epoch and the map.
+    shown: Shown,
+    /// Questions about numbers that nobody registered.
+    strangers: Strangers,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,
@@ -240,6 +249,12 @@ impl Authority {
         &self.core.origin
     }
 
+    /// The keys that sign both logs.
+    pub fn log_keys(&self) -> LogKeys {
+        let key = |log| self.core.signer.verifier(log).clone();
+        LogKeys { map: key(Log::Map), gov: key(Log::Gov) }
+    }
+
     /// The VRF public key that places numbers.
     pub fn vrf_key(&self) -> [u8; 32] {
         *self.core.keys.vrf.public().as_bytes()
@@ -276,6 +291,15 @@ impl Authority {
         vitals.heartbeat_s = self.core.settings.heartbeat_s;
         vitals
     }
+}
+
+/// The keys that checkpoints are checked with.
+#[derive(Clone, Debug)]
+pub struct LogKeys {
+    /// Of the map log.
+    pub map: VerifierKey,
+    /// Of the gov log.
+    pub gov: VerifierKey,
 }
 
 /// How the work of an authority goes.

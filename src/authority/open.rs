@@ -22,7 +22,9 @@ use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::run::{Line, Wake, vitals};
+use crate::authority::proofs::Strangers;
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
+use crate::authority::shown::{Shown, ShownEpoch, path_of_newest};
 use crate::authority::signed::{self, REMEMBERED, TurnError};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
@@ -84,8 +86,8 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     let mut log = Frontier::new();
     log.append(merkle::leaf_hash(&leaf));
     let epoch = EpochRow { n: 0, time_ms: now_ms, leaf, last_seq: 0, gov_size: 1, note: None };
-    let (before, map) = (Some(Frontier::new()), MapTop::new(bits_for(0)));
-    let head = Head { epoch: epoch.clone(), log: log.clone(), before, map, labels: 0, generation: 1 };
+    let (before, path) = (Some(Frontier::new()), None);
+    let head = Head { epoch: epoch.clone(), log: log.clone(), before, path, labels: 0, generation: 1 };
     let signed = signed::sign_map(&ledger, &signer, &head, &settings.map_origin())?;
     let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
     let (issued, token) = access::issue(random, (None, Some(FIRST_ADMIN)), false, scopes, now_ms, TOKEN_LIFE_D)?;
@@ -224,6 +226,8 @@ impl Authority {
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
         let vitals = vitals(&found.head);
+        let path = found.head.path.take().unwrap_or_default();
+        let shown = Shown::new(found.map, ShownEpoch::of(&found.head.epoch, path)?);
         let line =
             Line { head: Some(found.head), unpublished: None, erased: true, upkeep_ms: 0, swept: Swept::default() };
         let core = Core {
@@ -237,6 +241,8 @@ impl Authority {
             prepares: Prepares::default(),
             wrong_codes: WrongCodes::default(),
             labels: Labels::default(),
+            shown,
+            strangers: Strangers::default(),
             keys,
             tokens,
             staff: RwLock::new(staff),
@@ -276,6 +282,7 @@ impl Authority {
 /// What the ledger tells, compared with settings and keys.
 struct Found {
     head: Head,
+    map: MapTop,
     laws: Vec<Arc<InForce>>,
 }
 
@@ -310,8 +317,9 @@ impl Found {
         let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         check_tree(now, &head)?;
         let laws = laws(now, policy, keys, gov_key, head.epoch.gov_size)?;
-        load_map(now, &mut head, served)?;
-        Ok(Self { head, laws })
+        let map = load_map(now, &mut head, served)?;
+        head.path = Some(path_of_newest(now, head.epoch.n)?);
+        Ok(Self { head, map, laws })
     }
 
     fn newest_law_ms(&self) -> u64 {
@@ -378,11 +386,11 @@ fn laws(
 }
 
 /// Reads all numbers once, for the map and for whoever serves them, and compares the map with the newest epoch.
-fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<(), OpenError> {
+fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<MapTop, OpenError> {
     let mut leaves = Vec::new();
     publish::read_all(now, |leaf| leaves.push(leaf), served)?;
     head.labels = leaves.len() as u64;
-    head.map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;
+    let map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;
     let sealed = match head.epoch.n {
         0 => EMPTY_MAP,
         _ => {
@@ -390,9 +398,10 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
             leaf.ok_or(LedgerError::Damaged("the newest leaf of the map log"))?.map
         }
     };
-    agree(head.map.root() == sealed, || {
+    agree(map.root() == sealed, || {
         ("the States in the ledger are not those of the newest epoch".to_owned(), RESTORE_LEDGER)
-    })
+    })?;
+    Ok(map)
 }
 
 /// The newest note is over this log and by this key.

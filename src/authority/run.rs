@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::authority::image::{self, Keep};
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
+use crate::authority::shown::ShownEpoch;
 use crate::authority::signed::TurnError;
 use crate::authority::upkeep::Swept;
 use crate::authority::{Authority, Core, Vitals};
-use crate::ledger::{LedgerError, die};
+use crate::ledger::{LedgerError, Snapshot, die};
 use crate::zone::Change;
 
 /// How long a failed turn (a full disk) waits before the next try.
@@ -214,7 +215,7 @@ impl Core {
         }
         let mut line = self.line();
         if line.head.is_none() {
-            line.head = Some(self.ledger.read(load)?);
+            line.head = Some(self.ledger.read(|now| self.load(now))?);
         }
         if let Some(head) = &line.head
             && !self.agrees(head)?
@@ -240,15 +241,22 @@ impl Core {
         Ok(Turned::Published(n))
     }
 
+    /// The head from the ledger, and the map anew: the one in memory may hold what was not stored.
+    fn load(&self, now: &Snapshot<'_>) -> Result<Head, LedgerError> {
+        let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
+        self.shown.replace_map(head.read_map(now)?);
+        Ok(head)
+    }
+
     /// Computes and stores the next epoch.
     fn seal(&self, line: &mut Line, now_ms: u64) -> Result<u64, LedgerError> {
         let Line { head: Some(head), unpublished, erased, .. } = line else { return Err(LedgerError::Closed) };
         let laws = self.laws.read().unwrap_or_else(PoisonError::into_inner).clone();
         let plan = self.ledger.read(|now| {
-            if head.has_outgrown_its_map() {
-                head.rebuild_map(now)?;
+            if head.has_outgrown(self.shown.bits()) {
+                self.shown.replace_map(head.read_map(now)?);
             }
-            head.plan(now, &laws, now_ms)
+            head.plan(now, &self.shown, &laws, now_ms)
         });
         let plan = match plan {
             Ok(plan) => plan,
@@ -290,6 +298,11 @@ impl Core {
                 // Refused before acceptance; only a zone file that changed under way can bring it here.
                 tracing::error!(%error, "the zone does not take an epoch's changes");
             }
+            if let Some(path) = head.path.take()
+                && let Some(epoch) = ShownEpoch::of(&head.epoch, path)?
+            {
+                self.shown.publish(epoch);
+            }
             let mut shown = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
             *shown = Vitals { overdue: shown.overdue, frozen: shown.frozen.take(), ..vitals(head) };
             drop(shown);
@@ -305,11 +318,4 @@ impl Core {
 pub(super) fn vitals(head: &Head) -> Vitals {
     let (epoch, epoch_ms) = (head.epoch.n, head.epoch.time_ms);
     Vitals { epoch, epoch_ms, labels: head.labels, ..Vitals::default() }
-}
-
-/// The head with its map, from the ledger.
-fn load(now: &crate::ledger::Snapshot<'_>) -> Result<Head, LedgerError> {
-    let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
-    head.rebuild_map(now)?;
-    Ok(head)
 }

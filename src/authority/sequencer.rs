@@ -13,12 +13,13 @@ use std::sync::Arc;
 use crate::authority::changes::{self, Told};
 use crate::authority::gov::InForce;
 use crate::authority::publish;
+use crate::authority::shown::{Before, Shown, path_of_next};
 use crate::ledger::{EpochRow, EventRow, Ledger, LedgerError, Personal, Snapshot, Standing, Transaction};
 use crate::log::batch::Batch;
 use crate::log::epoch::EpochLeaf;
 use crate::log::event::{Event, Kind};
 use crate::log::label::Label;
-use crate::log::map::MapTop;
+use crate::log::map::{Leaf, MapTop};
 use crate::log::merkle::{self, Frontier};
 use crate::log::record::Record;
 use crate::log::{Hash, ZERO};
@@ -42,7 +43,7 @@ pub(super) fn promise(newest: u64, waiting: u64, gov_behind: u64) -> u64 {
     newest + PROMISE_EPOCHS + gov_behind + waiting / EPOCH_EVENTS_MAX as u64
 }
 
-/// The log as far as it is sealed, and what is known by heart of the map.
+/// The log as far as it is sealed.
 pub(super) struct Head {
     /// The newest leaf.
     pub(super) epoch: EpochRow,
@@ -50,8 +51,8 @@ pub(super) struct Head {
     pub(super) log: Frontier,
     /// The same without the newest leaf; None where an older version sealed it.
     pub(super) before: Option<Frontier>,
-    /// The top of the map.
-    pub(super) map: MapTop,
+    /// The inclusion proof of the newest leaf, if it was made here.
+    pub(super) path: Option<Vec<Hash>>,
     /// How many labels the map has.
     pub(super) labels: u64,
     /// The generation of what is served; the SOA serial comes from it.
@@ -74,6 +75,8 @@ struct Sealed {
     dropped_keys: Vec<Hash>,
     /// What the change feed tells of it.
     told: Told,
+    /// What its label was before.
+    before: Option<Standing>,
 }
 
 /// An epoch that is computed and not stored yet.
@@ -81,6 +84,8 @@ pub(super) struct Plan {
     epoch: EpochRow,
     before: Frontier,
     log: Frontier,
+    /// The inclusion proof of its leaf.
+    path: Vec<Hash>,
     generation: u64,
     sealed: Vec<Sealed>,
     labels: u64,
@@ -101,7 +106,7 @@ impl From<LedgerError> for PlanError {
 }
 
 impl Head {
-    /// The state that the ledger tells, without the map, which [`Head::rebuild_map`] reads.
+    /// The state that the ledger tells; the labels are counted by whoever reads the map.
     pub(super) fn load(now: &Snapshot<'_>) -> Result<Option<Self>, LedgerError> {
         let Some(epoch) = now.newest_epoch()? else { return Ok(None) };
         let log = now.meta(LOG_FRONTIER)?.and_then(|raw| read_frontier(&raw));
@@ -110,25 +115,29 @@ impl Head {
         let before = before.filter(|before| before.size() + 1 == log.size());
         let generation = now.meta(GENERATION)?.and_then(|raw| Some(u64::from_be_bytes(raw.try_into().ok()?)));
         let generation = generation.ok_or(LedgerError::Damaged("the stored generation"))?;
-        // The map is read by whoever loads the head; counting its labels beforehand would read half the ledger once more.
-        Ok(Some(Self { epoch, log, before, map: MapTop::new(bits_for(0)), labels: 0, generation }))
+        Ok(Some(Self { epoch, log, before, path: None, labels: 0, generation }))
     }
 
     /// Reads the whole map anew.
-    pub(super) fn rebuild_map(&mut self, now: &Snapshot<'_>) -> Result<(), LedgerError> {
+    pub(super) fn read_map(&mut self, now: &Snapshot<'_>) -> Result<MapTop, LedgerError> {
         let mut leaves = Vec::new();
         now.each_number(|leaf, _| {
             leaves.push(Ok::<_, LedgerError>(leaf));
             Ok(())
         })?;
         self.labels = leaves.len() as u64;
-        self.map = MapTop::build(bits_for(self.labels), leaves)?;
-        Ok(())
+        MapTop::build(bits_for(self.labels), leaves)
     }
 
-    /// Computes the next epoch over waiting events, or over none for a heartbeat. Changes the map that is known by heart:
-    /// if the plan is not stored then, the head must be loaded anew.
-    pub(super) fn plan(&mut self, now: &Snapshot<'_>, laws: &[Arc<InForce>], now_ms: u64) -> Result<Plan, PlanError> {
+    /// Computes the next epoch over waiting events, or over none for a heartbeat. Moves the map on: if the plan is not stored
+    /// then, the head must be loaded and the map read anew.
+    pub(super) fn plan(
+        &self,
+        now: &Snapshot<'_>,
+        shown: &Shown,
+        laws: &[Arc<InForce>],
+        now_ms: u64,
+    ) -> Result<Plan, PlanError> {
         let mut events = now.events_after(self.epoch.last_seq, EPOCH_EVENTS_MAX)?;
         // One epoch rests on one size of the gov log; what was judged under the next waits for the next epoch.
         let newest_size = now.gov_size()?;
@@ -140,16 +149,17 @@ impl Head {
         let (time_ms, sealed) = self.seal_events(now, &events, law, n, now_ms)?;
         let batch = Batch::new(sealed.iter().map(|one| one.event.clone()).collect());
         let batch = batch.map_err(|_| LedgerError::Damaged("two waiting events of one label"))?.root();
-        let labels = self.update_map(now, &sealed)?;
-        let leaf = EpochLeaf { epoch: n, time_ms, map: self.map.root(), batch, gov_size, gov_root: law.root() };
+        let (labels, map) = self.advance_map(now, shown, &sealed)?;
+        let leaf = EpochLeaf { epoch: n, time_ms, map, batch, gov_size, gov_root: law.root() };
         let leaf = leaf.write().into_bytes();
+        let path = path_of_next(&self.log);
         let before = self.log.clone();
         let mut log = before.clone();
         log.append(merkle::leaf_hash(&leaf));
         let last_seq = events.last().map_or(self.epoch.last_seq, |event| event.seq);
         let generation = self.generation + u64::from(!sealed.is_empty());
         let epoch = EpochRow { n, time_ms, leaf, last_seq, gov_size, note: None };
-        Ok(Plan { epoch, before, log, generation, sealed, labels })
+        Ok(Plan { epoch, before, log, path, generation, sealed, labels })
     }
 
     /// Fills the epochs in. The epoch's time is now; only after a long stop are the events' own limits over by now, and
@@ -177,27 +187,29 @@ impl Head {
         Err(PlanError::Broken(broken))
     }
 
-    fn update_map(&mut self, now: &Snapshot<'_>, sealed: &[Sealed]) -> Result<u64, LedgerError> {
-        let mut buckets: BTreeMap<u32, Vec<(Label, Hash)>> = BTreeMap::new();
+    fn advance_map(&self, now: &Snapshot<'_>, shown: &Shown, sealed: &[Sealed]) -> Result<(u64, Hash), LedgerError> {
+        let mut buckets: BTreeMap<u32, Vec<Leaf>> = BTreeMap::new();
         for one in sealed {
             let leaf = (one.event.label, one.standing.entry.state.hash());
-            buckets.entry(self.map.bucket_of(&leaf.0)).or_default().push(leaf);
+            buckets.entry(shown.bucket_of(&leaf.0)).or_default().push(leaf);
         }
         let mut labels = self.labels;
+        let mut after = Vec::with_capacity(buckets.len());
         for (bucket, changed) in buckets {
-            let (first, last) = self.map.bucket_range(bucket);
+            let (first, last) = shown.bucket_range(bucket);
             let mut leaves: BTreeMap<Label, Hash> = now.leaves(&first, &last)?.into_iter().collect();
             labels -= leaves.len() as u64;
             leaves.extend(changed);
             labels += leaves.len() as u64;
-            self.map.update(bucket, &leaves.into_iter().collect::<Vec<_>>());
+            after.push((bucket, leaves.into_iter().collect()));
         }
-        Ok(labels)
+        let before = |one: &Sealed| (one.event.label, Before { standing: one.before.clone(), personal: one.personal.clone() });
+        Ok((labels, shown.advance(&after, sealed.iter().map(before).collect())))
     }
 
-    /// Whether the top of the map has become too small for the directory.
-    pub(super) fn has_outgrown_its_map(&self) -> bool {
-        bits_for(self.labels) >= self.map.bits() + BITS_BEHIND_MAX
+    /// Whether the top of the map, of that many levels, has become too small for the directory.
+    pub(super) fn has_outgrown(&self, map_bits: u32) -> bool {
+        bits_for(self.labels) >= map_bits + BITS_BEHIND_MAX
     }
 }
 
@@ -212,6 +224,7 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
     let keys_seq = before.as_ref().filter(|_| !sets_record).map_or(row.seq, |standing| standing.keys_seq);
     let dropped_keys = personal.as_ref().map_or_else(Vec::new, |personal| dropped_keys(event.kind, personal));
     Ok(Sealed {
+        before,
         event,
         standing: Standing { entry: after, event_seq: row.seq, keys_seq },
         personal,
@@ -303,6 +316,7 @@ impl Head {
         let plan = &stored.0;
         self.epoch = plan.epoch.clone();
         (self.before, self.log) = (Some(plan.before.clone()), plan.log.clone());
+        self.path = Some(plan.path.clone());
         self.generation = plan.generation;
         self.labels = plan.labels;
     }

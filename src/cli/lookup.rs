@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::HEXLOWER;
 
+use crate::cli::connect::api_at;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::{Anchor, Class, Directory, Lookup, Trust};
+use crate::client::prove::{LogProof, Prover, trust_list};
+use crate::client::{Anchor, Class, Directory, Lookup};
 use crate::clock::rfc3339;
 use crate::number::Number;
 
@@ -25,6 +27,15 @@ pub(crate) struct LookupArgs {
     /// The apex to look below, if it is not the anchor's own name.
     #[arg(long, value_name = "NAME")]
     apex: Option<String>,
+    /// Ask the public log too, and hand nothing on unless it says the same as DNS.
+    #[arg(long, requires = "api")]
+    prove: bool,
+    /// The directory's API, for the proof: https://directory.example
+    #[arg(long, value_name = "URL", requires = "prove")]
+    api: Option<String>,
+    /// What to believe of the log, as `GET /v1/log/trust` shows it; without it the directory itself is believed, this once.
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    trust: Option<PathBuf>,
     /// Show each step: what was asked, what came, why it is trusted.
     #[arg(long)]
     explain: bool,
@@ -39,12 +50,15 @@ pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
     if let Some(apex) = &args.apex {
         directory = directory.with_apex(apex)?;
     }
-    let mut found = directory.lookup_blocking(number)?;
+    let mut found = match &args.api {
+        None => directory.lookup_blocking(number)?,
+        Some(api) => prover(api, args.trust.as_deref())?.lookup_blocking(&directory, number)?,
+    };
     if !args.explain {
         found.steps.clear();
     }
     let exit = match (&found.status, found.found) {
-        (Trust::Bogus(_), _) => Exit::Bogus,
+        (status, _) if status.is_refused() => Exit::Bogus,
         (_, true) => Exit::Done,
         (_, false) => Exit::None,
     };
@@ -52,11 +66,21 @@ pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
     Ok(Report { text: text_of(&found), json, exit })
 }
 
+fn prover(api: &str, trust: Option<&Path>) -> Result<Prover, Failure> {
+    let api = api_at(api, "")?;
+    let Some(path) = trust else { return Ok(Prover::on_first_use(api)?) };
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|e| Failure::new(format!("cannot read the trust list {}: {e}", path.display())))?;
+    let written = serde_json::from_str(&text);
+    let written = written.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
+    Ok(Prover::new(api, trust_list(&written)?))
+}
+
 fn text_of(found: &Lookup) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = writeln!(text, "{}  {}", found.number, found.status);
-    if !found.found && !matches!(found.status, Trust::Bogus(_)) {
+    if !found.found && !found.status.is_refused() {
         let _ = writeln!(text, "  nothing is published for this number in {}", found.apex);
     }
     for endpoint in &found.endpoints {
@@ -86,6 +110,9 @@ fn text_of(found: &Lookup) -> String {
             let _ = writeln!(text, "  revoked    {} at {}", key.thumbprint, rfc3339(key.at));
         }
     }
+    if let Some(proof) = &found.proof {
+        let _ = writeln!(text, "{}", proof_of(proof));
+    }
     if let Some(until) = found.valid_until {
         let _ = writeln!(text, "  this answer is valid until {}", rfc3339(until));
     }
@@ -94,6 +121,27 @@ fn text_of(found: &Lookup) -> String {
     }
     for (i, step) in found.steps.iter().enumerate() {
         let _ = writeln!(text, "\n{}.{step}", i + 1);
+    }
+    text
+}
+
+/// What the log said, in words.
+fn proof_of(proof: &LogProof) -> String {
+    let mut text = format!(
+        "  proved     {} in epoch {} of {}, sealed {} s ago",
+        proof.standing, proof.epoch, proof.log, proof.age_s
+    );
+    let meaning = |warning: &str| match warning {
+        "stale" => "the epoch is older than ten minutes: is the directory still working?",
+        "unconfirmed" => "too few witnesses have seen this checkpoint: others may be shown another one",
+        "unaudited" => "no auditor that you trust has replayed this epoch",
+        _ => "a recovery or a release of this number is under way",
+    };
+    for warning in &proof.warnings {
+        let _ = write!(text, "\n  warning    {warning}: {}", meaning(warning));
+    }
+    if proof.trust_on_first_use {
+        let _ = write!(text, "\n  warning    the keys of the log came from the directory itself: give --trust FILE to check against your own");
     }
     text
 }

@@ -329,7 +329,7 @@ impl Chain {
                 let judged = self.resolve(&name, rr::DS).await?;
                 let ds: Vec<Ds> = judged.rdatas.iter().filter_map(|rdata| Ds::read(rdata)).collect();
                 Ok(match (judged.trust, judged.absence) {
-                    (Trust::Bogus(why), _) => {
+                    (Trust::Unconfirmed(why) | Trust::Bogus(why), _) => {
                         Cut::Bogus(format!("the delegation of {} is not proved: {why}", name.to_ascii()))
                     }
                     (Trust::Insecure(why), _) => Cut::Insecure(why),

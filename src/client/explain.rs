@@ -24,18 +24,26 @@ pub enum Trust {
     Secure,
     /// Proved to lie in a part of the tree that is not signed: nobody vouches for it.
     Insecure(String),
+    /// The log says something else than DNS, and went on doing so: nothing is handed on.
+    Unconfirmed(String),
     /// It should be signed and is not, or not rightly: it must not be used.
     Bogus(String),
 }
 
 impl Trust {
-    /// The word for it: `secure`, `insecure` or `bogus`.
+    /// The word for it: `secure`, `insecure`, `unconfirmed` or `bogus`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Secure => "secure",
             Self::Insecure(_) => "insecure",
+            Self::Unconfirmed(_) => "unconfirmed",
             Self::Bogus(_) => "bogus",
         }
+    }
+
+    /// Whether nothing that came with it may be used.
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, Self::Unconfirmed(_) | Self::Bogus(_))
     }
 
     /// The worse of the two.
@@ -43,7 +51,8 @@ impl Trust {
         let rank = |trust: &Self| match trust {
             Self::Secure => 0,
             Self::Insecure(_) => 1,
-            Self::Bogus(_) => 2,
+            Self::Unconfirmed(_) => 2,
+            Self::Bogus(_) => 3,
         };
         if rank(&other) > rank(&self) { other } else { self }
     }
@@ -54,6 +63,7 @@ impl fmt::Display for Trust {
         match self {
             Self::Secure => f.write_str("secure"),
             Self::Insecure(why) => write!(f, "insecure ({why})"),
+            Self::Unconfirmed(why) => write!(f, "unconfirmed ({why})"),
             Self::Bogus(why) => write!(f, "bogus ({why})"),
         }
     }

@@ -28,6 +28,7 @@ use crate::client::endpoint::{Endpoint, endpoints};
 use crate::client::explain::{Step, Trust};
 use crate::client::keys::{KeysTxt, PublishedKey, Purpose, keys_txt, published_keys};
 use crate::client::message::{Message, rr};
+use crate::client::prove::LogProof;
 use crate::clock::{self, Clock, SystemClock};
 use crate::number::Number;
 
@@ -73,6 +74,9 @@ pub struct Lookup {
     pub valid_until: Option<u64>,
     /// What was left out, and why.
     pub notes: Vec<String>,
+    /// What the log said, if it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<LogProof>,
     /// Each question with its answer and judgement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
@@ -189,7 +193,7 @@ impl Exit {
     pub fn of(outcome: &Result<Lookup, LookupError>) -> Self {
         match outcome {
             Err(_) => Self::Error,
-            Ok(Lookup { status: Trust::Bogus(_), .. }) => Self::Bogus,
+            Ok(lookup) if lookup.status.is_refused() => Self::Bogus,
             Ok(lookup) if lookup.found => Self::Found,
             Ok(_) => Self::None,
         }
@@ -257,6 +261,17 @@ impl Directory {
 
     /// Looks `number` up and judges signatures as of `now_s` (Unix seconds).
     pub async fn lookup_at(&self, number: Number, now_s: u64) -> Result<Lookup, LookupError> {
+        Ok(self.answers_at(number, now_s).await?.0)
+    }
+
+    /// The same with the records themselves, on a runtime of its own.
+    pub(crate) fn answers_blocking(&self, number: Number) -> Result<(Lookup, Vec<(Ask, Judged)>), LookupError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| LookupError::Runtime(error.to_string()))?;
+        runtime.block_on(self.answers_at(number, SystemClock.now_s()))
+    }
+
+    async fn answers_at(&self, number: Number, now_s: u64) -> Result<(Lookup, Vec<(Ask, Judged)>), LookupError> {
         let server = *self.servers.first().ok_or(LookupError::NoServer)?;
         let name = Name::from_ascii(number.enum_name(&self.apex.to_ascii())).map_err(|_| LookupError::Name)?;
         let chain = Chain::new(self.anchor.clone(), self.servers.clone(), self.referral_port, self.wait_ms, now_s);
@@ -266,13 +281,13 @@ impl Directory {
         let mut lookup = Lookup::read(number, &answers, now_s);
         lookup.apex = self.apex.to_ascii();
         lookup.steps = chain.steps();
-        Ok(lookup)
+        Ok((lookup, answers))
     }
 }
 
 /// The questions for one number.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ask {
+pub(crate) enum Ask {
     Endpoints,
     Keys(Purpose),
     Log,
@@ -323,6 +338,7 @@ impl Lookup {
             directory: None,
             valid_until: None,
             notes: vec![],
+            proof: None,
             steps: vec![],
         };
         if let Trust::Bogus(_) = lookup.status {
@@ -346,6 +362,21 @@ impl Lookup {
         lookup.found = !lookup.endpoints.is_empty() || !lookup.keys.is_empty();
         lookup.valid_until = lookup.valid_until(answers);
         lookup
+    }
+
+    /// The look-up after the log was asked and gave no proof that holds.
+    pub(crate) fn refused_by_log(self, why: String) -> Self {
+        self.without_content(Trust::Bogus(why))
+    }
+
+    /// The look-up after DNS and log went on differing.
+    pub(crate) fn unconfirmed(self, why: String) -> Self {
+        self.without_content(Trust::Unconfirmed(why))
+    }
+
+    fn without_content(self, status: Trust) -> Self {
+        let (endpoints, keys) = (Vec::new(), Vec::new());
+        Self { status, found: false, endpoints, keys, directory: None, valid_until: None, ..self }
     }
 
     /// A key in the list of revoked ones is not handed on, even if it is still published.

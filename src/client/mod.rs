@@ -27,6 +27,7 @@ mod keys;
 pub mod lookup;
 mod message;
 mod nsec3;
+pub mod prove;
 pub mod provider;
 pub mod register;
 mod signature;

@@ -25,6 +25,8 @@ pub struct Http {
     pub token_requests_per_s: u32,
     /// Complaints an hour from one address; 0 means no limit. Default: 10.
     pub complaints_per_h: u32,
+    /// Proofs a second for one address, ten seconds' worth at once; 0 means no limit. Default: 10.
+    pub proofs_per_s: u32,
     /// Ranges to which no limit by address applies. Default: `127.0.0.0/8` and `::1/128`.
     pub exempt: Vec<AddressRange>,
     /// Proxies that are believed when they say in `X-Forwarded-For` who asks. Default: none.
@@ -41,6 +43,7 @@ impl Default for Http {
             requests_per_s: 50,
             token_requests_per_s: 500,
             complaints_per_h: 10,
+            proofs_per_s: 10,
             exempt: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
             proxies: Vec::new(),
         }
@@ -69,6 +72,7 @@ impl Http {
             ("requests_per_s", self.requests_per_s),
             ("token_requests_per_s", self.token_requests_per_s),
             ("complaints_per_h", self.complaints_per_h),
+            ("proofs_per_s", self.proofs_per_s),
         ] {
             if rate > RATE_MAX {
                 found.push(format!("http.{key} = {rate}: at most {RATE_MAX}; 0 means no limit"));

@@ -5,6 +5,7 @@ use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
+use crate::api::proofs::ProofAsked;
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
 use crate::api::webhooks::{NewWebhook, Redelivery, WebhookChange};
 use crate::http::fields::{Fields, Read};
@@ -220,5 +221,11 @@ impl Read for WebhookChange {
 impl Read for Redelivery {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { cursor: fields.optional_string("cursor")? })
+    }
+}
+
+impl Read for ProofAsked {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { number: fields.string("number")? })
     }
 }

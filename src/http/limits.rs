@@ -42,6 +42,7 @@ enum Sort {
     Address,
     Token,
     Complaint,
+    Proof,
 }
 
 impl Limits {
@@ -68,6 +69,13 @@ impl Limits {
         let hour_us = 3600 * US_PER_S;
         let step_us = hour_us.checked_div(u64::from(self.settings.complaints_per_h));
         self.take(Sort::Complaint, &address, (step_us, COMPLAINTS_BURST_H * hour_us), now_ms)
+    }
+
+    /// Counts a proof in the same way, before it is known whether there is such a number.
+    pub(crate) fn proof(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
+        let Some(address) = self.client(headers, extensions) else { return Ok(()) };
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.proofs_per_s));
+        self.take(Sort::Proof, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
     /// The network that asks, unless it is exempt or unknown (a test without a connection).
@@ -198,6 +206,16 @@ mod tests {
         assert_eq!((0..10).take_while(|_| complain(NOW_MS).is_ok()).count(), 3);
         assert_eq!(complain(NOW_MS), Err(1200));
         assert_eq!(complain(NOW_MS + 1_200_000), Ok(()));
+    }
+
+    #[test]
+    fn proofs_have_a_budget_of_their_own() {
+        let (limits, none) = (limits(|settings| settings.proofs_per_s = 3), HeaderMap::new());
+        let prove = |now_ms| limits.proof(&none, &from("192.0.2.1"), now_ms);
+        assert_eq!((0..100).take_while(|_| prove(NOW_MS).is_ok()).count(), 30);
+        assert_eq!(prove(NOW_MS), Err(1));
+        assert_eq!((0..100).take_while(|_| prove(NOW_MS + 1000).is_ok()).count(), 3);
+        assert_eq!(limits.request(&none, &from("192.0.2.1"), NOW_MS), Ok(()), "not the same bucket");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod naming;
 mod numbers;
 mod openapi;
 mod problem;
+mod proofs;
 mod providers;
 mod query;
 mod rdap;
@@ -112,6 +113,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(holder::act))
         .routes(routes!(receipts::show))
+        .routes(routes!(proofs::prove))
+        .routes(routes!(proofs::trust))
         .routes(routes!(providers::list, providers::add))
         .routes(routes!(providers::change_status))
         .routes(routes!(providers::bulk_doors))

@@ -3,6 +3,8 @@
 //! Leaf `H(0x02 ‖ label ‖ S)`, inner `H(0x03 ‖ left ‖ right)`, nothing is zero. Bits of the label from the most
 //! significant, 0 to the left. A leaf stands at the shallowest depth >= 1 where it is alone; the empty map is zero.
 
+use std::collections::HashMap;
+
 use crate::log::bytes::Malformed;
 use crate::log::label::Label;
 use crate::log::{Hash, ZERO, sha256};
@@ -99,11 +101,37 @@ impl Node {
 /// }
 /// assert_eq!(top.root(), map::root(&leaves));
 /// ```
+///
+/// While one version is shown to callers the next is being made: [`MapTop::update`] changes the newer version,
+/// [`MapTop::shown_way`] goes through the older one until [`MapTop::show`] makes the newer one that.
 #[derive(Clone, Debug)]
 pub struct MapTop {
     bits: u32,
     /// As in a heap: 1 is the root, the children of i are 2i and 2i + 1, bucket b is 2^bits + b.
     nodes: Vec<Node>,
+    /// What the nodes that differ are in the version that is shown.
+    shown: HashMap<usize, Node>,
+}
+
+/// The part of a label's way that the top knows; the leaves that stand below its end are in the caller's hands.
+#[derive(Clone, Debug)]
+pub struct Way {
+    siblings: Vec<Hash>,
+    depth: usize,
+    below: Option<(Label, Label)>,
+}
+
+impl Way {
+    /// The first and the last label that may stand below; None: nothing does.
+    pub const fn below(&self) -> Option<(Label, Label)> {
+        self.below
+    }
+
+    /// The whole path, given all leaves that stand below, in ascending order of their labels.
+    pub fn finish(mut self, label: &Label, leaves: &[Leaf]) -> Path {
+        let end = path_below(leaves, label, self.depth, &mut self.siblings);
+        Path { siblings: self.siblings, end }
+    }
 }
 
 impl MapTop {
@@ -131,7 +159,7 @@ impl MapTop {
     /// Unless `bits` lies within [`MapTop::BITS_MIN`] and [`MapTop::BITS_MAX`].
     pub fn new(bits: u32) -> Self {
         assert!((Self::BITS_MIN..=Self::BITS_MAX).contains(&bits), "the number of top levels has bounds");
-        Self { bits, nodes: vec![Node::Empty; 2 << bits] }
+        Self { bits, nodes: vec![Node::Empty; 2 << bits], shown: HashMap::new() }
     }
 
     /// Builds the top from one scan of all leaves, in ascending order of their labels.
@@ -182,9 +210,12 @@ impl MapTop {
     /// # Panics
     /// If a leaf belongs to another bucket, or the labels do not ascend strictly.
     pub fn update(&mut self, bucket: u32, leaves: &[Leaf]) {
+        let mut i = (1 << self.bits) + bucket as usize;
+        self.keep_shown(i);
         self.set_bucket(bucket, leaves);
-        let mut i = ((1 << self.bits) + bucket as usize) / 2;
+        i /= 2;
         while i >= 1 {
+            self.keep_shown(i);
             self.join_children(i);
             i /= 2;
         }
@@ -204,24 +235,39 @@ impl MapTop {
         label: &Label,
         mut read: impl FnMut(Label, Label) -> Result<Vec<Leaf>, E>,
     ) -> Result<Path, E> {
+        let way = self.way(label, |i| self.nodes[i]);
+        let leaves = way.below.map_or(Ok(Vec::new()), |(first, last)| read(first, last))?;
+        Ok(way.finish(label, &leaves))
+    }
+
+    /// The way of a label through the version that is shown.
+    pub fn shown_way(&self, label: &Label) -> Way {
+        self.way(label, |i| self.shown.get(&i).copied().unwrap_or(self.nodes[i]))
+    }
+
+    /// Shows the newer version from now on.
+    pub fn show(&mut self) {
+        self.shown = HashMap::new();
+    }
+
+    fn way(&self, label: &Label, node: impl Fn(usize) -> Node) -> Way {
         let mut siblings = Vec::new();
-        if self.root() == ZERO {
-            return Ok(Path { siblings, end: None });
+        if join_at_root(node(2), node(3)) == ZERO {
+            return Way { siblings, depth: 0, below: None };
         }
         let mut i = 1;
         for depth in 1..=self.bits {
             i = 2 * i + usize::from(label.bit(depth as usize - 1));
-            siblings.push(self.nodes[i ^ 1].hash());
-            let (first, last) = range((i - (1 << depth)) as u32, depth);
-            match self.nodes[i] {
-                Node::Empty => return Ok(Path { siblings, end: None }),
-                Node::Single(_) => return Ok(Path { siblings, end: read(first, last)?.first().copied() }),
+            siblings.push(node(i ^ 1).hash());
+            let below = range((i - (1 << depth)) as u32, depth);
+            match node(i) {
+                Node::Empty => return Way { siblings, depth: depth as usize, below: None },
+                Node::Single(_) => return Way { siblings, depth: depth as usize, below: Some(below) },
                 Node::Many(_) => {}
             }
         }
-        let (first, last) = range((i - (1 << self.bits)) as u32, self.bits);
-        let end = path_below(&read(first, last)?, label, self.bits as usize, &mut siblings);
-        Ok(Path { siblings, end })
+        let below = range((i - (1 << self.bits)) as u32, self.bits);
+        Way { siblings, depth: self.bits as usize, below: Some(below) }
     }
 
     fn set_bucket(&mut self, bucket: u32, leaves: &[Leaf]) {
@@ -232,6 +278,11 @@ impl MapTop {
 
     fn join_children(&mut self, i: usize) {
         self.nodes[i] = Node::join(self.nodes[2 * i], self.nodes[2 * i + 1]);
+    }
+
+    fn keep_shown(&mut self, i: usize) {
+        let now = self.nodes[i];
+        self.shown.entry(i).or_insert(now);
     }
 }
 
@@ -338,12 +389,20 @@ mod tests {
         #[test]
         fn top_equals_the_whole_tree(steps in prop::collection::vec((label(), any::<[u8; 32]>(), any::<bool>()), 0..40), ask in label()) {
             let (mut leaves, mut top) = (Leaves::new(), MapTop::new(4));
-            for (label, hash, put) in steps {
+            let mut before = leaves.clone();
+            for (i, (label, hash, put)) in steps.into_iter().enumerate() {
+                if i % 3 == 0 {
+                    top.show();
+                    before = leaves.clone();
+                }
                 if put { leaves.insert(label, hash); } else { leaves.remove(&label); }
                 let bucket = top.bucket_of(&label);
                 let (first, last) = top.bucket_range(bucket);
                 top.update(bucket, &between(&leaves, first, last));
                 prop_assert_eq!(top.root(), root(&all(&leaves)));
+                let way = top.shown_way(&ask);
+                let below = way.below().map_or_else(Vec::new, |(first, last)| between(&before, first, last));
+                prop_assert_eq!(way.finish(&ask, &below), super::path(&all(&before), &ask));
             }
             let scan = all(&leaves).into_iter().map(Ok::<_, Infallible>);
             let Ok(built) = MapTop::build(4, scan);

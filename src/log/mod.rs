@@ -21,11 +21,14 @@ pub mod monitor;
 pub mod note;
 pub mod pending;
 pub mod possession;
+pub mod proof;
+pub mod proved;
 pub mod random;
 pub mod record;
 pub mod rsa;
 pub mod staff;
 pub mod state;
+pub mod trust;
 pub mod vrf;
 
 /// A SHA-256 value.

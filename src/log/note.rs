@@ -65,6 +65,11 @@ impl VerifierKey {
         self.line_type
     }
 
+    /// The key itself.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
     /// `H(name ‖ LF ‖ type ‖ key)[0..4]`.
     pub fn id(&self) -> [u8; 4] {
         key_id(&self.name, self.line_type, self.key.bytes())

@@ -105,7 +105,7 @@ impl Drop for SecretKey {
 }
 
 /// A public key that passed validation (RFC 9381 5.4.5): with a bad one a number could have several labels.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PublicKey {
     bytes: [u8; 32],
     point: EdwardsPoint,

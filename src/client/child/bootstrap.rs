@@ -96,7 +96,7 @@ async fn vouched(
                 let (one, other) = (zone.to_ascii(), at.to_ascii());
                 return Err(Refusal::Disagreement { one, other, what });
             }
-            Trust::Insecure(why) | Trust::Bogus(why) => {
+            Trust::Insecure(why) | Trust::Unconfirmed(why) | Trust::Bogus(why) => {
                 return Err(Refusal::NotVouched { name: at.to_ascii(), what, why });
             }
         }

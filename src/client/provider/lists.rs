@@ -6,6 +6,8 @@ use super::{Api, ApiError, Call, Repeat, path_segment};
 use crate::api::changes::Changes;
 use crate::api::complaints::{ComplaintTaken, NewComplaint};
 use crate::api::numbers::Numbers;
+use crate::api::proofs::{ProofAnswer, ProofAsked, Trust};
+use crate::number::Number;
 
 /// Entries of one page: the most that the server gives.
 const PER_PAGE: u32 = 1000;
@@ -40,6 +42,17 @@ impl Api {
     pub fn changes(&self, cursor: Option<&str>, wait_s: u32) -> Result<Changes, ApiError> {
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", path_segment(cursor)));
         self.get(format!("/v1/changes?limit={PER_PAGE}&wait={wait_s}{cursor}"))
+    }
+
+    /// What the log says of a number (`POST /v1/proofs`), to be checked; no token is needed.
+    pub fn proof(&self, number: Number) -> Result<ProofAnswer, ApiError> {
+        let asked = ProofAsked { number: number.to_string() };
+        self.call(&Call::new(Method::POST, "/v1/proofs".into(), Repeat::Harmless).json(&asked)?)
+    }
+
+    /// What the directory says one has to believe to check its logs (`GET /v1/log/trust`); no token is needed.
+    pub fn log_trust(&self) -> Result<Trust, ApiError> {
+        self.get("/v1/log/trust".into())
     }
 
     /// Hands in a complaint (`POST /v1/complaints`); no token is needed.

@@ -4,6 +4,7 @@ mod events;
 mod keys;
 mod logs;
 mod maps;
+mod proofs;
 mod records;
 mod refused;
 
