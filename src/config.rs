@@ -12,6 +12,7 @@ mod statics;
 mod tsig;
 mod webhooks;
 mod witness;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use statics::{Catalog, Denial, Notify, Secondary, Serial, Tsig, Zone};
 pub use tsig::{TsigFileError, read_tsig_secret};
 pub use webhooks::Webhooks;
 pub use witness::{WITNESS_FILE, Witness, WitnessedLog};
+pub use witnesses::{AskedWitness, WitnessPolicy};
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";

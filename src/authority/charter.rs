@@ -20,7 +20,7 @@ use crate::signer::Log;
 pub(super) const SEALED_WITHIN_MS: u64 = 120_000;
 
 /// What is to be written into the gov log.
-type Leaf<'a> = &'a dyn Fn(u64, u64) -> GovLeaf;
+pub(super) type Leaf<'a> = &'a dyn Fn(u64, u64) -> GovLeaf;
 
 impl Authority {
     /// The charter's versions that are announced; which one is in force depends on the time alone.
@@ -100,6 +100,12 @@ impl Core {
 
     fn announce(&self, law: &InForce, version: &Version) -> Result<(), Rejection> {
         self.add_leaf(law, Some(version), &|seq, time_ms| gov::charter_leaf(version, seq, time_ms))
+    }
+
+    /// Adds a leaf to the gov log that stands by itself.
+    pub(super) fn add_decided(&self, leaf: Leaf<'_>) -> Result<(), Rejection> {
+        let _one_at_a_time = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        self.add_leaf(&self.law(), None, leaf)
     }
 
     /// Adds a leaf to the gov log, and the text of the version that it announces: durable, then in force.

@@ -53,6 +53,7 @@ impl From<TurnError> for FixedError {
         match error {
             TurnError::Ledger(error) => Self::Ledger(error),
             TurnError::Signer(error) => Self::Signer(error),
+            TurnError::Unconfirmed => Self::Unkept(format!("{error}: try again in a minute")),
         }
     }
 }

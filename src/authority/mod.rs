@@ -45,6 +45,7 @@ mod submit;
 mod tickets;
 mod upkeep;
 mod webhooks;
+mod witnesses;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -96,6 +97,7 @@ pub use crate::authority::webhooks::{
     WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
 };
 
+pub use crate::authority::witnesses::check_witnesses;
 pub use crate::ledger::{ChangeRow, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
@@ -112,6 +114,7 @@ use crate::authority::shown::Shown;
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::authority::webhooks::Webhooks;
+use crate::authority::witnesses::Witnesses;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
@@ -140,6 +143,8 @@ pub struct Settings {
     pub lock: Lock,
     /// Where the signer of both logs is.
     pub signer: Place,
+    /// The file that says which witnesses cosign; empty: none.
+    pub witnesses: PathBuf,
 }
 
 impl Settings {
@@ -180,6 +185,7 @@ struct Core {
     wrong_codes: WrongCodes,
     /// The newest checkpoint of the gov log that was asked for, with its size.
     gov_note: Mutex<(u64, String)>,
+    witnesses: Option<Witnesses>,
     labels: Labels,
     /// The published epoch and the map.
     shown: Shown,
@@ -319,6 +325,8 @@ pub struct Vitals {
     pub trouble: Option<String>,
     /// Why the newest epoch could not be signed; None while all is well.
     pub unsigned: Option<String>,
+    /// What is to be said while the newest epoch was shown without the quorum of its witnesses.
+    pub unconfirmed: Option<String>,
     /// Why every change is refused: what was signed and what the ledger says do not agree.
     pub frozen: Option<String>,
 }

@@ -21,8 +21,8 @@ use crate::authority::image::{self, Early, Images};
 use crate::authority::keys::Keys;
 use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
-use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::proofs::Strangers;
+use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
 use crate::authority::shown::{Shown, ShownEpoch, path_of_newest};
 use crate::authority::signed::{self, REMEMBERED, TurnError};
@@ -30,6 +30,7 @@ use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
+use crate::authority::witnesses::Witnesses;
 use crate::authority::{Authority, Core, Settings, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
@@ -222,6 +223,7 @@ impl Authority {
         let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
+        let witnesses = Witnesses::load(&settings.witnesses)?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -237,6 +239,7 @@ impl Authority {
             ledger,
             signer,
             gov_note: Mutex::default(),
+            witnesses,
             nonces: NonceKey::new(&keys.nonce),
             prepares: Prepares::default(),
             wrong_codes: WrongCodes::default(),

@@ -74,8 +74,9 @@ impl Authority {
         let strangers = &self.core.strangers;
         let too_many = |_| Rejection::Unavailable {
             retry_after_s: RETRY_S,
-            why: "too many ask about numbers that nobody registered; a proof of absence costs more than one of presence"
-                .to_owned(),
+            why:
+                "too many ask about numbers that nobody registered; a proof of absence costs more than one of presence"
+                    .to_owned(),
         };
         let _place = strangers.waiting.try_acquire().map_err(too_many)?;
         let _turn = strangers.turn.lock().await;

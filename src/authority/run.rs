@@ -10,6 +10,7 @@ use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
 use crate::authority::shown::ShownEpoch;
 use crate::authority::signed::TurnError;
 use crate::authority::upkeep::Swept;
+use crate::authority::witnesses::Witnesses;
 use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, Snapshot, die};
 use crate::zone::Change;
@@ -142,7 +143,9 @@ impl Authority {
 
     /// Makes one epoch by hand, if one is due: what the thread of [`Authority::start`] does again and again.
     pub fn turn(&self) -> Result<Turned, TurnError> {
-        self.core.turn()
+        let turned = self.core.turn();
+        self.core.note_incident();
+        turned
     }
 
     /// For tests: calls `hand` at every step of an epoch.
@@ -169,12 +172,16 @@ fn sequence(core: &Arc<Core>) {
     }
     loop {
         let turned = core.turn();
-        if let Err(error) = &turned {
+        core.note_incident();
+        if let Err(TurnError::Unconfirmed) = &turned {
+            tracing::warn!("the newest epoch waits for the cosignatures of its witnesses");
+        } else if let Err(error) = &turned {
             tracing::error!(%error, "an epoch could not be made; trying again");
             let mut vitals = core.vitals.lock().unwrap_or_else(PoisonError::into_inner);
             match error {
                 TurnError::Ledger(error) => vitals.trouble = Some(error.to_string()),
                 TurnError::Signer(error) => vitals.unsigned = Some(error.to_string()),
+                TurnError::Unconfirmed => {}
             }
         }
         if let Err(error) = core.upkeep_when_due() {
@@ -221,6 +228,9 @@ impl Core {
             && !self.agrees(head)?
         {
             return Ok(Turned::Idle);
+        }
+        if let Some(head) = &mut line.head {
+            self.collect(head)?;
         }
         self.publish(&mut line)?;
         let Some(head) = &mut line.head else { return Ok(Turned::Idle) };
@@ -290,6 +300,9 @@ impl Core {
             head.epoch.note = Some(note);
             self.step(Step::AfterSign)?;
         }
+        if line.unpublished.is_some() && !self.confirm(head)? {
+            return Err(TurnError::Unconfirmed);
+        }
         if let Some(changes) = line.unpublished.take() {
             if let Some(view) = self.view.get()
                 && !changes.is_empty()
@@ -304,7 +317,8 @@ impl Core {
                 self.shown.publish(epoch);
             }
             let mut shown = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
-            *shown = Vitals { overdue: shown.overdue, frozen: shown.frozen.take(), ..vitals(head) };
+            let unconfirmed = self.witnesses.as_ref().and_then(Witnesses::words);
+            *shown = Vitals { overdue: shown.overdue, frozen: shown.frozen.take(), unconfirmed, ..vitals(head) };
             drop(shown);
             self.published.send_replace(n);
             self.webhooks.feed_has_grown();

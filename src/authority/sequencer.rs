@@ -203,7 +203,8 @@ impl Head {
             labels += leaves.len() as u64;
             after.push((bucket, leaves.into_iter().collect()));
         }
-        let before = |one: &Sealed| (one.event.label, Before { standing: one.before.clone(), personal: one.personal.clone() });
+        let before =
+            |one: &Sealed| (one.event.label, Before { standing: one.before.clone(), personal: one.personal.clone() });
         Ok((labels, shown.advance(&after, sealed.iter().map(before).collect())))
     }
 

@@ -38,6 +38,9 @@ pub enum TurnError {
     /// The signer refuses, or is not there.
     #[error("the log cannot be signed: {0}")]
     Signer(#[from] SignerError),
+    /// The witnesses' quorum is not there yet.
+    #[error("the newest epoch waits for the cosignatures of its witnesses")]
+    Unconfirmed,
 }
 
 impl From<TurnError> for OpenError {
@@ -45,6 +48,7 @@ impl From<TurnError> for OpenError {
         match error {
             TurnError::Ledger(error) => error.into(),
             TurnError::Signer(error) => error.into(),
+            TurnError::Unconfirmed => LedgerError::Unavailable(error.to_string()).into(),
         }
     }
 }

@@ -217,6 +217,7 @@ pub(crate) fn settings(config: &Config) -> authority::Settings {
             Some(path) => Place::Socket(path),
             None => Place::Here(config.log.state_folder(&config.paths.keys)),
         },
+        witnesses: config.log.witnesses.clone(),
     }
 }
 

@@ -141,7 +141,10 @@ fn proof_of(proof: &LogProof) -> String {
         let _ = write!(text, "\n  warning    {warning}: {}", meaning(warning));
     }
     if proof.trust_on_first_use {
-        let _ = write!(text, "\n  warning    the keys of the log came from the directory itself: give --trust FILE to check against your own");
+        let _ = write!(
+            text,
+            "\n  warning    the keys of the log came from the directory itself: give --trust FILE to check against your own"
+        );
     }
     text
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::client::prove::agree::Difference;
 use crate::client::lookup::{Directory, Lookup, LookupError};
+use crate::client::prove::agree::Difference;
 use crate::client::provider::{Api, ApiError};
 use crate::clock::{self, Clock, SystemClock};
 use crate::log::bytes::{Malformed, to_base64url};

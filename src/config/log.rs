@@ -14,6 +14,8 @@ pub struct Log {
     /// The socket of a signer in a process of its own, `unix:/path`, which has the only copy of `log.key` and `gov.key`.
     /// Default: empty, this process signs.
     pub signer: String,
+    /// The file that says which witnesses cosign the checkpoints of the map log, and how many must. Default: none.
+    pub witnesses: PathBuf,
 }
 
 /// What the place of a socket begins with.
@@ -26,6 +28,9 @@ impl Log {
     pub(super) fn under(&mut self, dir: &Path) {
         if !self.signer_state.as_os_str().is_empty() {
             self.signer_state = dir.join(&self.signer_state);
+        }
+        if !self.witnesses.as_os_str().is_empty() {
+            self.witnesses = dir.join(&self.witnesses);
         }
         if let Some(path) = self.socket() {
             self.signer = format!("{UNIX}{}", dir.join(path).display());

@@ -1,9 +1,9 @@
 //! `/v1/proofs`: what the log says of a number, for whoever asks.
 
-use axum::{Extension, Json};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 
 use crate::api::Problem;
 use crate::api::proofs::{PROOF_ANSWER_STEP, ProofAnswer, ProofAsked, Trust};

@@ -24,7 +24,7 @@ pub struct EpochRow {
     pub last_seq: u64,
     /// The size of the gov log that it rests on.
     pub gov_size: u64,
-    /// The signed checkpoint over the log with this leaf last; None while it is only sealed.
+    /// The signed checkpoint over the log with this leaf last, with the cosignatures that came; None while it is only sealed.
     pub note: Option<String>,
 }
 
@@ -109,6 +109,12 @@ impl Transaction<'_> {
     /// Stores the signed checkpoint of a sealed epoch; one that is there stays, for a note is given out once.
     pub fn sign(&self, n: u64, note: &str) -> Result<(), LedgerError> {
         self.change("UPDATE epochs SET note = ?2 WHERE n = ?1 AND note IS NULL", (int(n), note))?;
+        Ok(())
+    }
+
+    /// Adds a witness's cosignature to the signed checkpoint of an epoch; one that is there is not added again.
+    pub fn cosign(&self, n: u64, line: &str) -> Result<(), LedgerError> {
+        self.change("UPDATE epochs SET note = note || ?2 WHERE n = ?1 AND instr(note, ?2) = 0", (int(n), line))?;
         Ok(())
     }
 

@@ -153,8 +153,7 @@ pub fn check(
 
     let in_time = |time_s: u64| {
         let time_ms = time_s.saturating_mul(1000);
-        time_ms.saturating_add(COSIGNED_BEFORE_MS_MAX) >= leaf.time_ms
-            && time_ms <= now_ms.saturating_add(AHEAD_MS_MAX)
+        time_ms.saturating_add(COSIGNED_BEFORE_MS_MAX) >= leaf.time_ms && time_ms <= now_ms.saturating_add(AHEAD_MS_MAX)
     };
     let cosigned = |i: &usize| note.signed_by(*i).flatten().is_some_and(in_time);
     let auditors_from = 1 + trust.witnesses.len();
@@ -243,9 +242,7 @@ fn is_signed_by_the_right_roles(event: &Event) -> bool {
         (Kind::Update, Door::Direct) => &[&[Control]],
         (Kind::Transfer, Door::Main) => &[&[Control, Provider]],
         (Kind::Complete, Door::Main | Door::Code) => &[&[Provider, NewControl]],
-        (Kind::Complete, Door::Validation) => {
-            &[&[Provider, NewControl], &[Provider, NewControl, Operator, Operator]]
-        }
+        (Kind::Complete, Door::Validation) => &[&[Provider, NewControl], &[Provider, NewControl, Operator, Operator]],
         _ => &[],
     };
     allowed.contains(&roles.as_slice())

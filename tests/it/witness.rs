@@ -59,16 +59,20 @@ impl Log {
 }
 
 /// A witness as a process.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: String,
-    key: VerifierKey,
+    pub(crate) address: String,
+    pub(crate) key: VerifierKey,
 }
 
 impl Running {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_at(dir, "127.0.0.1:0")
+    }
+
+    pub(crate) fn start_at(dir: &Path, listen: &str) -> Self {
         let mut command = program();
-        command.args(["witness", "serve", "--json", "--listen", "127.0.0.1:0", "--dir"]).arg(dir);
+        command.args(["witness", "serve", "--json", "--listen", listen, "--dir"]).arg(dir);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -115,14 +119,18 @@ fn run(args: &[&str]) -> (Option<i32>, String) {
     (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
 }
 
-/// A witness of that log, made by command.
 fn made(log: &Log) -> (tempfile::TempDir, PathBuf) {
+    made_for(ORIGIN, &log.vkey())
+}
+
+/// A witness of that log, made by command.
+pub(crate) fn made_for(origin: &str, vkey: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("witness");
     let text = dir.to_str().unwrap().to_owned();
     let (exit, said) = run(&["witness", "init", "--name", NAME, "--dir", &text]);
     assert!(exit == Some(0) && said.contains("witness.example/w1+"), "{said}");
-    let (exit, said) = run(&["witness", "watch", "--dir", &text, "--origin", ORIGIN, "--vkey", &log.vkey()]);
+    let (exit, said) = run(&["witness", "watch", "--dir", &text, "--origin", origin, "--vkey", vkey]);
     assert_eq!(exit, Some(0), "{said}");
     // Nobody counts requests in these tests but where it is tested.
     let file = dir.join("witness.toml");

@@ -50,7 +50,9 @@ fn two_faces(number: &ProvedNumber, answers: &[(Ask, Judged)]) -> Option<String>
     let signed = answers.iter().filter(|(ask, judged)| *ask == Ask::Log && judged.trust == Trust::Secure);
     let shown = signed.into_iter().find_map(|(_, judged)| keys_txt(&judged.rdatas))?;
     let other = shown.version == number.state.version && shown.state_hash[..] != number.hash[..shown.state_hash.len()];
-    other.then(|| format!("DNS signs another State of version {} than the log holds: the directory has two faces", shown.version))
+    other.then(|| {
+        format!("DNS signs another State of version {} than the log holds: the directory has two faces", shown.version)
+    })
 }
 
 /// The RDATA that answers a question about a number of that State and record.

@@ -94,6 +94,7 @@ pub(super) fn settings(dir: &Path) -> Settings {
         data: dir.join("data"),
         lock: Lock::default(),
         signer: Place::Here(dir.join("keys")),
+        witnesses: Some(dir.join("witnesses.toml")).filter(|path| path.exists()).unwrap_or_default(),
     }
 }
 

@@ -21,4 +21,5 @@ mod providers;
 mod staff;
 mod strangers;
 mod webhooks;
+mod witnessed;
 mod writes;
