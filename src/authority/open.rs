@@ -74,7 +74,7 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     let keys = Keys::open(&settings.keys, &settings.lock)?;
     let local = Local::open(&settings.keys, &state_folder(settings), &settings.lock, &settings.origins())?;
     Log::ALL.into_iter().try_for_each(|log| local.adopt(log, Seen::nothing()))?;
-    let signer = LogSigner::Local(local);
+    let signer = LogSigner::Local(Box::new(local));
     let ledger = Ledger::create(&settings.data)?;
     let gov_leaf = signed::sign_leaf(&signer, &era_open(settings, &keys, signer.verifier(Log::Map), now_ms))?;
     let config = ConfigLeaf {

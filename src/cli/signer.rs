@@ -84,7 +84,7 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let service = Service::start(signer, &args.socket).map_err(|e| {
         let path = args.socket.display();
         Failure::new(format!(
-            "cannot listen at {path}: {e}. Its folder must be there and be writable; a path has at most 107 octets"
+            "cannot listen at {path}: {e}. Its folder must be there and be writable; a path has at most 99 octets"
         ))
     })?;
     match json {

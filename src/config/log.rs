@@ -20,8 +20,8 @@ pub struct Log {
 
 /// What the place of a socket begins with.
 const UNIX: &str = "unix:";
-/// The system's bound on the path of a socket.
-const SOCKET_BYTES_MAX: usize = 107;
+/// The system's bound on the path of a socket is 107; a new one is made beside it under a longer name.
+const SOCKET_BYTES_MAX: usize = 99;
 
 impl Log {
     /// Paths as seen from the folder of the configuration file.

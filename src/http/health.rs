@@ -36,7 +36,8 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
         },
     };
     // The epoch is published all the same, so that is no reason to take the directory for ill.
-    let witnesses = check("witnesses", true, vitals.unconfirmed.as_deref().unwrap_or("nothing is to be said"));
+    let witnesses =
+        check("witnesses", true, vitals.unconfirmed.as_deref().unwrap_or("the quorum cosigns, or none is wanted"));
     let checks = vec![dns, fresh, ledger, log, witnesses];
     let healthy = checks.iter().all(|c| c.ok);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

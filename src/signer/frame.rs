@@ -41,7 +41,7 @@ pub(super) struct Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Of the map log and of the gov log.
-    State([Held; 2]),
+    State(Box<[Held; 2]>),
     /// A signature line.
     Line(String),
     /// It does not go on from what was signed.
@@ -101,7 +101,7 @@ impl Answer {
                 let lines: Vec<&str> = rest.strip_suffix('\n').ok_or(bad)?.split('\n').collect();
                 let [map, map_seen, gov, gov_seen] = lines[..] else { return Err(bad) };
                 let held = |key, seen| Some(Held { key: VerifierKey::parse(key).ok()?, seen: read_seen(seen)? });
-                Self::State([held(map, map_seen).ok_or(bad)?, held(gov, gov_seen).ok_or(bad)?])
+                Self::State(Box::new([held(map, map_seen).ok_or(bad)?, held(gov, gov_seen).ok_or(bad)?]))
             }
             "line" => Self::Line(rest.to_owned()),
             "old-size" => Self::Refused(Refused::OldSize),
@@ -189,7 +189,7 @@ mod tests {
         }
         let at = Seen { size: 7, root: [9; 32] };
         for answer in [
-            Answer::State([held("a/map/0", 1), held("a/gov", 2)]),
+            Answer::State(Box::new([held("a/map/0", 1), held("a/gov", 2)])),
             Answer::Line("— a AA==\n".to_owned()),
             Answer::Refused(Refused::OldSize),
             Answer::Refused(Refused::Elsewhere(at)),

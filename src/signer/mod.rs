@@ -130,9 +130,9 @@ pub enum SignerError {
 #[derive(Debug)]
 pub enum LogSigner {
     /// In this process.
-    Local(Local),
+    Local(Box<Local>),
     /// In a process of its own.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 impl LogSigner {
@@ -146,8 +146,8 @@ impl LogSigner {
         known: Option<[VerifierKey; 2]>,
     ) -> Result<Self, SignerError> {
         match place {
-            Place::Here(state) => Local::open(keys, state, lock, origins).map(Self::Local),
-            Place::Socket(path) => Remote::open(path, origins, known).map(Self::Remote),
+            Place::Here(state) => Ok(Self::Local(Box::new(Local::open(keys, state, lock, origins)?))),
+            Place::Socket(path) => Ok(Self::Remote(Box::new(Remote::open(path, origins, known)?))),
         }
     }
 

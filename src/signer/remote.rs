@@ -31,7 +31,7 @@ impl Remote {
         let keys = match known {
             Some(keys) => keys,
             None => match ask(path, &mut None, &Ask::State)? {
-                Answer::State([map, gov]) => [map.key, gov.key],
+                Answer::State(held) => held.map(|held| held.key),
                 other => return Err(strange(path, &other)),
             },
         };
@@ -56,11 +56,10 @@ impl Remote {
 
     /// What was signed last of the map log and of the gov log.
     pub fn all_seen(&self) -> Result<[Seen; 2], SignerError> {
-        let held: [Held; 2] = match self.ask(&Ask::State)? {
-            Answer::State(held) => held,
+        let [map, gov]: [Held; 2] = match self.ask(&Ask::State)? {
+            Answer::State(held) => *held,
             other => return Err(strange(&self.path, &other)),
         };
-        let [map, gov] = held;
         if [&map.key, &gov.key] != [&self.keys[0], &self.keys[1]] {
             let why =
                 "it has other keys than this directory's logs were signed with: restore log.key and gov.key there";

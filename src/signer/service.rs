@@ -148,7 +148,7 @@ fn answer(signer: &Local, text: &str) -> Answer {
 
 fn state(signer: &Local) -> Result<Answer, SignerError> {
     let held = |log| Ok::<_, SignerError>(Held { key: signer.verifier(log).clone(), seen: signer.seen(log)? });
-    Ok(Answer::State([held(Log::Map)?, held(Log::Gov)?]))
+    Ok(Answer::State(Box::new([held(Log::Map)?, held(Log::Gov)?])))
 }
 
 fn refusal(error: SignerError) -> Answer {
