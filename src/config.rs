@@ -4,12 +4,15 @@ mod delegation;
 mod dnssec;
 mod http;
 mod limits;
+mod log;
 mod pkcs11;
 pub mod ranges;
 mod secrets;
 mod statics;
 mod tsig;
 mod webhooks;
+mod witness;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,12 +23,15 @@ pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use http::Http;
 pub use limits::Limits;
+pub use log::Log;
 pub use pkcs11::{Pkcs11, TokenHolds};
 pub use ranges::AddressRange;
 pub use secrets::{SecretsError, read_cookie_secrets};
 pub use statics::{Catalog, Denial, Notify, Secondary, Serial, Tsig, Zone};
 pub use tsig::{TsigFileError, read_tsig_secret};
 pub use webhooks::Webhooks;
+pub use witness::{WITNESS_FILE, Witness, WitnessedLog};
+pub use witnesses::{AskedWitness, WitnessPolicy};
 
 /// The name of the configuration file inside an installation's directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -59,6 +65,9 @@ pub struct Config {
     /// Epochs of the public log.
     #[serde(default)]
     pub publish: Publish,
+    /// Who signs the public log.
+    #[serde(default)]
+    pub log: Log,
     /// Where things lie, relative to the configuration file.
     #[serde(default)]
     pub paths: Paths,
@@ -227,6 +236,7 @@ impl Config {
             http: Http::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
+            log: Log::default(),
             paths: Paths::default(),
             zone: Vec::new(),
             catalog: Vec::new(),
@@ -261,6 +271,7 @@ impl Config {
         self.dnssec.under(dir);
         self.delegation.under(dir);
         self.webhooks.under(dir);
+        self.log.under(dir);
         self
     }
 
@@ -391,6 +402,7 @@ impl Config {
         );
         found.extend(self.dnssec.mistakes());
         found.extend(self.delegation.mistakes());
+        found.extend(self.log.mistakes());
         found.extend(self.limits.mistakes());
         found.extend(self.http.mistakes());
         found

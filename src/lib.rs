@@ -50,10 +50,16 @@ pub mod api;
 pub mod client;
 
 #[cfg(feature = "server")]
+pub mod signer;
+
+#[cfg(feature = "server")]
 pub mod ledger;
 
 #[cfg(feature = "server")]
 pub mod authority;
+
+#[cfg(feature = "server")]
+pub mod attest;
 
 #[cfg(feature = "server")]
 pub mod rdap;

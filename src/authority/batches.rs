@@ -445,6 +445,7 @@ const fn passes(no: &Rejection) -> bool {
     matches!(
         no,
         Rejection::Unavailable { .. }
+            | Rejection::Frozen
             | Rejection::Fault(_)
             | Rejection::TooMany { .. }
             | Rejection::IdempotencyReused

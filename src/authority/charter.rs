@@ -11,16 +11,16 @@ use crate::charter::{Policy, Version, Versions, numbering};
 use crate::clock::rfc3339;
 use crate::ledger::{CharterRow, Ledger, LedgerError, Snapshot};
 use crate::log::gov::GovLeaf;
-use crate::log::note::LineType;
 use crate::registry::acts::Power;
 use crate::registry::refusal;
+use crate::signer::Log;
 
 /// An event that is accepted now is sealed at the latest so much later, but for a stop of the directory: what it is judged
 /// by must hold until then too.
 pub(super) const SEALED_WITHIN_MS: u64 = 120_000;
 
 /// What is to be written into the gov log.
-type Leaf<'a> = &'a dyn Fn(u64, u64) -> GovLeaf;
+pub(super) type Leaf<'a> = &'a dyn Fn(u64, u64) -> GovLeaf;
 
 impl Authority {
     /// The charter's versions that are announced; which one is in force depends on the time alone.
@@ -102,18 +102,22 @@ impl Core {
         self.add_leaf(law, Some(version), &|seq, time_ms| gov::charter_leaf(version, seq, time_ms))
     }
 
+    /// Adds a leaf to the gov log that stands by itself.
+    pub(super) fn add_decided(&self, leaf: Leaf<'_>) -> Result<(), Rejection> {
+        let _one_at_a_time = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        self.add_leaf(&self.law(), None, leaf)
+    }
+
     /// Adds a leaf to the gov log, and the text of the version that it announces: durable, then in force.
     fn add_leaf(&self, law: &InForce, version: Option<&Version>, leaf: Leaf<'_>) -> Result<(), Rejection> {
         let (seq, time_ms) = (law.size(), self.now_ms().max(law.time_ms() + 1));
-        let leaf = leaf(seq, time_ms)
-            .sign(&[&self.gov_signer])
-            .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
+        let leaf = self.sign_leaf(&leaf(seq, time_ms))?;
         let mut next = InForce::clone(law);
         if let Some(version) = version {
             next.know(version.policy.clone());
         }
-        let key = self.gov_signer.verifier(LineType::Signature);
-        if let Err(error) = next.append([leaf.as_str()], &key) {
+        let key = self.signer.verifier(Log::Gov);
+        if let Err(error) = next.append([leaf.as_str()], key) {
             tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
             return Err(Rejection::Fault("the decision could not be written".to_owned()));
         }

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use crate::authority::error::OpenError;
 use crate::authority::publish;
 use crate::authority::sequencer::GENERATION;
+use crate::authority::signed::TurnError;
 use crate::authority::{Authority, Core};
 use crate::ledger::{Ledger, LedgerError, Snapshot};
 use crate::number::{DIGITS_MAX, Number};
+use crate::signer::SignerError;
 use crate::wire::Name;
 use crate::zone::delegation::block_of;
 use crate::zone::{ApplyError, StaticZone, numbers};
@@ -35,12 +37,25 @@ pub enum FixedError {
     /// The ledger does not work.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+    /// What was sealed before is not signed, so it cannot be shown first.
+    #[error("the log cannot be signed: {0}")]
+    Signer(SignerError),
     /// It could not be kept on disk.
     #[error("{0}")]
     Unkept(String),
     /// The view does not take it.
     #[error(transparent)]
     View(#[from] ApplyError),
+}
+
+impl From<TurnError> for FixedError {
+    fn from(error: TurnError) -> Self {
+        match error {
+            TurnError::Ledger(error) => Self::Ledger(error),
+            TurnError::Signer(error) => Self::Signer(error),
+            TurnError::Unconfirmed => Self::Unkept(format!("{error}: try again in a minute")),
+        }
+    }
 }
 
 impl Authority {

@@ -1,9 +1,10 @@
 //! Why an authority does not open, and the ways in which it says no.
 
-use crate::authority::keys::KeyError;
 use crate::ledger::{self, LedgerError};
 use crate::log::random::NoRandomness;
 use crate::registry::refusal::Refusal;
+use crate::signer::SignerError;
+use crate::signer::key_file::KeyError;
 
 /// Why an authority does not open. Each text ends with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum OpenError {
     /// A key refuses.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The signer refuses.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// Reading or writing failed half-way.
     #[error("{0}. Check the disk's space and health, then start again")]
     Storage(#[from] LedgerError),
@@ -69,6 +73,8 @@ pub enum Rejection {
         /// Why, without details of the machine.
         why: String,
     },
+    /// The ledger does not agree with what was signed: nothing is changed until somebody has mended that.
+    Frozen,
     /// A mistake of ours; it was logged. The text has no details.
     Fault(String),
 }
@@ -83,6 +89,7 @@ impl From<LedgerError> for Rejection {
         let later = |why: &str, retry_after_s| Self::Unavailable { retry_after_s, why: why.to_owned() };
         match error {
             LedgerError::Busy => later("too many changes are waiting", RETRY_BUSY_S),
+            LedgerError::Frozen => Self::Frozen,
             LedgerError::Closed => later("the directory is stopping", RETRY_STORAGE_S),
             LedgerError::Unavailable(why) => {
                 tracing::error!(%why, "a change was refused: the ledger cannot be written");

@@ -36,6 +36,8 @@ pub(super) const STAFF: &str = "staff";
 pub(super) const ORDER: &str = "order";
 /// The type of a leaf that opens the bulk door of a provider.
 pub(super) const BULK_DOOR: &str = "bulk-door";
+/// The type of a leaf that tells that something did not go as the directory promises.
+pub(super) const INCIDENT: &str = "incident";
 /// The type of leaf 0.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.

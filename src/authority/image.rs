@@ -202,6 +202,9 @@ pub(super) fn keep_in_background(core: &Arc<Core>) {
 impl Core {
     /// Makes the image anew when that is worth it.
     pub(super) fn keep_image(&self, keep: Keep) {
+        if self.frozen().is_some() {
+            return; // what is there may be newer
+        }
         let _one_at_a_time = self.images.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let line = self.line();
         let Some(head) = line.head.as_ref().filter(|head| head.epoch.note.is_some() && line.unpublished.is_none())

@@ -3,8 +3,7 @@
 use crate::authority::{Authority, Core, OpenError, Rejection};
 use crate::ledger::{LedgerError, LedgerTiles, Snapshot};
 use crate::log::Hash;
-use crate::log::checkpoint::Checkpoint;
-use crate::log::note::{LineType, NoteSigner};
+use crate::log::note::VerifierKey;
 use crate::log::tile::{Log, Tile};
 use crate::log::tree::{Tree, TreeError};
 
@@ -21,6 +20,10 @@ pub struct LogFacts {
     pub vkey: String,
     /// How many leaves are published.
     pub size: u64,
+    /// The keys of the witnesses that are asked for cosignatures, as `vkey`s.
+    pub witnesses: Vec<String>,
+    /// How many of them an epoch waits for.
+    pub quorum: usize,
 }
 
 impl Authority {
@@ -39,7 +42,7 @@ impl Authority {
     /// The newest published checkpoint of a log, signed.
     pub fn log_checkpoint(&self, log: Log) -> Result<String, Rejection> {
         match log {
-            Log::Gov => self.core.gov_checkpoint(),
+            Log::Gov => Ok(self.core.sign_gov()?),
             Log::Map => {
                 let epoch = self.core.ledger.read::<_, LedgerError>(|now| now.epoch(self.published_epoch()))?;
                 let note = epoch.and_then(|epoch| epoch.note);
@@ -60,8 +63,10 @@ impl Authority {
 
     fn log_facts(&self, log: Log) -> Result<LogFacts, Rejection> {
         let core = &self.core;
-        let (origin, vkey) = (core.log_origin(log), core.log_signer(log).verifier(LineType::Signature).to_string());
-        Ok(LogFacts { log, origin, path: core.log_path(log), vkey, size: core.log_size(log)? })
+        let (origin, vkey) = (core.log_origin(log), core.signer.verifier(log).to_string());
+        let (witnesses, quorum) = if log == Log::Map { core.witness_policy() } else { (Vec::new(), 0) };
+        let witnesses = witnesses.iter().map(VerifierKey::to_string).collect();
+        Ok(LogFacts { log, origin, path: core.log_path(log), vkey, size: core.log_size(log)?, witnesses, quorum })
     }
 }
 
@@ -79,34 +84,12 @@ impl Core {
         path.unwrap_or(&origin).to_owned()
     }
 
-    const fn log_signer(&self, log: Log) -> &NoteSigner {
-        match log {
-            Log::Gov => &self.gov_signer,
-            Log::Map => &self.map_signer,
-        }
-    }
-
     /// How many leaves of a log are published. A leaf of the gov log is in force and public as soon as it is durable.
     fn log_size(&self, log: Log) -> Result<u64, Rejection> {
         match log {
             Log::Gov => Ok(self.ledger.read::<_, LedgerError>(|now| now.log_size(log))?),
             Log::Map => Ok(*self.published.borrow() + 1),
         }
-    }
-
-    /// The checkpoint over the whole gov log: signed once for each size.
-    fn gov_checkpoint(&self) -> Result<String, Rejection> {
-        let size = self.log_size(Log::Gov)?;
-        let mut newest = self.gov_note.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Another request may have signed a later size meanwhile: what was given out once never becomes smaller.
-        if let Some((_, note)) = newest.as_ref().filter(|(signed, _)| *signed >= size) {
-            return Ok(note.clone());
-        }
-        let root = self.ledger.read(|now| root_of(now, Log::Gov, size))?;
-        let text = Checkpoint { origin: self.settings.gov_origin(), size, root }.write();
-        let note = self.gov_signer.sign(&text);
-        *newest = Some((size, note.clone()));
-        Ok(note)
     }
 }
 

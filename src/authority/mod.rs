@@ -40,14 +40,16 @@ mod ruling;
 mod run;
 mod sequencer;
 mod shown;
+mod signed;
 mod staff;
 mod submit;
 mod tickets;
 mod upkeep;
 mod webhooks;
+mod witnesses;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use arc_swap::ArcSwapOption;
@@ -74,7 +76,7 @@ pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
-pub use crate::authority::keys::{KeyError, files as key_files};
+pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::logs::LogFacts;
 pub use crate::authority::open::{
@@ -88,6 +90,7 @@ pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visi
 pub use crate::authority::registration::Registration;
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
+pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagreement};
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
@@ -96,6 +99,7 @@ pub use crate::authority::webhooks::{
     WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
 };
 
+pub use crate::authority::witnesses::check_witnesses;
 pub use crate::ledger::{ChangeRow, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
@@ -112,12 +116,14 @@ use crate::authority::shown::Shown;
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::authority::webhooks::Webhooks;
+use crate::authority::witnesses::Witnesses;
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{Ledger, LedgerError};
-use crate::log::note::{LineType, NoteSigner, VerifierKey};
+use crate::log::note::VerifierKey;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
+use crate::signer::{Log, LogSigner, Origins, Place};
 use crate::zone::StaticZone;
 
 /// What an authority must be told; the rest it finds in its folders.
@@ -137,17 +143,26 @@ pub struct Settings {
     pub data: PathBuf,
     /// What the private keys are sealed with, if they are.
     pub lock: Lock,
+    /// Where the signer of both logs is.
+    pub signer: Place,
+    /// The file that says which witnesses cosign; empty: none.
+    pub witnesses: PathBuf,
 }
 
 impl Settings {
     /// The origin of the map log of the first era.
     pub fn map_origin(&self) -> String {
-        format!("{}/map/0", self.host)
+        self.origins().map
     }
 
     /// The origin of the gov log.
     pub fn gov_origin(&self) -> String {
-        format!("{}/gov", self.host)
+        self.origins().gov
+    }
+
+    /// Both.
+    pub fn origins(&self) -> Origins {
+        Origins::of_host(&self.host)
     }
 }
 
@@ -163,15 +178,16 @@ struct Core {
     origin: String,
     clock: Arc<dyn Clock>,
     random: ring::rand::SystemRandom,
+    /// Let go of before the ledger: who waits for that one finds this one free.
+    signer: LogSigner,
     ledger: Ledger,
     keys: Keys,
     nonces: NonceKey,
     prepares: Prepares,
     wrong_codes: WrongCodes,
-    map_signer: NoteSigner,
-    gov_signer: NoteSigner,
-    /// The checkpoint of the gov log that was signed last, with its size.
-    gov_note: Mutex<Option<(u64, String)>>,
+    /// The newest checkpoint of the gov log that was asked for, with its size.
+    gov_note: Mutex<(u64, String)>,
+    witnesses: Option<Witnesses>,
     labels: Labels,
     /// The published epoch and the map.
     shown: Shown,
@@ -202,6 +218,10 @@ struct Core {
     examiners: Semaphore,
     /// For tests: called at every step of an epoch; an error there fails the step.
     interrupt: OnceLock<run::Interrupt>,
+    /// Why nothing is changed any more.
+    frozen: OnceLock<String>,
+    /// The signer's memory and the ledger were compared.
+    agreed: AtomicBool,
 }
 
 impl Core {
@@ -239,8 +259,8 @@ impl Authority {
 
     /// The keys that sign both logs.
     pub fn log_keys(&self) -> LogKeys {
-        let verifier = |signer: &NoteSigner| signer.verifier(LineType::Signature);
-        LogKeys { map: verifier(&self.core.map_signer), gov: verifier(&self.core.gov_signer) }
+        let key = |log| self.core.signer.verifier(log).clone();
+        LogKeys { map: key(Log::Map), gov: key(Log::Gov) }
     }
 
     /// The VRF public key that places numbers.
@@ -261,6 +281,11 @@ impl Authority {
                 Err(Rejection::Fault("the request failed".to_owned()))
             }
         }
+    }
+
+    /// The keys of the witnesses of the map log, and how many of them an epoch waits for.
+    pub fn witness_policy(&self) -> (Vec<VerifierKey>, usize) {
+        self.core.witness_policy()
     }
 
     /// How many numbers are registered or about to be.
@@ -300,4 +325,10 @@ pub struct Vitals {
     pub overdue: u64,
     /// Why the latest attempt to make an epoch failed; None while all is well.
     pub trouble: Option<String>,
+    /// Why the newest epoch could not be signed; None while all is well.
+    pub unsigned: Option<String>,
+    /// What is to be said while the newest epoch was shown without the quorum of its witnesses.
+    pub unconfirmed: Option<String>,
+    /// Why every change is refused: what was signed and what the ledger says do not agree.
+    pub frozen: Option<String>,
 }

@@ -1,8 +1,9 @@
 //! Making an installation, and opening one: every part that must agree is compared, or the start is refused.
 
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use ring::rand::SystemRandom;
@@ -22,28 +23,30 @@ use crate::authority::labels::Labels;
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake, vitals};
-use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, note, write_frontier};
+use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
 use crate::authority::shown::{Shown, ShownEpoch};
+use crate::authority::signed::{self, REMEMBERED, TurnError};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
+use crate::authority::witnesses::Witnesses;
 use crate::authority::{Authority, Core, Settings, logs, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
 use crate::log::bytes::to_base64;
 use crate::log::checkpoint::Checkpoint;
+use crate::log::cosigner::Seen;
 use crate::log::epoch::{ConfigLeaf, EpochLeaf};
 use crate::log::gov::GovLeaf;
-use crate::log::key::SigningKey;
 use crate::log::map::MapTop;
 use crate::log::merkle::{self, Frontier};
-use crate::log::note::{LineType, Note, NoteSigner};
+use crate::log::note::{Note, VerifierKey};
 use crate::log::random::Random;
-use crate::log::tile::Log;
 use crate::registry::acts::StaffRole;
 use crate::registry::nonce::NonceKey;
+use crate::signer::{Local, Log, LogSigner, Place, SignerError};
 use crate::zone::NumberData;
 
 /// The name under which the apex is kept in the ledger.
@@ -57,6 +60,9 @@ const LEAVES_CHECKED_MAX: u64 = 100_000;
 const LEAVES_PAGE: usize = 1000;
 /// Signature checks for HTTP at the same time, for each processor: one works while another waits for memory or the lock.
 const EXAMINERS_PER_CPU: usize = 2;
+/// How often a signer that is away is looked for at the start, and how often at most: it may be starting at the same time.
+const SIGNER_LOOK: Duration = Duration::from_secs(1);
+const SIGNER_LOOKS_MAX: u32 = 30;
 
 /// Makes an installation: its keys, its ledger, and the first leaf of both logs. Gives the first admin's token; it is not
 /// shown again. Refuses if any part is there already, and never overwrites one.
@@ -66,10 +72,11 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     }
     Keys::create(&settings.keys, random, &settings.lock)?;
     let keys = Keys::open(&settings.keys, &settings.lock)?;
+    let local = Local::open(&settings.keys, &state_folder(settings), &settings.lock, &settings.origins())?;
+    Log::ALL.into_iter().try_for_each(|log| local.adopt(log, Seen::nothing()))?;
+    let signer = LogSigner::Local(Box::new(local));
     let ledger = Ledger::create(&settings.data)?;
-    let (map_signer, gov_signer) = signers(settings, &keys)?;
-    let gov_leaf = era_open(settings, &keys, &map_signer, now_ms).sign(&[&gov_signer]);
-    let gov_leaf = gov_leaf.ok_or(LedgerError::Damaged("the first leaf of the gov log has no form"))?;
+    let gov_leaf = signed::sign_leaf(&signer, &era_open(settings, &keys, signer.verifier(Log::Map), now_ms))?;
     let config = ConfigLeaf {
         origin: settings.map_origin(),
         vrf: *keys.vrf.public().as_bytes(),
@@ -79,18 +86,22 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     let leaf = config.write().into_bytes();
     let mut log = Frontier::new();
     log.append(merkle::leaf_hash(&leaf));
-    let signed = note(&settings.map_origin(), &log, &map_signer);
+    let epoch = EpochRow { n: 0, time_ms: now_ms, leaf, last_seq: 0, gov_size: 1, note: None };
+    let (before, path) = (Some(Frontier::new()), None);
+    let head = Head { epoch: epoch.clone(), log: log.clone(), before, path, labels: 0, generation: 1 };
+    let signed = signed::sign_map(&ledger, &signer, &head, &settings.map_origin())?;
     let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
     let (issued, token) = access::issue(random, (None, Some(FIRST_ADMIN)), false, scopes, now_ms, TOKEN_LIFE_D)?;
     let (id, role) = (FIRST_ADMIN.to_owned(), StaffRole::Admin);
     let first = StaffRow { id, role, key: None, added_ms: now_ms, ended_ms: None, proof_s: 0 };
-    let apex = settings.apex.clone();
+    let (apex, keys_known) = (settings.apex.clone(), signed::write_keys(&signer));
     let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         tx.set_meta(APEX, apex.as_bytes())?;
         tx.set_meta(LOG_FRONTIER, &write_frontier(&log))?;
         tx.set_meta(GENERATION, &1u64.to_be_bytes())?;
         tx.add_gov_leaf(0, gov_leaf.as_bytes())?;
-        tx.seal(&EpochRow { n: 0, time_ms: now_ms, leaf, last_seq: 0, gov_size: 1, note: None })?;
+        tx.set_meta(REMEMBERED, &keys_known)?;
+        tx.seal(&epoch)?;
         tx.sign(0, &signed)?;
         tx.put_staff(&first)?;
         tx.add_token(&token)
@@ -100,33 +111,56 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
 }
 
 /// Leaf 0 of the gov log: the keys that everything else is checked with.
-fn era_open(settings: &Settings, keys: &Keys, map_signer: &NoteSigner, now_ms: u64) -> GovLeaf {
+fn era_open(settings: &Settings, keys: &Keys, log_key: &VerifierKey, now_ms: u64) -> GovLeaf {
     let body = json!({
         "apex": settings.apex,
         "map": settings.map_origin(),
-        "log_key": map_signer.verifier(LineType::Signature).to_string(),
+        "log_key": log_key.to_string(),
         "vrf_key": to_base64(keys.vrf.public().as_bytes()),
         "sequencer_key": gov::key_body(keys.sequencer.public()),
     });
     GovLeaf { kind: gov::ERA_OPEN.to_owned(), time_ms: now_ms, seq: 0, body }
 }
 
-fn signers(settings: &Settings, keys: &Keys) -> Result<(NoteSigner, NoteSigner), OpenError> {
-    let signer = |origin: String, key: &SigningKey| {
-        let own = SigningKey::from_bytes(key.public().algorithm(), &key.to_bytes()).ok();
-        own.and_then(|own| NoteSigner::new(&origin, own)).ok_or(OpenError::Disagree {
-            what: format!("{origin:?} cannot name a log"),
-            remedy: "Set `host` to a host name",
-        })
-    };
-    Ok((signer(settings.map_origin(), &keys.log)?, signer(settings.gov_origin(), &keys.gov)?))
+/// Where a signer in this process keeps what it signed last.
+fn state_folder(settings: &Settings) -> PathBuf {
+    match &settings.signer {
+        Place::Here(folder) => folder.clone(),
+        Place::Socket(_) => settings.keys.clone(),
+    }
+}
+
+/// Opens the signer. What it has signed is looked at later; only of one whose keys are not known yet something is asked now.
+fn open_signer(settings: &Settings, ledger: &Ledger) -> Result<LogSigner, OpenError> {
+    let known = ledger.read::<_, LedgerError>(signed::known_keys)?;
+    when_there(|| {
+        let (place, origins) = (&settings.signer, settings.origins());
+        Ok(LogSigner::open(place, &settings.keys, &settings.lock, &origins, known.clone())?)
+    })
+}
+
+/// Tries again for some time while the signer is away.
+fn when_there<T>(mut ask: impl FnMut() -> Result<T, TurnError>) -> Result<T, OpenError> {
+    for _ in 1..SIGNER_LOOKS_MAX {
+        match ask() {
+            Err(TurnError::Signer(why @ SignerError::Away { .. })) => {
+                tracing::warn!(%why, "waiting for the signer");
+                std::thread::sleep(SIGNER_LOOK);
+            }
+            other => return Ok(other?),
+        }
+    }
+    Ok(ask()?)
 }
 
 /// An installation that is being opened: nobody else can open it, and nothing was compared yet.
 pub struct Opening {
     settings: Settings,
+    signer: LogSigner,
     ledger: Ledger,
     keys: Keys,
+    /// The signer has no memory yet: what the ledger says is taken for it, once.
+    is_first: bool,
 }
 
 impl Opening {
@@ -134,7 +168,13 @@ impl Opening {
     pub fn begin(settings: Settings) -> Result<Self, OpenError> {
         let ledger = Ledger::open(&settings.data)?;
         let keys = Keys::open(&settings.keys, &settings.lock)?;
-        Ok(Self { settings, ledger, keys })
+        let signer = open_signer(&settings, &ledger)?;
+        // One in another process looks after its memory itself.
+        let is_first = matches!(&signer, LogSigner::Local(local) if !local.remembers());
+        if is_first && ledger.read::<_, LedgerError>(|now| now.meta(REMEMBERED))?.is_some() {
+            return Err(missing(&signer));
+        }
+        Ok(Self { settings, signer, ledger, keys, is_first })
     }
 
     /// The charter's parameters that are in force; None before any version was announced, when the folder's will be.
@@ -167,16 +207,23 @@ impl Authority {
         clock: Arc<dyn Clock>,
         mut served: impl FnMut(NumberData),
     ) -> Result<Self, OpenError> {
-        let Opening { settings, ledger, keys } = opening;
-        let (map_signer, gov_signer) = signers(&settings, &keys)?;
+        let Opening { settings, signer, ledger, keys, is_first } = opening;
         let folder = Arc::new(policy);
-        let mut found = ledger.read(|now| Found::read(now, &settings, &folder, &keys, &gov_signer, &mut served))?;
+        let mut found =
+            ledger.read(|now| Found::read(now, &settings, &folder, &keys, signer.verifier(Log::Gov), &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
-        check_note(&ledger, &found.head, &settings, &map_signer)?;
-        settle(&ledger, &mut found.head, &settings, &map_signer)?;
+        check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
+        if is_first {
+            adopt(&ledger, &signer)?;
+        }
+        let (disagreement, agreed) = compare(&ledger, &signer, &found.head)?;
+        if disagreement.is_none() {
+            settle(&ledger, &mut found.head, &settings, &signer)?;
+        }
         let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
+        let witnesses = Witnesses::load(&settings.witnesses)?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -190,9 +237,9 @@ impl Authority {
             clock,
             random: SystemRandom::new(),
             ledger,
-            map_signer,
-            gov_signer,
+            signer,
             gov_note: Mutex::default(),
+            witnesses,
             nonces: NonceKey::new(&keys.nonce),
             prepares: Prepares::default(),
             wrong_codes: WrongCodes::default(),
@@ -218,9 +265,14 @@ impl Authority {
             wake: Wake::default(),
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
             interrupt: OnceLock::new(),
+            frozen: OnceLock::new(),
+            agreed: AtomicBool::new(agreed),
             settings,
         };
-        core.adopt_charter(Arc::unwrap_or_clone(folder))?;
+        match disagreement {
+            Some(why) => core.freeze(why),
+            None => core.adopt_charter(Arc::unwrap_or_clone(folder))?,
+        }
         Ok(Self { core: Arc::new(core) })
     }
 
@@ -243,7 +295,7 @@ impl Found {
         settings: &Settings,
         policy: &Arc<Policy>,
         keys: &Keys,
-        gov_signer: &NoteSigner,
+        gov_key: &VerifierKey,
         served: &mut impl FnMut(NumberData),
     ) -> Result<Self, OpenError> {
         let apex = now.meta(APEX)?.unwrap_or_default();
@@ -268,7 +320,7 @@ impl Found {
         let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         check_tree(now, &head)?;
         logs::check_tiles(now, Log::Map, head.log.size(), &head.log.root())?;
-        let laws = laws(now, policy, keys, gov_signer, head.epoch.gov_size)?;
+        let laws = laws(now, policy, keys, gov_key, head.epoch.gov_size)?;
         laws.last().map_or(Ok(()), |law| logs::check_tiles(now, Log::Gov, law.size(), &law.root()))?;
         let map = load_map(now, &mut head, served)?;
         head.path = Some(logs::path_of_newest(now, head.log.size())?);
@@ -316,7 +368,7 @@ fn laws(
     now: &Snapshot<'_>,
     policy: &Arc<Policy>,
     keys: &Keys,
-    signer: &NoteSigner,
+    key: &VerifierKey,
     from: u64,
 ) -> Result<Vec<Arc<InForce>>, OpenError> {
     let leaves = now.gov_leaves(now.gov_size()?)?;
@@ -324,16 +376,15 @@ fn laws(
     let texts = texts.map_err(|_| LedgerError::Damaged("a leaf of the gov log is not text"))?;
     let split = usize::try_from(from).unwrap_or(usize::MAX).min(texts.len());
     let (old, new) = texts.split_at(split);
-    let key = signer.verifier(LineType::Signature);
     let unsigned =
         |_| OpenError::Disagree { what: "the gov log is not signed by gov.key".to_owned(), remedy: RESTORE_KEY };
     let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
     charter::texts(now)?.into_iter().for_each(|text| law.know(text));
-    law.append(old.iter().copied(), &key).map_err(unsigned)?;
+    law.append(old.iter().copied(), key).map_err(unsigned)?;
     let mut laws = vec![Arc::new(law)];
     for leaf in new {
         let mut next = InForce::clone(laws.last().expect("one at least"));
-        next.append([*leaf], &key).map_err(unsigned)?;
+        next.append([*leaf], key).map_err(unsigned)?;
         laws.push(Arc::new(next));
     }
     Ok(laws)
@@ -359,20 +410,19 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
 }
 
 /// The newest note is over this log and by this key.
-fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, signer: &NoteSigner) -> Result<(), OpenError> {
+fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierKey) -> Result<(), OpenError> {
     let (epoch, whole) = match &head.epoch.note {
         Some(_) => (Some(head.epoch.clone()), true),
         None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),
     };
     let text =
         epoch.and_then(|epoch| epoch.note).ok_or(LedgerError::Damaged("an epoch before the newest is not signed"))?;
-    let opened = Note::open(&text, &[signer.verifier(LineType::Signature)]).ok().filter(|note| !note.signed.is_empty());
+    let opened = Note::open(&text, std::slice::from_ref(key)).ok().filter(|note| !note.signed.is_empty());
     agree(opened.is_some(), || ("the map log is not signed by log.key".to_owned(), RESTORE_KEY))?;
     let said = opened.and_then(|note| Checkpoint::parse(&note.text).ok());
     let is = Checkpoint { origin: settings.map_origin(), size: head.log.size(), root: head.log.root() };
-    agree(!whole || said == Some(is), || {
-        ("the newest checkpoint is not that of the log in the ledger".to_owned(), RESTORE_LEDGER)
-    })
+    let differs = || ("the newest checkpoint is not that of the log in the ledger".to_owned(), RESTORE_LEDGER);
+    agree(!whole || said == Some(is), differs)
 }
 
 fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
@@ -385,16 +435,59 @@ fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
     })
 }
 
+/// The first start with a signer that remembers: what the ledger has signed is what it begins from.
+fn adopt(ledger: &Ledger, signer: &LogSigner) -> Result<(), OpenError> {
+    let LogSigner::Local(local) = signer else { return Ok(()) };
+    let heads = ledger.read::<_, LedgerError>(|now| signed::signed_heads(now, signer.verifier(Log::Map)))?;
+    let heads = heads.ok_or(LedgerError::Damaged("the newest signed checkpoint"))?;
+    for (log, head) in Log::ALL.into_iter().zip(heads) {
+        local.adopt(log, head)?;
+        let what = log.name();
+        tracing::warn!(
+            what,
+            head.size,
+            "the signer has a memory from now on: it begins with what the ledger has signed"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the signer and the ledger disagree, and whether that is known: while the signer is away, what is signed is served.
+/// What is sealed and not signed is not, so then the signer is needed.
+fn compare(ledger: &Ledger, signer: &LogSigner, head: &Head) -> Result<(Option<String>, bool), OpenError> {
+    let ask = || {
+        let signed = signer.all_seen()?;
+        Ok(ledger.read(|now| signed::disagreement(now, &signed, head))?)
+    };
+    if head.epoch.note.is_none() {
+        return Ok((when_there(ask)?, true));
+    }
+    match ask() {
+        Err(TurnError::Signer(why @ SignerError::Away { .. })) => {
+            tracing::error!(%why, "nothing is signed until the signer is back");
+            Ok((None, false))
+        }
+        other => Ok((other?, true)),
+    }
+}
+
+/// Why a signer that had a memory has none.
+fn missing(signer: &LogSigner) -> OpenError {
+    signer.all_seen().map_or_else(OpenError::Signer, |_| LedgerError::Damaged("the signer's memory").into())
+}
+
 /// Signs what was sealed, and moves the generation on: what is served now may differ from before in its static part.
-fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &NoteSigner) -> Result<(), OpenError> {
+fn settle(ledger: &Ledger, head: &mut Head, settings: &Settings, signer: &LogSigner) -> Result<(), OpenError> {
     head.generation += 1;
-    let (n, generation) = (head.epoch.n, head.generation);
-    let signed = head.epoch.note.is_none().then(|| head.note(&settings.map_origin(), signer));
+    let (n, generation, keys) = (head.epoch.n, head.generation, signed::write_keys(signer));
+    let unsigned = head.epoch.note.is_none();
+    let signed = unsigned.then(|| signed::sign_map(ledger, signer, head, &settings.map_origin())).transpose()?;
     head.epoch.note = head.epoch.note.take().or_else(|| signed.clone());
     let stored = ledger.write::<_, LedgerError, _>(move |tx| {
         if let Some(note) = &signed {
             tx.sign(n, note)?;
         }
+        tx.set_meta(REMEMBERED, &keys)?;
         tx.set_meta(GENERATION, &generation.to_be_bytes())
     });
     Ok(stored.wait_blocking()?)

@@ -116,7 +116,11 @@ fn prove(now: &Snapshot<'_>, view: &View, pi: Option<vrf::Proof>) -> Result<Proo
         (None, None) => Found::Empty,
     };
     let extra = Extra { leaf: epoch.leaf.clone(), pi, found, siblings: path.siblings };
-    Ok(Proof { extra, index: epoch.leaf.epoch, path: epoch.path.clone(), checkpoint: epoch.note.clone() })
+    // With the cosignatures that came after the epoch was shown.
+    let index = epoch.leaf.epoch;
+    let checkpoint = now.epoch(index)?.and_then(|row| row.note);
+    let checkpoint = checkpoint.ok_or(LedgerError::Damaged("a published epoch without its note"))?;
+    Ok(Proof { extra, index, path: epoch.path.clone(), checkpoint })
 }
 
 /// What is shown of a number that is in the map.

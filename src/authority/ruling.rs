@@ -9,7 +9,7 @@ use crate::authority::Core;
 use crate::authority::error::Rejection;
 use crate::authority::gov::{self, InForce};
 use crate::ledger::{LedgerError, Transaction};
-use crate::log::note::LineType;
+use crate::signer::Log;
 
 /// What is stored with the leaves; it is told the index of the first of them.
 type Store<T> = Box<dyn FnOnce(&Transaction<'_>, u64) -> Result<T, LedgerError> + Send>;
@@ -75,13 +75,11 @@ impl Core {
         leaves: Vec<(&'static str, Value)>,
     ) -> Result<(Vec<String>, InForce), Rejection> {
         let (mut next, mut texts) = (InForce::clone(law), Vec::with_capacity(leaves.len()));
-        let key = self.gov_signer.verifier(LineType::Signature);
+        let key = self.signer.verifier(Log::Gov);
         for (kind, body) in leaves {
             let (seq, time_ms) = (next.size(), self.now_ms().max(next.time_ms() + 1));
-            let leaf = gov::leaf(kind, body, seq, time_ms)
-                .sign(&[&self.gov_signer])
-                .ok_or_else(|| Rejection::Conflict("this cannot be written into the public log".to_owned()))?;
-            if let Err(error) = next.append([leaf.as_str()], &key) {
+            let leaf = self.sign_leaf(&gov::leaf(kind, body, seq, time_ms))?;
+            if let Err(error) = next.append([leaf.as_str()], key) {
                 tracing::error!(%error, "a leaf of the gov log that we made cannot be read");
                 return Err(Rejection::Fault("the decision could not be written".to_owned()));
             }

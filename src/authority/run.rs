@@ -8,7 +8,9 @@ use crate::authority::image::{self, Keep};
 use crate::authority::publish::{self, View};
 use crate::authority::sequencer::{EPOCH_EVENTS_MAX, Head, PlanError};
 use crate::authority::shown::ShownEpoch;
+use crate::authority::signed::TurnError;
 use crate::authority::upkeep::Swept;
+use crate::authority::witnesses::Witnesses;
 use crate::authority::{Authority, Core, Vitals};
 use crate::ledger::{LedgerError, Snapshot, die};
 use crate::zone::Change;
@@ -17,6 +19,8 @@ use crate::zone::Change;
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the thread looks around when epochs follow commits, so that heartbeats and upkeep come in time.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often the log says again that the directory is frozen.
+const FROZEN_SAID: Duration = Duration::from_secs(600);
 
 /// The steps of an epoch: where a test may stop the process, or make the step fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +29,9 @@ pub enum Step {
     BeforeSeal,
     /// It is sealed and durable.
     AfterSeal,
-    /// The note is signed and not stored.
+    /// It goes to the signer, who has not seen it yet.
+    BeforeSigner,
+    /// The signer remembers it and has answered; the note is not stored.
     BeforeSign,
     /// The note is durable.
     AfterSign,
@@ -136,8 +142,10 @@ impl Authority {
     }
 
     /// Makes one epoch by hand, if one is due: what the thread of [`Authority::start`] does again and again.
-    pub fn turn(&self) -> Result<Turned, LedgerError> {
-        self.core.turn()
+    pub fn turn(&self) -> Result<Turned, TurnError> {
+        let turned = self.core.turn();
+        self.core.note_incident();
+        turned
     }
 
     /// For tests: calls `hand` at every step of an epoch.
@@ -156,11 +164,25 @@ impl Authority {
 fn sequence(core: &Arc<Core>) {
     let epoch_ms = core.settings.epoch_ms;
     let (pause, early) = if epoch_ms == 0 { (LOOK, true) } else { (Duration::from_millis(epoch_ms), false) };
+    while let Some(why) = core.frozen() {
+        tracing::error!(%why, "FROZEN: look-ups go on, every change is refused");
+        if core.wake.wait(FROZEN_SAID, false) {
+            return;
+        }
+    }
     loop {
         let turned = core.turn();
-        if let Err(error) = &turned {
+        core.note_incident();
+        if let Err(TurnError::Unconfirmed) = &turned {
+            tracing::warn!("the newest epoch waits for the cosignatures of its witnesses");
+        } else if let Err(error) = &turned {
             tracing::error!(%error, "an epoch could not be made; trying again");
-            core.vitals.lock().unwrap_or_else(PoisonError::into_inner).trouble = Some(error.to_string());
+            let mut vitals = core.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+            match error {
+                TurnError::Ledger(error) => vitals.trouble = Some(error.to_string()),
+                TurnError::Signer(error) => vitals.unsigned = Some(error.to_string()),
+                TurnError::Unconfirmed => {}
+            }
         }
         if let Err(error) = core.upkeep_when_due() {
             tracing::error!(%error, "upkeep failed; trying again later");
@@ -194,10 +216,21 @@ impl Core {
         newest.saturating_sub(head.epoch.last_seq) >= EPOCH_EVENTS_MAX as u64
     }
 
-    fn turn(&self) -> Result<Turned, LedgerError> {
+    fn turn(&self) -> Result<Turned, TurnError> {
+        if self.frozen().is_some() {
+            return Ok(Turned::Idle);
+        }
         let mut line = self.line();
         if line.head.is_none() {
             line.head = Some(self.ledger.read(|now| self.load(now))?);
+        }
+        if let Some(head) = &line.head
+            && !self.agrees(head)?
+        {
+            return Ok(Turned::Idle);
+        }
+        if let Some(head) = &mut line.head {
+            self.collect(head)?;
         }
         self.publish(&mut line)?;
         let Some(head) = &mut line.head else { return Ok(Turned::Idle) };
@@ -210,7 +243,7 @@ impl Core {
             Ok(n) => n,
             Err(error) => {
                 line.head = None; // its map may hold what was not stored
-                return Err(error);
+                return Err(error.into());
             }
         };
         self.step(Step::AfterSeal)?;
@@ -255,16 +288,20 @@ impl Core {
     }
 
     /// Signs what is sealed and shows what is signed, as far as that is not done yet.
-    pub(super) fn publish(&self, line: &mut Line) -> Result<(), LedgerError> {
+    pub(super) fn publish(&self, line: &mut Line) -> Result<(), TurnError> {
         let Some(head) = &mut line.head else { return Ok(()) };
         let n = head.epoch.n;
         if head.epoch.note.is_none() {
-            let note = head.note(&self.origin, &self.map_signer);
+            self.step(Step::BeforeSigner)?;
+            let note = self.sign_map(head)?;
             self.step(Step::BeforeSign)?;
             let stored = note.clone();
             self.ledger.write::<_, LedgerError, _>(move |tx| tx.sign(n, &stored)).wait_blocking()?;
             head.epoch.note = Some(note);
             self.step(Step::AfterSign)?;
+        }
+        if line.unpublished.is_some() && !self.confirm(head)? {
+            return Err(TurnError::Unconfirmed);
         }
         if let Some(changes) = line.unpublished.take() {
             if let Some(view) = self.view.get()
@@ -280,7 +317,8 @@ impl Core {
                 self.shown.publish(epoch);
             }
             let mut shown = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
-            *shown = Vitals { overdue: shown.overdue, ..vitals(head) };
+            let unconfirmed = self.witnesses.as_ref().and_then(Witnesses::words);
+            *shown = Vitals { overdue: shown.overdue, frozen: shown.frozen.take(), unconfirmed, ..vitals(head) };
             drop(shown);
             self.published.send_replace(n);
             self.webhooks.feed_has_grown();

@@ -16,13 +16,11 @@ use crate::authority::publish;
 use crate::authority::shown::{Before, Shown, path_of_next};
 use crate::ledger::{EpochRow, EventRow, Ledger, LedgerError, Personal, Snapshot, Standing, Transaction};
 use crate::log::batch::Batch;
-use crate::log::checkpoint::Checkpoint;
 use crate::log::epoch::EpochLeaf;
 use crate::log::event::{Event, Kind};
 use crate::log::label::Label;
 use crate::log::map::{Leaf, MapTop};
 use crate::log::merkle::{self, Frontier};
-use crate::log::note::NoteSigner;
 use crate::log::record::Record;
 use crate::log::{Hash, ZERO};
 use crate::registry::keys::{self, Published};
@@ -51,6 +49,8 @@ pub(super) struct Head {
     pub(super) epoch: EpochRow,
     /// The tree over all leaves.
     pub(super) log: Frontier,
+    /// The same without the newest leaf; None where an older version sealed it.
+    pub(super) before: Option<Frontier>,
     /// The inclusion proof of the newest leaf, if it was made here.
     pub(super) path: Option<Vec<Hash>>,
     /// How many labels the map has.
@@ -61,6 +61,8 @@ pub(super) struct Head {
 
 /// The name under which the tree over all leaves is kept in the ledger.
 pub(super) const LOG_FRONTIER: &str = "map log frontier";
+/// The name under which the tree without the newest leaf is kept: the signer may be one behind after a crash.
+const LOG_FRONTIER_BEFORE: &str = "map log frontier before";
 /// The name under which the generation is kept.
 pub(super) const GENERATION: &str = "generation";
 
@@ -80,6 +82,7 @@ struct Sealed {
 /// An epoch that is computed and not stored yet.
 pub(super) struct Plan {
     epoch: EpochRow,
+    before: Frontier,
     log: Frontier,
     /// The inclusion proof of its leaf.
     path: Vec<Hash>,
@@ -108,9 +111,11 @@ impl Head {
         let Some(epoch) = now.newest_epoch()? else { return Ok(None) };
         let log = now.meta(LOG_FRONTIER)?.and_then(|raw| read_frontier(&raw));
         let log = log.ok_or(LedgerError::Damaged("the stored tree over the map log"))?;
+        let before = now.meta(LOG_FRONTIER_BEFORE)?.and_then(|raw| read_frontier(&raw));
+        let before = before.filter(|before| before.size() + 1 == log.size());
         let generation = now.meta(GENERATION)?.and_then(|raw| Some(u64::from_be_bytes(raw.try_into().ok()?)));
         let generation = generation.ok_or(LedgerError::Damaged("the stored generation"))?;
-        Ok(Some(Self { epoch, log, path: None, labels: 0, generation }))
+        Ok(Some(Self { epoch, log, before, path: None, labels: 0, generation }))
     }
 
     /// Reads the whole map anew.
@@ -148,12 +153,13 @@ impl Head {
         let leaf = EpochLeaf { epoch: n, time_ms, map, batch, gov_size, gov_root: law.root() };
         let leaf = leaf.write().into_bytes();
         let path = path_of_next(&self.log);
-        let mut log = self.log.clone();
+        let before = self.log.clone();
+        let mut log = before.clone();
         log.append(merkle::leaf_hash(&leaf));
         let last_seq = events.last().map_or(self.epoch.last_seq, |event| event.seq);
         let generation = self.generation + u64::from(!sealed.is_empty());
         let epoch = EpochRow { n, time_ms, leaf, last_seq, gov_size, note: None };
-        Ok(Plan { epoch, log, path, generation, sealed, labels })
+        Ok(Plan { epoch, before, log, path, generation, sealed, labels })
     }
 
     /// Fills the epochs in. The epoch's time is now; only after a long stop are the events' own limits over by now, and
@@ -206,16 +212,6 @@ impl Head {
     pub(super) fn has_outgrown(&self, map_bits: u32) -> bool {
         bits_for(self.labels) >= map_bits + BITS_BEHIND_MAX
     }
-
-    /// The note over the log as it is sealed.
-    pub(super) fn note(&self, origin: &str, signer: &NoteSigner) -> String {
-        note(origin, &self.log, signer)
-    }
-}
-
-/// The signed checkpoint of a log.
-pub(super) fn note(origin: &str, log: &Frontier, signer: &NoteSigner) -> String {
-    signer.sign(&Checkpoint { origin: origin.to_owned(), size: log.size(), root: log.root() }.write())
 }
 
 fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms: u64) -> Result<Sealed, PlanError> {
@@ -305,6 +301,7 @@ impl Plan {
             }
         }
         tx.add_changes(self.sealed.iter().map(|one| (&one.told.changed, &one.told.readers[..])))?;
+        tx.set_meta(LOG_FRONTIER_BEFORE, &write_frontier(&self.before))?;
         tx.set_meta(LOG_FRONTIER, &write_frontier(&self.log))?;
         tx.set_meta(GENERATION, &self.generation.to_be_bytes())?;
         tx.seal(&self.epoch)
@@ -319,7 +316,7 @@ impl Head {
     pub(super) fn advance(&mut self, stored: &Stored) {
         let plan = &stored.0;
         self.epoch = plan.epoch.clone();
-        self.log = plan.log.clone();
+        (self.before, self.log) = (Some(plan.before.clone()), plan.log.clone());
         self.path = Some(plan.path.clone());
         self.generation = plan.generation;
         self.labels = plan.labels;

@@ -33,17 +33,17 @@ pub(super) struct ShownEpoch {
     pub(super) leaf: EpochLeaf,
     /// The inclusion proof of that leaf, topmost hash last.
     pub(super) path: Vec<Hash>,
-    /// The signed checkpoint.
-    pub(super) note: String,
 }
 
 impl ShownEpoch {
     /// The epoch of that row; `path` proves its leaf. None for leaf 0, which is no epoch, and without a note.
     pub(super) fn of(row: &EpochRow, path: Vec<Hash>) -> Result<Option<Self>, LedgerError> {
-        let (1.., Some(note)) = (row.n, &row.note) else { return Ok(None) };
+        if row.n == 0 || row.note.is_none() {
+            return Ok(None);
+        }
         let leaf = std::str::from_utf8(&row.leaf).ok().and_then(|text| EpochLeaf::parse(text).ok());
         let leaf = leaf.ok_or(LedgerError::Damaged("the newest leaf of the map log"))?;
-        Ok(Some(Self { leaf, path, note: note.clone() }))
+        Ok(Some(Self { leaf, path }))
     }
 }
 

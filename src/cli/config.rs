@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::authority;
 use crate::cli::InstallationArgs;
 use crate::cli::report::{Failure, Report};
 use crate::config::{Config, FILE_NAME};
@@ -33,6 +34,7 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<Report, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
+    authority::check_witnesses(&config.log.witnesses)?;
     let path = args.dir.join(FILE_NAME);
     let written: toml::Table = toml::from_str(&std::fs::read_to_string(&path)?)?;
     let in_force = serde_json::to_value(&config)?;

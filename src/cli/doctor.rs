@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::charter::Policy;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::cli::{InstallationArgs, instance};
+use crate::cli::{InstallationArgs, init, instance};
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::Config;
 use crate::{authority, net};
@@ -100,6 +100,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     }
     let running = health(config);
     note("ledger", ledger(config));
+    note("public log", public_log(config));
     note("suspensions", suspensions(config));
     note("bulk doors", bulk_doors(config));
     for address in &config.dns.listen {
@@ -159,6 +160,25 @@ fn ledger(config: &Config) -> Result<String, String> {
         ));
     }
     Ok(format!("epoch {epoch}, made {} s ago", now_ms.saturating_sub(time_ms) / 1000))
+}
+
+/// Whether the ledger is the one that was signed, and whether the signer's keys lie where they should.
+fn public_log(config: &Config) -> Result<String, String> {
+    let settings = init::settings(config);
+    match authority::log_disagreement(&settings).map_err(|e| e.to_string())? {
+        Some(why) => return Err(format!("FROZEN: {why}")),
+        None if config.log.socket().is_none() => {}
+        None => {
+            let keys = ["log.key", "gov.key"].map(|name| config.paths.keys.join(name));
+            if let Some(copy) = keys.iter().find(|key| key.exists()) {
+                return Err(format!(
+                    "{} lies here although another process signs (log.signer): whoever has a copy can sign a second story. Delete it",
+                    copy.display()
+                ));
+            }
+        }
+    }
+    Ok("what the ledger says goes on from what was signed".to_owned())
 }
 
 /// A suspension ends on its day only if two people sign for that: when they have not, this is the place to say so.

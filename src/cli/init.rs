@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Dnssec, FILE_NAME, Pkcs11, TokenHolds};
 use crate::dnssec::{Algorithm, ZoneKeys, anchor, keys};
 use crate::seal::{Lock, Pin};
+use crate::signer::Place;
 use crate::wire::Name;
 
 /// The file that holds the operator's first token.
@@ -212,6 +213,11 @@ pub(crate) fn settings(config: &Config) -> authority::Settings {
         keys: config.paths.keys.clone(),
         data: config.paths.data.clone(),
         lock: config.dnssec.passphrase_file.clone(),
+        signer: match config.log.socket() {
+            Some(path) => Place::Socket(path),
+            None => Place::Here(config.log.state_folder(&config.paths.keys)),
+        },
+        witnesses: config.log.witnesses.clone(),
     }
 }
 

@@ -24,9 +24,11 @@ mod profile;
 mod provider;
 mod report;
 mod serve;
+mod signer;
 mod staff;
 mod synthetic;
 mod webhook;
+mod witness;
 mod zone;
 
 use std::net::SocketAddr;
@@ -88,6 +90,12 @@ enum Command {
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// The signer of the public log as a process of its own, and what it remembers.
+    #[command(subcommand)]
+    Signer(signer::SignerCommand),
+    /// A witness of public logs: cosign each checkpoint once, if it goes on from the last (C2SP tlog-witness).
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
     /// Export and import number zones; check, sign and serve master files; look after static zones and their secondaries.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
@@ -150,6 +158,8 @@ pub fn main() -> ExitCode {
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),
         Command::Keys(command) => keys::run(command),
+        Command::Signer(command) => signer::run(&command, json),
+        Command::Witness(command) => witness::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
         Command::Doctor(args) => doctor::run(&args),

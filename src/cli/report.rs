@@ -94,6 +94,9 @@ impl From<Rejection> for Failure {
             | Rejection::TooMany { why, .. }
             | Rejection::Unavailable { why, .. }
             | Rejection::Fault(why) => Self::new(why),
+            Rejection::Frozen => Self::new(
+                "the directory is frozen: what was signed and what the ledger says do not agree. Look at `callbook doctor`",
+            ),
             Rejection::IdempotencyReused | Rejection::IdempotencyInFlight => {
                 Self::new("this request is under way already")
             }

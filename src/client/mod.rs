@@ -12,6 +12,8 @@
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call, `transfer` the same for a number that changes hands, `webhook` verifies what it is sent.
+//!
+//! And for logs: `witness` asks a witness to cosign a checkpoint.
 
 mod anchor;
 mod chain;
@@ -36,6 +38,7 @@ mod signature;
 pub mod transfer;
 pub mod ve;
 pub mod webhook;
+pub mod witness;
 
 pub use anchor::{Anchor, AnchorError};
 pub use endpoint::Endpoint;

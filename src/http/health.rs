@@ -28,7 +28,17 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
     };
     let fresh =
         check("epoch", age_s <= limit_s, &format!("the newest epoch is {age_s} s old; {limit_s} s is the limit"));
-    let checks = vec![dns, fresh, ledger];
+    let log = match &vitals.frozen {
+        Some(why) => check("log", false, &format!("FROZEN: {why}")),
+        None => match &vitals.unsigned {
+            Some(why) => check("log", false, why),
+            None => check("log", true, "is signed, and goes on from what was signed before"),
+        },
+    };
+    // The epoch is published all the same, so that is no reason to take the directory for ill.
+    let witnesses =
+        check("witnesses", true, vitals.unconfirmed.as_deref().unwrap_or("the quorum cosigns, or none is wanted"));
+    let checks = vec![dns, fresh, ledger, log, witnesses];
     let healthy = checks.iter().all(|c| c.ok);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, checks })).into_response()

@@ -165,8 +165,8 @@ fn shown(facts: LogFacts) -> LogInfo {
         origin: facts.origin,
         vkeys: vec![facts.vkey],
         size: facts.size,
-        witnesses: Vec::new(),
-        quorum: 0,
+        witnesses: facts.witnesses,
+        quorum: u32::try_from(facts.quorum).unwrap_or(u32::MAX),
     }
 }
 

@@ -86,6 +86,7 @@ const OWN_CODES: &[(&str, u16, &str)] = &[
     ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request"),
     ("fault", 500, "Something went wrong on our side"),
     ("unavailable", 503, "Not possible right now"),
+    ("frozen", 503, "The directory is frozen"),
     ("cursor_gone", 410, "This cursor is no longer good"),
     ("not_ndjson", 415, "The body must be NDJSON"),
     ("too_many_requests", 429, "Too many requests"),

@@ -13,6 +13,9 @@ use crate::registry::refusal::{Class, Refusal};
 /// When to ask again after a quota's no. Quotas are by the day; an hour is short enough to start early on the next one.
 const QUOTA_RETRY_S: u32 = 3600;
 
+/// When to ask again while nothing is changed at all: that takes a person.
+const FROZEN_RETRY_S: u32 = 300;
+
 /// A problem on its way out, with the headers that belong to it.
 pub(crate) struct Reply {
     problem: Box<Problem>,
@@ -91,6 +94,19 @@ impl Reply {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 503, "unavailable", "Not possible right now", why) }
     }
 
+    /// Nothing is changed any more until the operator has mended it.
+    fn frozen(id: &RequestId) -> Self {
+        let why = "what the public log has promised and what the ledger says do not agree, so no change is taken; look-ups go on. Nothing was changed";
+        let mut reply = Self::new(id, 503, "frozen", "The directory is frozen", why);
+        reply.problem.remedy = Some(
+            "keep the request and send it again when GET /healthz is well; its operator restores the ledger, or the council opens a new era of \
+             the log"
+                .to_owned(),
+        );
+        reply.retry_after_s = Some(FROZEN_RETRY_S);
+        reply
+    }
+
     /// Too much at a time, or too often.
     pub(crate) fn too_many(id: &RequestId, why: &str, retry_after_s: u32) -> Self {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(id, 429, "too_many_requests", "Too many requests", why) }
@@ -132,6 +148,7 @@ impl Reply {
                 )
             },
             Rejection::TooMany { retry_after_s, why } => Self::too_many(id, &why, retry_after_s),
+            Rejection::Frozen => Self::frozen(id),
             Rejection::Gone(why) => Self::new(id, 410, "cursor_gone", "This cursor is no longer good", &why),
             Rejection::Unavailable { retry_after_s, why } => Self::overloaded(id, &why, retry_after_s),
             Rejection::Fault(detail) => {

@@ -41,14 +41,15 @@ pub(crate) async fn prove(
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn trust(State(api): State<Api>) -> Json<Trust> {
     let keys = api.authority.log_keys();
+    let (witnesses, quorum) = api.authority.witness_policy();
     Json(Trust {
         origin: api.authority.origin().to_owned(),
         log: keys.map.to_string(),
         vrf: to_base64(&api.authority.vrf_key()),
         gov: keys.gov.name().to_owned(),
         gov_key: keys.gov.to_string(),
-        witnesses: Vec::new(),
-        quorum: 0,
+        witnesses: witnesses.iter().map(ToString::to_string).collect(),
+        quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
         auditors: Vec::new(),
         eras: Vec::new(),
     })

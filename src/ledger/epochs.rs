@@ -25,7 +25,7 @@ pub struct EpochRow {
     pub last_seq: u64,
     /// The size of the gov log that it rests on.
     pub gov_size: u64,
-    /// The signed checkpoint over the log with this leaf last; None while it is only sealed.
+    /// The signed checkpoint over the log with this leaf last, with the cosignatures that came; None while it is only sealed.
     pub note: Option<String>,
 }
 
@@ -83,6 +83,12 @@ impl Snapshot<'_> {
         self.first("SELECT leaf FROM gov WHERE idx = ?1", [int(idx)], |row| row.get(0))
     }
 
+    /// Leaves of the gov log from `from` on, at most `limit`.
+    pub fn gov_leaves_from(&self, from: u64, limit: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let sql = "SELECT leaf FROM gov WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+        self.all(sql, [int(from), int(limit)], |row| row.get(0))
+    }
+
     /// The first `size` leaves of the gov log.
     pub fn gov_leaves(&self, size: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         self.all("SELECT leaf FROM gov WHERE idx < ?1 ORDER BY idx", [int(size)], |row| row.get(0))
@@ -104,6 +110,12 @@ impl Transaction<'_> {
     /// Stores the signed checkpoint of a sealed epoch; one that is there stays, for a note is given out once.
     pub fn sign(&self, n: u64, note: &str) -> Result<(), LedgerError> {
         self.change("UPDATE epochs SET note = ?2 WHERE n = ?1 AND note IS NULL", (int(n), note))?;
+        Ok(())
+    }
+
+    /// Adds a witness's cosignature to the signed checkpoint of an epoch; one that is there is not added again.
+    pub fn cosign(&self, n: u64, line: &str) -> Result<(), LedgerError> {
+        self.change("UPDATE epochs SET note = note || ?2 WHERE n = ?1 AND instr(note, ?2) = 0", (int(n), line))?;
         Ok(())
     }
 

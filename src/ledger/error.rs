@@ -85,6 +85,9 @@ pub enum LedgerError {
     /// The ledger was closed.
     #[error("the ledger is closed")]
     Closed,
+    /// It does not agree with what was published: it is read as it is, and not written.
+    #[error("the ledger is frozen: it does not agree with what was signed")]
+    Frozen,
     /// Stored bytes that cannot be what was stored.
     #[error("the ledger is damaged: {0}")]
     Damaged(&'static str),

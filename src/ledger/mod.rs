@@ -88,6 +88,11 @@ impl Ledger {
         Ok(Self { readers, writer, dir: dir.to_owned(), _lock: lock })
     }
 
+    /// Refuses every write from now on, with [`LedgerError::Frozen`]; reads go on. Only a new opening ends it.
+    pub fn freeze(&self) {
+        self.writer.freeze();
+    }
+
     /// The folder it lies in.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -6,6 +6,7 @@
 //! A savepoint costs a copy of every page that its job changes. A job that decides before it writes needs none: when it
 //! refuses it has left nothing behind. That is looked at, and not believed: see [`Care`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -102,6 +103,7 @@ where
 pub(super) struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    frozen: AtomicBool,
 }
 
 impl Writer {
@@ -109,7 +111,12 @@ impl Writer {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
         let thread =
             std::thread::Builder::new().name("ledger".into()).spawn(move || Desk { conn, careful: 0 }.work(&jobs))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
+    }
+
+    /// Takes nothing any more.
+    pub(super) fn freeze(&self) {
+        self.frozen.store(true, Ordering::Release);
     }
 
     /// Queues a change. A full queue refuses at once, unless `patient`: then the caller's thread waits for room.
@@ -123,6 +130,7 @@ impl Writer {
         let job: Box<dyn Job> = Box::new(Change { weight, care, work: Some(work), outcome: None, reply });
         let refused = match &self.queue {
             None => Some((job, LedgerError::Closed)),
+            Some(_) if self.frozen.load(Ordering::Acquire) => Some((job, LedgerError::Frozen)),
             Some(queue) if patient => queue.send(job).err().map(|e| (e.0, LedgerError::Closed)),
             Some(queue) => match queue.try_send(job) {
                 Ok(()) => None,

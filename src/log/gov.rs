@@ -46,18 +46,26 @@ impl GovLeaf {
 
     /// Reads leaf `index`; at least one of the keys must have signed it.
     pub fn open(leaf: &str, keys: &[VerifierKey], index: u64) -> Result<Self, Malformed> {
-        let bad = Malformed::new("gov", "form");
         let note = Note::open(leaf, keys)?;
         Malformed::unless(!note.signed.is_empty(), "gov", "signed by no known key")?;
-        let json = note.text.strip_prefix(TAG).and_then(|text| text.strip_suffix('\n')).ok_or(bad)?;
+        let leaf = Self::parse(&note.text)?;
+        Malformed::unless(leaf.seq == index, "gov", "seq is not the index")?;
+        Ok(leaf)
+    }
+
+    /// Reads the text that is signed.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let bad = Malformed::new("gov", "form");
+        let json = text.strip_prefix(TAG).and_then(|text| text.strip_suffix('\n')).ok_or(bad)?;
         let mut value: Value = serde_json::from_str(json).map_err(|_| bad)?;
         Malformed::unless(canonical_json(&value).as_deref() == Some(json), "gov", "not in canonical form")?;
         let members = value.as_object_mut().filter(|members| members.len() == 4).ok_or(bad)?;
         let mut take = |name| members.remove(name).ok_or(bad);
         let (body, seq, time, kind) = (take("body")?, take("seq")?, take("time")?, take("type")?);
-        Malformed::unless(seq.as_u64() == Some(index), "gov", "seq is not the index")?;
-        let (Some(time_ms), Value::String(kind)) = (time.as_u64(), kind) else { return Err(bad) };
-        Ok(Self { kind, time_ms, seq: index, body })
+        let (Some(time_ms), Some(seq), Value::String(kind)) = (time.as_u64(), seq.as_u64(), kind) else {
+            return Err(bad);
+        };
+        Ok(Self { kind, time_ms, seq, body })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The tree of both logs (RFC 6962 2.1): leaf `H(0 ‖ entry)`, inner `H(1 ‖ left ‖ right)`; roots, proofs, their checks.
 
+use std::ops::Range;
+
 use crate::log::bytes::Malformed;
 use crate::log::{Hash, sha256};
 
@@ -50,6 +52,30 @@ pub fn inclusion(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 pub fn consistency(old: usize, leaves: &[Hash]) -> Vec<Hash> {
     assert!(old >= 1 && old <= leaves.len(), "a proof is from a size of at least 1");
     prove_consistency(old, leaves, true)
+}
+
+/// The leaves under each hash of the proof that [`consistency`] gives, in its order: for who reads leaves from a disk.
+///
+/// # Panics
+/// Unless `1 <= old <= size`.
+pub fn consistency_ranges(old: u64, size: u64) -> Vec<Range<u64>> {
+    assert!(old >= 1 && old <= size, "a proof is from a size of at least 1");
+    let (mut ranges, mut tree, mut whole) = (Vec::new(), 0..size, true);
+    while old != tree.end {
+        let middle = tree.start + split(tree.end - tree.start);
+        let other;
+        (tree, other) = match old <= middle {
+            true => (tree.start..middle, middle..tree.end),
+            false => (middle..tree.end, tree.start..middle),
+        };
+        whole &= old <= middle;
+        ranges.push(other);
+    }
+    if !whole {
+        ranges.push(tree);
+    }
+    ranges.reverse();
+    ranges
 }
 
 /// `whole`: the old root is known to the checker, so it need not stand in the proof.
@@ -174,6 +200,16 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// The proof that the tree with one more leaf, which has that hash, goes on from this one; as [`consistency`] gives it.
+    pub fn consistency_of_next(&self, leaf: &Hash) -> Vec<Hash> {
+        match self.roots.split_last() {
+            None => Vec::new(),
+            // The whole old tree is one complete subtree: its root is known to the checker.
+            Some((_, [])) => vec![*leaf],
+            Some((last, larger)) => [last, leaf].into_iter().chain(larger.iter().rev()).copied().collect(),
+        }
+    }
+
     /// The root over all leaves.
     pub fn root(&self) -> Hash {
         let hashes = self.roots.iter().rev().copied();
@@ -200,6 +236,21 @@ mod tests {
             frontier.append(all[n]);
         }
         assert_eq!(Frontier::from_parts(3, vec![Hash::default()]), None);
+    }
+
+    #[test]
+    fn proofs_from_ranges_and_from_a_frontier_are_the_same_proofs() {
+        let (all, mut frontier) = (leaves(70), Frontier::new());
+        for size in 1..=all.len() {
+            let next = frontier.consistency_of_next(&all[size - 1]);
+            assert_eq!(next, if size == 1 { Vec::new() } else { consistency(size - 1, &all[..size]) });
+            frontier.append(all[size - 1]);
+            for old in 1..=size {
+                let ranges = consistency_ranges(old as u64, size as u64);
+                let of = |range: Range<u64>| root(&all[range.start as usize..range.end as usize]);
+                assert_eq!(ranges.into_iter().map(of).collect::<Vec<_>>(), consistency(old, &all[..size]));
+            }
+        }
     }
 
     proptest! {

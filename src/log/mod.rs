@@ -4,9 +4,11 @@
 //! [`ZERO`] is 32 zero bytes, times are Unix seconds unless a name says `_ms`. What is parsed writes back to the same
 //! bytes, and there is one way only to write a thing: another spelling is [`Malformed`](bytes::Malformed).
 
+pub mod addition;
 pub mod batch;
 pub mod bytes;
 pub mod checkpoint;
+pub mod cosigner;
 pub mod epoch;
 pub mod event;
 pub mod evidence;

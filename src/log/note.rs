@@ -8,6 +8,9 @@ use crate::log::bytes::{Malformed, array_from_base64, from_base64, to_base64};
 use crate::log::key::{Algorithm, PublicKey, SigningKey};
 use crate::log::sha256;
 
+/// The mistake of a note that a known key is said to have signed and has not.
+pub const BAD_SIGNATURE: Malformed = Malformed::new("note", "bad signature by a known key");
+
 /// What a signature line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -74,7 +77,7 @@ impl VerifierKey {
 
     /// Checks what follows the id in a line of this key; gives the time of a cosignature.
     fn check(&self, text: &str, rest: &[u8]) -> Result<Option<u64>, Malformed> {
-        let bad = Malformed::new("note", "bad signature by a known key");
+        let bad = BAD_SIGNATURE;
         let (time_s, signature) = match self.line_type {
             LineType::Signature => (None, rest),
             LineType::Cosignature => {

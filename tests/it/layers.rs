@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::source::{self, Named, Token};
 
 /// The rooms from the top: a room may import only rooms that stand above it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "number",
     "clock",
     "seal",
@@ -20,6 +20,7 @@ const ORDER: [&str; 22] = [
     "nameserver",
     "api",
     "client",
+    "signer",
     "ledger",
     "authority",
     "attest",
@@ -44,7 +45,7 @@ const NEVER: [(&str, &[&str], &str); 11] = [
     ("http", &["zone", "dnssec", "nameserver"], "nothing in HTTP touches a zone: it asks the authority"),
     ("registry", &["wire"], "the law is pure and knows no packets"),
     ("rdap", &["zone", "dnssec", "nameserver", "ledger"], "it says what the authority says, in other words"),
-    ("client", &["ledger", "authority", "attest", "http", "net"], "those who ask carry no server code"),
+    ("client", &["signer", "ledger", "authority", "attest", "http", "net"], "those who ask carry no server code"),
     ("ledger", &["zone", "dnssec", "http"], "truth does not know what is derived from it"),
     ("attest", &["http"], "those who watch do not depend on what they watch"),
 ];
@@ -55,7 +56,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
     ("rusqlite", &["ledger"], "SQL only in ledger"),
-    ("axum", &["http", "net"], "the web framework ends at the resources"),
+    ("axum", &["http", "net", "attest/witness/http"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
     ("utoipa", &["api", "http"], "the API's description is made where its types and resources stand"),
     ("utoipa_axum", &["http"], "the API's description is made where its types and resources stand"),

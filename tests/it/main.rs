@@ -29,3 +29,4 @@ mod token;
 mod transfer;
 mod vectors;
 mod walk;
+mod witness;

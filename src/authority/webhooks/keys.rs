@@ -11,11 +11,12 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::authority::keys::{self, KeyError, WEBHOOK, WEBHOOK_BEFORE};
+use crate::authority::keys::{WEBHOOK, WEBHOOK_BEFORE};
 use crate::log::bytes::to_base64;
 use crate::log::key::SigningKey;
 use crate::log::random::Random;
 use crate::seal::Lock;
+use crate::signer::key_file::{self, KeyError};
 
 /// What a public key for webhooks begins with (Standard Webhooks, "Signature scheme").
 const PUBLIC_PREFIX: &str = "whpk_";
@@ -31,17 +32,17 @@ pub(in crate::authority) struct WebhookKeys {
 impl WebhookKeys {
     /// Reads them from the folder of keys; where there was none, one is made.
     pub(in crate::authority) fn open(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<Self, KeyError> {
-        let current = match keys::signing(dir, WEBHOOK, lock) {
+        let current = match key_file::signing(dir, WEBHOOK, lock) {
             Err(KeyError::Missing { .. }) => {
                 let secret = drawn(random)?;
-                keys::make(dir, WEBHOOK, &secret, lock)?;
+                key_file::make(dir, WEBHOOK, &secret, lock)?;
                 synced(dir)?;
-                keys::signing(dir, WEBHOOK, lock)?
+                key_file::signing(dir, WEBHOOK, lock)?
             }
             read => read?,
         };
         let mut keys = vec![current];
-        match keys::signing(dir, WEBHOOK_BEFORE, lock) {
+        match key_file::signing(dir, WEBHOOK_BEFORE, lock) {
             Err(KeyError::Missing { .. }) => {}
             // Cut off between the two steps of a rotation.
             Ok(before) if before.public() == keys[0].public() => {}
@@ -64,22 +65,22 @@ impl WebhookKeys {
 
 /// Makes a new key that signs beside the present one from the next start on. False: there are two already.
 pub fn rotate(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<bool, KeyError> {
-    let current = keys::signing(dir, WEBHOOK, lock)?;
-    match keys::signing(dir, WEBHOOK_BEFORE, lock) {
-        Err(KeyError::Missing { .. }) => keys::make(dir, WEBHOOK_BEFORE, &current.to_bytes(), lock)?,
+    let current = key_file::signing(dir, WEBHOOK, lock)?;
+    match key_file::signing(dir, WEBHOOK_BEFORE, lock) {
+        Err(KeyError::Missing { .. }) => key_file::make(dir, WEBHOOK_BEFORE, &current.to_bytes(), lock)?,
         Ok(before) if before.public() == current.public() => {} // cut off here the last time
         other => return other.map(|_| false),
     }
-    let path = keys::file(dir, WEBHOOK);
+    let path = key_file::file(dir, WEBHOOK);
     let at = |source| KeyError::Io { path: path.clone(), source };
     let secret = drawn(random)?;
-    let content = keys::content(&path, WEBHOOK, &secret, lock)?;
+    let content = key_file::content(&path, WEBHOOK, &secret, lock)?;
     let partial = path.with_extension("key.partial");
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
         _ => {}
     }
-    keys::write_new(&partial, content.as_bytes()).map_err(at)?;
+    key_file::write_new(&partial, content.as_bytes()).map_err(at)?;
     fs::rename(&partial, &path).map_err(at)?;
     synced(dir)?;
     Ok(true)
@@ -87,7 +88,7 @@ pub fn rotate(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<bool, KeyE
 
 /// Ends the change of keys: the one before signs no longer from the next start on. False: there is none.
 pub fn finish(dir: &Path) -> Result<bool, KeyError> {
-    let path = keys::file(dir, WEBHOOK_BEFORE);
+    let path = key_file::file(dir, WEBHOOK_BEFORE);
     match fs::remove_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         removed => removed.map_err(|source| KeyError::Io { path, source })?,
@@ -137,8 +138,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (dir, lock) = (dir.path(), Lock::default());
         let first = open(dir);
-        let current = keys::signing(dir, WEBHOOK, &lock).unwrap();
-        keys::make(dir, WEBHOOK_BEFORE, &current.to_bytes(), &lock).unwrap();
+        let current = key_file::signing(dir, WEBHOOK, &lock).unwrap();
+        key_file::make(dir, WEBHOOK_BEFORE, &current.to_bytes(), &lock).unwrap();
         fs::write(dir.join("webhook.key.partial"), "half").unwrap();
         assert_eq!(open(dir), first, "one key signs once");
         assert!(rotate(dir, &lock, &Seeded::new([2; 32])).unwrap());

@@ -158,6 +158,9 @@ impl Authority {
 impl Core {
     /// Endpoints that are due, and when the next one will be.
     fn due(&self) -> Result<(Vec<WebhookRow>, Option<u64>), LedgerError> {
+        if self.frozen().is_some() {
+            return Ok((Vec::new(), None)); // no place in the feed could be kept
+        }
         let (now_ms, published) = (self.now_ms(), *self.published.borrow());
         let (due, next_ms, counts) = self.ledger.read::<_, LedgerError>(|now| {
             let due = now.webhooks_due(now_ms, published, LOOK_MAX)?;

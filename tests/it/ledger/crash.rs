@@ -3,6 +3,7 @@
 //!
 //! The process that is killed is this test binary again, asked for [`child`] alone.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,13 +13,15 @@ use callbook::ledger::{Ledger, LedgerError};
 use callbook::log::Hash;
 use callbook::log::checkpoint::Checkpoint;
 use callbook::log::merkle;
+use callbook::signer::Memory;
 
 use crate::ledger::desk::{Desk, START_MS, let_go, number};
 
 const DIR: &str = "CALLBOOK_TEST_CRASH_DIR";
 const FIRST: &str = "CALLBOOK_TEST_CRASH_FIRST";
 const STEP: &str = "CALLBOOK_TEST_CRASH_STEP";
-const STEPS: [Step; 5] = [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
+const STEPS: [Step; 6] =
+    [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSigner, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
 /// Registrations that one child makes at most, if nobody kills it.
 const CHILD_MAX: u64 = 500;
 
@@ -44,6 +47,7 @@ struct Crash {
     acknowledged: Vec<u64>,
     next: u64,
     seen: Vec<(u64, Hash)>,
+    notes: BTreeMap<u64, String>,
 }
 
 impl Crash {
@@ -51,7 +55,7 @@ impl Crash {
         let dir = tempfile::tempdir().unwrap();
         drop(Desk::new(dir.path()));
         let_go(dir.path());
-        Self { dir, acknowledged: Vec::new(), next: 1, seen: Vec::new() }
+        Self { dir, acknowledged: Vec::new(), next: 1, seen: Vec::new(), notes: BTreeMap::new() }
     }
 
     fn spawn(&self, step: Option<usize>) -> Child {
@@ -113,6 +117,14 @@ impl Crash {
         for (size, root) in &self.seen {
             assert_eq!(merkle::root(&leaves[..*size as usize]), *root, "the log at size {size} has changed");
         }
+        for epoch in &epochs {
+            let note = epoch.note.clone().expect("signed by the next process");
+            let first = self.notes.entry(epoch.n).or_insert_with(|| note.clone());
+            assert_eq!(*first, note, "epoch {} was signed in two ways", epoch.n);
+        }
+        // What the signer remembers is never behind what was given out.
+        let remembered = Memory::peek(&self.dir.path().join("keys/log.state"), &checkpoint.origin).unwrap();
+        assert_eq!((remembered.size, remembered.root), (checkpoint.size, checkpoint.root));
         assert!(epochs.is_sorted_by(|a, b| a.time_ms < b.time_ms), "time rises");
     }
 }

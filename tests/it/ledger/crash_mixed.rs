@@ -26,7 +26,8 @@ use crate::ledger::staff::{House, gov_log, key_of};
 const DIR: &str = "CALLBOOK_TEST_MIXED_DIR";
 const FIRST: &str = "CALLBOOK_TEST_MIXED_FIRST";
 const STEP: &str = "CALLBOOK_TEST_MIXED_STEP";
-const STEPS: [Step; 5] = [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
+const STEPS: [Step; 6] =
+    [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSigner, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
 /// Rounds of one child at most, if nobody kills it.
 const ROUNDS_MAX: u64 = 200;
 /// Numbers of one round: one by itself, the others in a batch.

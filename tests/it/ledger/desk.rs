@@ -19,6 +19,7 @@ use callbook::number::Number;
 use callbook::registry::possession::Proof;
 use callbook::registry::standing::ProviderStatus;
 use callbook::seal::Lock;
+use callbook::signer::Place;
 use callbook::zone::{ApplyError, Change as Shown, NumberData, StaticZone};
 
 /// When everything begins: 2027-01-15.
@@ -92,6 +93,8 @@ pub(super) fn settings(dir: &Path) -> Settings {
         keys: dir.join("keys"),
         data: dir.join("data"),
         lock: Lock::default(),
+        signer: Place::Here(dir.join("keys")),
+        witnesses: Some(dir.join("witnesses.toml")).filter(|path| path.exists()).unwrap_or_default(),
     }
 }
 

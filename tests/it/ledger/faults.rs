@@ -7,7 +7,7 @@ use callbook::ledger::LedgerError;
 
 use crate::ledger::desk::{Desk, START_MS, number};
 
-const STEPS: [Step; 4] = [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSign, Step::AfterSign];
+const STEPS: [Step; 5] = [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSigner, Step::BeforeSign, Step::AfterSign];
 
 #[test]
 fn a_step_that_fails_is_made_up_for_by_the_next_turn() {

@@ -1,0 +1,3 @@
+//! Those who watch: whoever looks after logs, ours or others', and says what he has seen. Nothing here belongs to a directory.
+
+pub mod witness;
