@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod changes;
 pub mod charter;
 pub mod complaints;
+pub mod log;
 pub mod numbers;
 pub mod problem;
 pub mod proofs;

@@ -26,6 +26,7 @@ mod image;
 mod keys;
 mod labels;
 mod lists;
+mod logs;
 mod notices;
 mod open;
 mod orders;
@@ -77,6 +78,7 @@ pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
+pub use crate::authority::logs::LogFacts;
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };

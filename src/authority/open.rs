@@ -24,14 +24,14 @@ use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
-use crate::authority::shown::{Shown, ShownEpoch, path_of_newest};
+use crate::authority::shown::{Shown, ShownEpoch};
 use crate::authority::signed::{self, REMEMBERED, TurnError};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
 use crate::authority::witnesses::Witnesses;
-use crate::authority::{Authority, Core, Settings, publish};
+use crate::authority::{Authority, Core, Settings, logs, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
@@ -319,9 +319,11 @@ impl Found {
         })?;
         let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         check_tree(now, &head)?;
+        logs::check_tiles(now, Log::Map, head.log.size(), &head.log.root())?;
         let laws = laws(now, policy, keys, gov_key, head.epoch.gov_size)?;
+        laws.last().map_or(Ok(()), |law| logs::check_tiles(now, Log::Gov, law.size(), &law.root()))?;
         let map = load_map(now, &mut head, served)?;
-        head.path = Some(path_of_newest(now, head.epoch.n)?);
+        head.path = Some(logs::path_of_newest(now, head.log.size())?);
         Ok(Self { head, map, laws })
     }
 

@@ -4,8 +4,8 @@
 //! can ask for at will: such questions wait in a queue of their own and never get more than a quarter of one processor.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -20,11 +20,12 @@ use crate::log::state::Status;
 use crate::log::vrf;
 use crate::number::Number;
 
-/// Of one processor's time, the part that the places of unknown numbers may take: one in so many.
-const SHARE: u32 = 4;
-/// How far ahead of its share the work may be before the next must wait: a timer is no finer than this.
-const AHEAD_MAX: Duration = Duration::from_millis(20);
-/// Questions that wait for their turn; with more, the last would wait for about a tenth of a second.
+/// What the place of one unknown number may cost in all, in microseconds: four times what it takes (docs/performance.md), so that
+/// all of them together get a quarter of one processor.
+const STRANGER_US: u64 = 400;
+/// How far ahead of that pace they may be, in microseconds: a timer is no finer than some of them.
+const AHEAD_US_MAX: u64 = 20_000;
+/// Questions that wait for their turn; with more, the last would wait for longer than a tenth of a second.
 const WAITING_MAX: usize = 256;
 /// When to try again if the queue is full.
 const RETRY_S: u32 = 1;
@@ -33,35 +34,23 @@ const RETRY_S: u32 = 1;
 pub(super) struct Strangers {
     waiting: Semaphore,
     turn: tokio::sync::Mutex<()>,
-    /// When the share of what was done so far will have passed.
-    paid: Mutex<Instant>,
+    /// When the pace allows what was done so far, in microseconds.
+    paid_us: AtomicU64,
 }
 
 impl Default for Strangers {
     fn default() -> Self {
-        Self {
-            waiting: Semaphore::new(WAITING_MAX),
-            turn: tokio::sync::Mutex::default(),
-            paid: Mutex::new(Instant::now()),
-        }
+        Self { waiting: Semaphore::new(WAITING_MAX), turn: tokio::sync::Mutex::default(), paid_us: AtomicU64::new(0) }
     }
 }
 
 impl Strangers {
-    fn paid(&self) -> Instant {
-        *self.paid.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Books `spent` of work that was just done.
-    fn book(&self, spent: Duration) {
-        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        *paid = (*paid).max(Instant::now()) + spent * SHARE;
-    }
-
-    /// How long the next one has to wait.
-    fn owed(&self) -> Duration {
-        let ahead = self.paid().saturating_duration_since(Instant::now());
-        if ahead > AHEAD_MAX { ahead } else { Duration::ZERO }
+    /// Books the next one at `now_us`; gives how long it has to wait. One turn at a time does this.
+    fn book(&self, now_us: u64) -> Duration {
+        let paid_us = self.paid_us.load(Ordering::Relaxed).max(now_us);
+        self.paid_us.store(paid_us + STRANGER_US, Ordering::Relaxed);
+        let ahead_us = paid_us - now_us;
+        Duration::from_micros(if ahead_us > AHEAD_US_MAX { ahead_us } else { 0 })
     }
 }
 
@@ -80,7 +69,7 @@ impl Authority {
         };
         let _place = strangers.waiting.try_acquire().map_err(too_many)?;
         let _turn = strangers.turn.lock().await;
-        tokio::time::sleep(strangers.owed()).await;
+        tokio::time::sleep(strangers.book(self.core.now_ms() * 1000)).await;
         self.run(move |authority| authority.core.prove_stranger(number)).await
     }
 }
@@ -99,9 +88,7 @@ impl Core {
 
     /// The proof for a number whose place is not known, present or not.
     fn prove_stranger(&self, number: Number) -> Result<Proof, Rejection> {
-        let started = Instant::now();
         let (label, pi) = self.keys.vrf.label(&self.origin, number);
-        self.strangers.book(started.elapsed());
         self.ledger.read(|now| {
             // The reading is what matters: it fixes the moment of the ledger.
             let view = self.shown.view(|_| now.standing(&label).map(|_| Some(label)))?;
@@ -153,4 +140,21 @@ fn present(
         Opened { opening, record }
     };
     Ok(Present { state, event, opened: personal.filter(|_| active).map(opened) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_keep_to_their_pace() {
+        let strangers = Strangers::default();
+        let mut now_us = 1_000_000;
+        for _ in 0..10_000 {
+            now_us += strangers.book(now_us).as_micros() as u64;
+        }
+        let pace_us = 10_000 * STRANGER_US;
+        assert!((pace_us - AHEAD_US_MAX - STRANGER_US..=pace_us).contains(&(now_us - 1_000_000)), "{now_us}");
+        assert_eq!(strangers.book(now_us + 1_000_000), Duration::ZERO, "what was waited for is not owed");
+    }
 }

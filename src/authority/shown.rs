@@ -12,13 +12,11 @@ use crate::log::Hash;
 use crate::log::epoch::EpochLeaf;
 use crate::log::label::Label;
 use crate::log::map::{Leaf, MapTop, Path, Way};
-use crate::log::merkle::{self, Frontier};
+use crate::log::merkle::Frontier;
 use crate::number::Number;
 
 /// Buckets of the map that change under one hold of the lock: some tenths of a millisecond, for callers wait meanwhile.
 const BUCKETS_AT_ONCE: usize = 32;
-/// Leaves read at a time for the path of the newest one.
-const LEAVES_PAGE: usize = 1000;
 
 /// What a label was before an epoch that is not published yet.
 #[derive(Clone)]
@@ -52,20 +50,6 @@ impl ShownEpoch {
 /// The inclusion proof of the leaf that is appended next to that tree, topmost hash last: the roots of all complete subtrees.
 pub(super) fn path_of_next(log: &Frontier) -> Vec<Hash> {
     log.roots().iter().rev().copied().collect()
-}
-
-/// The same of the newest leaf, from the ledger.
-pub(super) fn path_of_newest(now: &Snapshot<'_>, n: u64) -> Result<Vec<Hash>, LedgerError> {
-    let mut log = Frontier::new();
-    while log.size() < n {
-        let page = now.epochs_from(log.size(), LEAVES_PAGE)?;
-        let missing = usize::try_from(n - log.size()).unwrap_or(usize::MAX);
-        if page.is_empty() {
-            return Err(LedgerError::Damaged("a leaf of the map log is missing"));
-        }
-        page.iter().take(missing).for_each(|epoch| log.append(merkle::leaf_hash(&epoch.leaf)));
-    }
-    Ok(path_of_next(&log))
 }
 
 /// The map with what is shown of it. See the module.

@@ -53,6 +53,18 @@ impl From<TurnError> for OpenError {
     }
 }
 
+impl From<TurnError> for Rejection {
+    fn from(error: TurnError) -> Self {
+        /// A quorum comes within the minute, or is not waited for.
+        const RETRY_S: u32 = 60;
+        match error {
+            TurnError::Ledger(error) => error.into(),
+            TurnError::Signer(error) => error.into(),
+            TurnError::Unconfirmed => Self::Unavailable { retry_after_s: RETRY_S, why: error.to_string() },
+        }
+    }
+}
+
 impl From<SignerError> for Rejection {
     /// When to ask again if the signer is away: it is restarted, or somebody looks after it.
     fn from(error: SignerError) -> Self {

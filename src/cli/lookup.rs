@@ -9,7 +9,8 @@ use data_encoding::HEXLOWER;
 
 use crate::cli::connect::api_at;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::prove::{LogProof, Prover, trust_list};
+use crate::client::log::{Named, named};
+use crate::client::prove::{LogProof, Pins, Prover, trust_list};
 use crate::client::{Anchor, Class, Directory, Lookup};
 use crate::clock::rfc3339;
 use crate::number::Number;
@@ -36,6 +37,9 @@ pub(crate) struct LookupArgs {
     /// What to believe of the log, as `GET /v1/log/trust` shows it; without it the directory itself is believed, this once.
     #[arg(long, value_name = "FILE", requires = "prove")]
     trust: Option<PathBuf>,
+    /// Remember log and keys in this file, and tell what changed since the last time.
+    #[arg(long, value_name = "FILE", requires = "prove")]
+    pins: Option<PathBuf>,
     /// Show each step: what was asked, what came, why it is trusted.
     #[arg(long)]
     explain: bool,
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
     }
     let mut found = match &args.api {
         None => directory.lookup_blocking(number)?,
-        Some(api) => prover(api, args.trust.as_deref())?.lookup_blocking(&directory, number)?,
+        Some(api) => proved(&prover(api, args.trust.as_deref())?, &directory, number, args.pins.as_deref())?,
     };
     if !args.explain {
         found.steps.clear();
@@ -66,8 +70,22 @@ pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
     Ok(Report { text: text_of(&found), json, exit })
 }
 
+/// The look-up with its proof; what it teaches is kept in the file of pins, if there is one.
+fn proved(prover: &Prover, directory: &Directory, number: Number, pins: Option<&Path>) -> Result<Lookup, Failure> {
+    let mut known = pins.map_or_else(|| Ok(Pins::default()), Pins::load)?;
+    let found = prover.lookup_blocking(directory, number, &mut known)?;
+    if let Some(path) = pins {
+        known.save(path)?;
+    }
+    Ok(found)
+}
+
 fn prover(api: &str, trust: Option<&Path>) -> Result<Prover, Failure> {
-    let api = api_at(api, "")?;
+    // As for the logs themselves: the scheme may be left out.
+    let Named::Url { base, .. } = named(api)? else {
+        return Err(Failure::new(format!("{api} is a folder: a proof comes from the API of a directory")));
+    };
+    let api = api_at(&base, "")?;
     let Some(path) = trust else { return Ok(Prover::on_first_use(api)?) };
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|e| Failure::new(format!("cannot read the trust list {}: {e}", path.display())))?;
@@ -135,6 +153,9 @@ fn proof_of(proof: &LogProof) -> String {
         "stale" => "the epoch is older than ten minutes: is the directory still working?",
         "unconfirmed" => "too few witnesses have seen this checkpoint: others may be shown another one",
         "unaudited" => "no auditor that you trust has replayed this epoch",
+        "young_control_key" => "the number's control key is younger than seven days: has it changed hands?",
+        "control_key_changed" => "the number's control key is another than the last time",
+        "identity_key_changed" => "the holder's identity key is another than the last time: compare it with the holder",
         _ => "a recovery or a release of this number is under way",
     };
     for warning in &proof.warnings {

@@ -17,6 +17,7 @@ mod init;
 mod instance;
 mod keeper;
 mod keys;
+mod log;
 mod lookup;
 mod number;
 mod profile;
@@ -74,6 +75,9 @@ enum Command {
     /// Verify webhooks that you receive; change the key that signs them.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// The public logs: check them, copy them, show leaves, print proofs.
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// The charter: what is in force, what a draft would change, the next version.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
@@ -149,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Number(command) => number::run(&command),
         Command::Provider(command) => provider::run(&command, json),
         Command::Webhook(command) => webhook::run(&command),
+        Command::Log(command) => log::run(&command),
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),

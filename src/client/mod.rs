@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `delegation` asks one server what DS it has for a zone, for those who wait for their parent; `child` asks the servers of
-//! a delegated zone which DS it wants, for the parent; `inspect` looks at a zone from outside, for its operator.
+//! a delegated zone which DS it wants, for the parent; `inspect` looks at a zone from outside, for its operator; `log` checks
+//! and copies the public logs.
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call, `transfer` the same for a number that changes hands, `webhook` verifies what it is sent.
@@ -26,6 +27,7 @@ pub mod fuzz;
 pub mod holder;
 pub mod inspect;
 mod keys;
+pub mod log;
 pub mod lookup;
 mod message;
 mod nsec3;

@@ -1,27 +1,35 @@
 //! Proving an answer: what DNS says of a number is what the public log says, to everybody alike (TRUST.md 3).
 //!
 //! ```text
-//! prove ──> POST /v1/proofs ──> log::proved::check        every check of the proof
-//!   └─────> agree                                         the records from DNS, byte by byte
+//! lookup ──> POST /v1/proofs ──> log::proved::check       every check of the proof, against
+//!    │                             ├─ trust               the keys that are believed
+//!    │                             └─ pins                what was seen before, with the log's tiles in between
+//!    └─────> agree                                        the records from DNS, byte by byte
 //! ```
 
 mod agree;
+mod pins;
+mod said;
 mod trust;
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-
+use crate::client::log::{LogAt, LogError};
 use crate::client::lookup::{Directory, Lookup, LookupError};
 use crate::client::prove::agree::Difference;
 use crate::client::provider::{Api, ApiError};
-use crate::clock::{self, Clock, SystemClock};
-use crate::log::bytes::{Malformed, to_base64url};
+use crate::clock::{Clock, SystemClock};
+use crate::log::Hash;
+use crate::log::bytes::Malformed;
+use crate::log::checkpoint::Checkpoint;
+use crate::log::epoch::EpochLeaf;
 use crate::log::proof::Proof;
-use crate::log::proved::{self, Proved};
+use crate::log::proved::{self, Proved, Seen};
 use crate::log::trust::TrustList;
 use crate::number::Number;
 
+pub use pins::{Pins, PinsError};
+pub use said::LogProof;
 pub use trust::{TrustError, trust_list};
 
 /// The pauses before DNS and log are asked again when they differ: they are switched together, but not in one instant, and
@@ -42,6 +50,9 @@ pub enum ProveError {
     /// The directory gave no proof.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The log itself cannot be read.
+    #[error(transparent)]
+    Log(LogError),
     /// The trust list cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -50,38 +61,8 @@ pub enum ProveError {
     Lookup(#[from] LookupError),
 }
 
-/// What the log said, as part of a look-up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LogProof {
-    /// `absent`, `active`, `lapsed`, `suspended` or `released`.
-    pub standing: &'static str,
-    /// The epoch that was proved: the newest of its log.
-    pub epoch: u64,
-    /// When it was sealed, Unix seconds.
-    #[serde(serialize_with = "time")]
-    pub sealed_at: u64,
-    /// Its age in seconds when it was checked.
-    pub age_s: u64,
-    /// How many witnesses of the trust list have cosigned its checkpoint.
-    pub witnesses: usize,
-    /// What weakens it: `stale`, `unconfirmed`, `unaudited`, `pending`.
-    pub warnings: Vec<&'static str>,
-    /// The control key's thumbprint, base64url, if the number has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub control: Option<String>,
-    /// The epoch of the last change of the control key; 0: before this era.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_epoch: Option<u64>,
-    /// The origin of the log.
-    pub log: String,
-    /// Whether the keys of the log came from the directory itself just now, so that only a trust list of one's own could tell
-    /// a false one.
-    pub trust_on_first_use: bool,
-}
-
-fn time<S: Serializer>(unix_s: &u64, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&clock::rfc3339(*unix_s))
-}
+/// A proof that does not hold, in words.
+type Refused = String;
 
 impl Prover {
     /// Believes that trust list.
@@ -102,37 +83,39 @@ impl Prover {
         self
     }
 
-    /// Asks for the proof about `number` and checks it: the directory's word for it, or why it is not to be believed.
-    pub fn prove(&self, number: Number) -> Result<Result<Proved, Malformed>, ProveError> {
-        let answer = self.api.proof(number)?;
-        let proof = match Proof::parse(&answer.proof) {
-            Ok(proof) => proof,
-            Err(why) => return Ok(Err(why)),
-        };
-        Ok(proved::check(&proof, number, &self.trust, SystemClock.now_ms(), None))
-    }
-
-    /// Looks `number` up in DNS and in the log; nothing is handed on unless both agree.
+    /// Looks `number` up in DNS and in the log; nothing is handed on unless both agree. What is to be remembered is put into
+    /// `pins`, and what was remembered is compared.
     ///
     /// # Errors
     /// If one of them cannot be asked. A proof that fails a check makes the look-up [`Trust::Bogus`](crate::client::Trust), a
     /// lasting difference [`Trust::Unconfirmed`](crate::client::Trust).
-    pub fn lookup_blocking(&self, directory: &Directory, number: Number) -> Result<Lookup, ProveError> {
+    pub fn lookup_blocking(
+        &self,
+        directory: &Directory,
+        number: Number,
+        pins: &mut Pins,
+    ) -> Result<Lookup, ProveError> {
         let mut pauses = self.pauses.iter();
         loop {
             let (lookup, answers) = directory.answers_blocking(number)?;
             if lookup.status.is_refused() {
                 return Ok(lookup);
             }
-            let proved = match self.prove(number)? {
+            let (proved, note) = match self.prove(number, pins)? {
                 Ok(proved) => proved,
-                Err(why) => return Ok(lookup.refused_by_log(format!("the proof does not hold: {why}"))),
+                Err(why) => return Ok(lookup.refused_by_log(why)),
             };
             let now_s = SystemClock.now_s();
-            let difference = agree::difference(&proved, &answers, now_s);
-            let lookup = Lookup { proof: Some(self.said(&proved, now_s)), ..lookup };
-            match (difference, pauses.next()) {
-                (None, _) => return Ok(lookup),
+            match (agree::difference(&proved, &answers, now_s), pauses.next()) {
+                (None, _) => {
+                    let key_since_s = match self.key_since_s(&proved)? {
+                        Ok(since_s) => since_s,
+                        Err(why) => return Ok(lookup.refused_by_log(why)),
+                    };
+                    let changed = pins.remember(number, &proved, note, &lookup.keys);
+                    let said = LogProof::of(&proved, now_s, key_since_s, changed, self.first_use);
+                    return Ok(Lookup { proof: Some(said), ..lookup });
+                }
                 (Some(Difference::TwoFaces(why)), _) => return Ok(lookup.refused_by_log(why)),
                 (Some(Difference::Lag(_)), Some(pause)) => std::thread::sleep(*pause),
                 (Some(Difference::Lag(why)), None) => return Ok(lookup.unconfirmed(why)),
@@ -140,21 +123,79 @@ impl Prover {
         }
     }
 
-    fn said(&self, proved: &Proved, now_s: u64) -> LogProof {
-        let state = proved.number.as_ref().map(|number| &number.state);
-        let has_key = state.filter(|state| state.control != crate::log::ZERO);
-        let sealed_at = proved.epoch_ms / 1000;
-        LogProof {
-            standing: proved.standing.word(),
-            epoch: proved.epoch,
-            sealed_at,
-            age_s: now_s.saturating_sub(sealed_at),
-            witnesses: proved.witnesses,
-            warnings: proved.warnings.iter().map(|warning| warning.word()).collect(),
-            control: has_key.map(|state| to_base64url(&state.control)),
-            key_epoch: has_key.map(|state| state.key_epoch),
-            log: self.trust.origin.clone(),
-            trust_on_first_use: self.first_use,
+    /// Asks for the proof about `number` and makes every check that needs no DNS; gives the signed checkpoint too.
+    fn prove(&self, number: Number, pins: &Pins) -> Result<Result<(Proved, String), Refused>, ProveError> {
+        let answer = self.api.proof(number)?;
+        let refused = |why: Malformed| format!("the proof does not hold: {why}");
+        let proof = match Proof::parse(&answer.proof) {
+            Ok(proof) => proof,
+            Err(why) => return Ok(Err(refused(why))),
+        };
+        let now_ms = SystemClock.now_ms();
+        let alone = match proved::check(&proof, number, &self.trust, now_ms, None) {
+            Ok(proved) => proved,
+            Err(why) => return Ok(Err(refused(why))),
+        };
+        let Some((seen, root)) = pins.logs.get(&self.trust.origin).and_then(|log| Some((log, log.root()?))) else {
+            return Ok(Ok((alone, proof.checkpoint)));
+        };
+        let since = match self.since(seen.size, &alone.checkpoint)? {
+            Ok(since) => since,
+            Err(why) => return Ok(Err(why)),
+        };
+        let seen = Seen { size: seen.size, root: &root, since: &since };
+        let checked = proved::check(&proof, number, &self.trust, now_ms, Some(seen));
+        Ok(checked.map(|proved| (proved, proof.checkpoint)).map_err(refused))
+    }
+
+    /// How the log of the proof continues the first `size` leaves: from its tiles, under the proof's own checkpoint.
+    fn since(&self, size: u64, now: &Checkpoint) -> Result<Result<Vec<Hash>, Refused>, ProveError> {
+        if size >= now.size {
+            return Ok(Ok(Vec::new())); // the check says what is wrong, if anything is
         }
+        let proof = self
+            .log()
+            .tree_at(now)
+            .and_then(|mut tree| tree.consistency(size, now.size).map_err(|error| LogError::of(&now.origin, error)));
+        untrue_is_refused(proof)
+    }
+
+    /// When the epoch was sealed that last changed the control key, Unix seconds; None: before this era, or there is no key.
+    fn key_since_s(&self, proved: &Proved) -> Result<Result<Option<u64>, Refused>, ProveError> {
+        let epoch = proved.number.as_ref().map_or(0, |number| number.state.key_epoch);
+        match epoch {
+            0 => return Ok(Ok(None)),
+            newest if newest == proved.epoch => return Ok(Ok(Some(proved.epoch_ms / 1000))),
+            _ => {}
+        }
+        let at = &proved.checkpoint;
+        let leaf = self.log().tree_at(at).and_then(|mut tree| {
+            if epoch >= at.size {
+                return Ok(None);
+            }
+            let raw = tree.entry(epoch).map_err(|error| LogError::of(&at.origin, error))?;
+            Ok(std::str::from_utf8(&raw).ok().and_then(|text| EpochLeaf::parse(text).ok()))
+        });
+        let leaf = match untrue_is_refused(leaf)? {
+            Ok(leaf) => leaf.filter(|leaf| leaf.epoch == epoch),
+            Err(why) => return Ok(Err(why)),
+        };
+        let none =
+            || format!("epoch {epoch}, in which the control key is said to have changed, is no epoch of the log");
+        Ok(leaf.map(|leaf| Some(leaf.time_ms / 1000)).ok_or_else(none))
+    }
+
+    fn log(&self) -> LogAt {
+        LogAt::in_api(self.api.clone(), &self.trust.origin)
+    }
+}
+
+/// A log that contradicts its checkpoint is no error of ours: it refuses the proof.
+fn untrue_is_refused<T>(read: Result<T, LogError>) -> Result<Result<T, Refused>, ProveError> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(error) if error.is_untrue() => Ok(Err(error.to_string())),
+        Err(LogError::Api(error)) => Err(error.into()),
+        Err(error) => Err(ProveError::Log(error)),
     }
 }

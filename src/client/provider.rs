@@ -15,6 +15,7 @@
 //! ```
 
 mod batches;
+mod files;
 mod lists;
 mod operator;
 mod tls;

@@ -25,6 +25,8 @@ const BUCKETS: usize = 1 << 16;
 const BURST_S: u64 = 10;
 /// Hours' worth of complaints that may come at once.
 const COMPLAINTS_BURST_H: u64 = 1;
+/// So many files of a log count as one request: they are small, cost a look into the file, and a log has many of them.
+const LOG_FILES: u32 = 10;
 /// Networks of this length are one IPv6 client: what a home or an office is given.
 const IPV6_LENGTH: u8 = 56;
 const US_PER_S: u64 = 1_000_000;
@@ -43,6 +45,7 @@ enum Sort {
     Token,
     Complaint,
     Proof,
+    LogFile,
 }
 
 impl Limits {
@@ -61,6 +64,13 @@ impl Limits {
             Some(token) => self.take(Sort::Token, token.as_bytes(), of(self.settings.token_requests_per_s), now_ms),
             None => Ok(()),
         }
+    }
+
+    /// Counts a file of a log in the same way; a token makes no difference there.
+    pub(crate) fn log_file(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
+        let Some(address) = self.client(headers, extensions) else { return Ok(()) };
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.requests_per_s.saturating_mul(LOG_FILES)));
+        self.take(Sort::LogFile, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
     /// Counts a complaint in the same way.
@@ -216,6 +226,15 @@ mod tests {
         assert_eq!(prove(NOW_MS), Err(1));
         assert_eq!((0..100).take_while(|_| prove(NOW_MS + 1000).is_ok()).count(), 3);
         assert_eq!(limits.request(&none, &from("192.0.2.1"), NOW_MS), Ok(()), "not the same bucket");
+    }
+
+    #[test]
+    fn files_of_a_log_are_counted_apart_and_generously() {
+        let (limits, none) = (limits(|_| ()), HeaderMap::new());
+        let read = |now_ms| limits.log_file(&none, &from("192.0.2.1"), now_ms);
+        assert_eq!((0..1000).take_while(|_| read(NOW_MS).is_ok()).count(), 200);
+        assert_eq!(read(NOW_MS), Err(1));
+        assert_eq!(passed(&limits, &none, "192.0.2.1", NOW_MS), 20, "other requests are not held up");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod holder;
 mod id;
 mod limits;
 mod list;
+mod log;
 mod naming;
 mod numbers;
 mod openapi;
@@ -78,6 +79,7 @@ pub fn router(api: Api) -> Router {
     let document = Arc::new(openapi::text(document));
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .merge(log::tiles())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)
@@ -133,6 +135,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(complaints::list, complaints::add))
         .routes(routes!(complaints::move_on))
+        .routes(routes!(log::list))
+        .routes(routes!(log::gov_checkpoint))
+        .routes(routes!(log::map_checkpoint))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))
         .routes(routes!(health::metrics))

@@ -13,8 +13,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use crate::api::Problem;
 use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
-use crate::http::naming;
 use crate::http::problem::{Reply, status_of, title_of};
+use crate::http::{log, naming};
 use crate::registry::refusal;
 
 /// The frame of the document; paths and schemas come from the handlers.
@@ -26,6 +26,7 @@ use crate::registry::refusal;
                        Problems are RFC 9457 objects that list all mistakes.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
+    paths(log::gov_tile, log::map_tile),
     components(schemas(BatchResult)),
     modifiers(&Tokens)
 )]

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,9 +12,9 @@ use data_encoding::HEXLOWER;
 use tracing::{error, info};
 
 use crate::http::Api;
-use crate::http::batches;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
+use crate::http::{batches, log};
 
 /// The longest that a request may take (REGISTRY 8). Far above what any call needs: waiting for an epoch is capped at 30 s less.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
@@ -32,7 +33,11 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     let method = request.method().clone();
     let started_ms = api.clock.now_ms();
     request.extensions_mut().insert(id.clone());
-    let asked = api.limits.request(request.headers(), request.extensions(), started_ms);
+    let of_log = route.strip_prefix(log::ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let asked = match of_log {
+        true => api.limits.log_file(request.headers(), request.extensions(), started_ms),
+        false => api.limits.request(request.headers(), request.extensions(), started_ms),
+    };
     let patience = if route == batches::ROUTE { BATCH_MAX } else { REQUEST_MAX };
     let answer = match asked {
         Ok(()) => tokio::time::timeout(patience, contained(next.run(request))).await,
@@ -51,6 +56,11 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     };
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert("x-request-id", value);
+    }
+    if of_log {
+        // Whoever checks a log in a browser reads it from a page of somebody else.
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag"));
     }
     let took_ms = api.clock.now_ms().saturating_sub(started_ms);
     let status = response.status().as_u16();

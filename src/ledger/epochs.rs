@@ -5,6 +5,7 @@ use rusqlite::Row;
 use crate::ledger::error::LedgerError;
 use crate::ledger::snapshot::{Snapshot, int, uint};
 use crate::ledger::transaction::Transaction;
+use crate::log::tile::Log;
 
 /// A leaf of the map log.
 ///
@@ -74,7 +75,7 @@ impl Snapshot<'_> {
 
     /// How many leaves the gov log has.
     pub fn gov_size(&self) -> Result<u64, LedgerError> {
-        Ok(self.first("SELECT coalesce(max(idx) + 1, 0) FROM gov", [], |row| uint(row, 0))?.unwrap_or(0))
+        self.log_size(Log::Gov)
     }
 
     /// Leaf `idx` of the gov log.
@@ -103,7 +104,7 @@ impl Transaction<'_> {
             (int(epoch.n), int(epoch.time_ms), &epoch.leaf, int(epoch.last_seq), int(epoch.gov_size)),
         )?;
         self.close_events(epoch.last_seq)?;
-        Ok(())
+        self.complete_tiles(Log::Map, epoch.n + 1)
     }
 
     /// Stores the signed checkpoint of a sealed epoch; one that is there stays, for a note is given out once.
@@ -121,7 +122,7 @@ impl Transaction<'_> {
     /// Adds a leaf to the gov log at index `idx`, which must be its size.
     pub fn add_gov_leaf(&self, idx: u64, leaf: &[u8]) -> Result<(), LedgerError> {
         self.change("INSERT INTO gov (idx, leaf) VALUES (?1, ?2)", (int(idx), leaf))?;
-        Ok(())
+        self.complete_tiles(Log::Gov, idx + 1)
     }
 }
 

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005-charter.sql"),
     include_str!("../../migrations/0006-webhooks.sql"),
     include_str!("../../migrations/0007-certificates.sql"),
+    include_str!("../../migrations/0008-tiles.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::ledger::error::{LedgerError, OpenError};
-use crate::ledger::migrate;
+use crate::ledger::{migrate, tiles};
 
 /// The database's name in the data folder.
 pub(super) const FILE_NAME: &str = "ledger.sqlite";
@@ -101,6 +101,11 @@ pub(super) fn writer(dir: &Path) -> Result<Connection, OpenError> {
     if found < migrate::newest() {
         migrate::migrate(&conn).map_err(why)?;
     }
+    tiles::fill(&conn).map_err(|error| match error {
+        LedgerError::Sql(source) => explain(&path, source),
+        LedgerError::Unavailable(why) => OpenError::Io { path: path.clone(), source: std::io::Error::other(why) },
+        other => OpenError::Damaged { path: path.clone(), what: other.to_string() },
+    })?;
     Ok(conn)
 }
 

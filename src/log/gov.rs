@@ -6,6 +6,7 @@ use crate::log::Hash;
 use crate::log::bytes::Malformed;
 use crate::log::merkle;
 use crate::log::note::{Note, NoteSigner, VerifierKey};
+use crate::log::tile::ENTRY_BYTES_MAX;
 
 const TAG: &str = "callbook/gov/v1\n";
 /// Integers at and above are not exact in every JSON reader (RFC 8785 3.2.2.3, RFC 7493 2.2).
@@ -34,11 +35,13 @@ impl GovLeaf {
         Some(format!("{TAG}{}\n", canonical_json(&leaf)?))
     }
 
-    /// The leaf: the text and the signatures of those who decided. `None` as [`GovLeaf::write`], or without a signer.
+    /// The leaf: the text and the signatures of those who decided. `None` as [`GovLeaf::write`], without a signer, or if it
+    /// is longer than a bundle of the log can hold.
     pub fn sign(&self, signers: &[&NoteSigner]) -> Option<String> {
         let text = self.write()?;
         let lines: String = signers.iter().map(|signer| signer.line(&text)).collect();
-        (!lines.is_empty()).then(|| format!("{text}\n{lines}"))
+        let leaf = format!("{text}\n{lines}");
+        (!lines.is_empty() && leaf.len() <= ENTRY_BYTES_MAX).then_some(leaf)
     }
 
     /// Reads leaf `index`; at least one of the keys must have signed it.

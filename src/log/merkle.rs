@@ -155,7 +155,7 @@ fn consistency_roots(
 }
 
 /// The largest power of two below `n`, for `n >= 2`.
-const fn split(n: u64) -> u64 {
+pub(crate) const fn split(n: u64) -> u64 {
     1 << (n - 1).ilog2()
 }
 

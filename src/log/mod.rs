@@ -28,6 +28,8 @@ pub mod record;
 pub mod rsa;
 pub mod staff;
 pub mod state;
+pub mod tile;
+pub mod tree;
 pub mod trust;
 pub mod vrf;
 

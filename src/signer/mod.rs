@@ -21,6 +21,8 @@ pub use crate::signer::memory::{Memory, MemoryError, ORIGIN_BYTES_MAX};
 pub use crate::signer::remote::Remote;
 pub use crate::signer::service::Service;
 
+pub use crate::log::tile::Log;
+
 use crate::log::Hash;
 use crate::log::bytes::Malformed;
 use crate::log::checkpoint::Checkpoint;
@@ -28,17 +30,8 @@ use crate::log::cosigner::{Refused, Seen};
 use crate::log::note::VerifierKey;
 use crate::seal::Lock;
 
-/// One of the two logs of a directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Log {
-    /// The map log: a leaf for each epoch.
-    Map,
-    /// The gov log: a leaf for each decision about the directory itself.
-    Gov,
-}
-
 impl Log {
-    /// Both.
+    /// Both, in the order of what the signer tells.
     pub const ALL: [Self; 2] = [Self::Map, Self::Gov];
 
     /// The purpose of its key.

@@ -13,6 +13,7 @@ mod keylife;
 mod law;
 mod layers;
 mod ledger;
+mod logs;
 mod lookup;
 mod numbers;
 mod oracle;

@@ -17,6 +17,7 @@ mod index;
 mod memory;
 mod notices;
 mod orders;
+mod proofs;
 mod providers;
 mod staff;
 mod strangers;

@@ -176,7 +176,8 @@ fn a_proof_is_for_its_number_its_log_and_its_time() {
 
 #[test]
 fn trust_lists_that_mean_nothing_are_refused() {
-    let spoiled: [(&str, fn(&mut TrustList)); 5] = [
+    type Spoil = fn(&mut TrustList);
+    let spoiled: [(&str, Spoil); 5] = [
         ("quorum", |trust| trust.quorum = trust.witnesses.len() + 1),
         ("origin", |trust| trust.origin = "two words".to_owned()),
         ("another log's key", |trust| trust.origin.push('x')),

@@ -183,7 +183,8 @@ impl Demo {
         let (location, link) = (header("location"), header("link"));
         let media_type = header("content-type").unwrap_or_default();
         let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().expect("a body");
+        let body = response.body_mut().read_to_vec().expect("a body");
+        let text = String::from_utf8_lossy(&body).into_owned();
         Answer {
             status,
             retry_after,

@@ -12,6 +12,7 @@ mod image;
 mod import;
 mod keeps;
 mod mail;
+mod proofs;
 mod provider;
 mod session;
 mod sign;

@@ -41,9 +41,16 @@ fn the_api_is_what_it_says() {
 fn every_route_is_there(demo: &Demo, document: &Value) {
     let (mut routes, mut names) = (0, BTreeSet::new());
     for (template, item) in document["paths"].as_object().expect("paths") {
-        let path = [("{number}", "+99912345678"), ("{event_hash}", "00"), ("{id}", "acme"), ("{code}", "fault")]
-            .iter()
-            .fold(template.clone(), |path, (name, value)| path.replace(name, value));
+        let path = [
+            ("{number}", "+99912345678"),
+            ("{event_hash}", "00"),
+            ("{id}", "acme"),
+            ("{code}", "fault"),
+            ("{era}", "0"),
+            ("{path}", "0/000.p/1"),
+        ]
+        .iter()
+        .fold(template.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
         for method in METHODS.into_iter().filter(|m| item.get(m).is_some()) {
             let operation = &item[method];
