@@ -55,10 +55,12 @@ impl From<TurnError> for OpenError {
 
 impl From<TurnError> for Rejection {
     fn from(error: TurnError) -> Self {
+        /// A quorum comes within the minute, or is not waited for.
+        const RETRY_S: u32 = 60;
         match error {
             TurnError::Ledger(error) => error.into(),
             TurnError::Signer(error) => error.into(),
-            TurnError::Unconfirmed => LedgerError::Unavailable(error.to_string()).into(),
+            TurnError::Unconfirmed => Self::Unavailable { retry_after_s: RETRY_S, why: error.to_string() },
         }
     }
 }

@@ -54,6 +54,8 @@ fn settings(dir: &Path) -> Settings {
         keys: dir.join("keys"),
         data: dir.join("data"),
         lock: Lock::default(),
+        signer: callbook::signer::Place::Here(dir.join("keys")),
+        witnesses: Default::default(),
     }
 }
 
