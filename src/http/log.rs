@@ -28,7 +28,7 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Bytes of the hash that an `ETag` shows: no two bodies share them.
 const ETAG_BYTES: usize = 16;
 
-/// What a tile is made of, for the description of the API.
+/// The bytes of a tile: hashes, or a bundle of leaves.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 pub(crate) struct TileBytes(#[allow(dead_code, reason = "describes bytes that are sent as they are")] Vec<u8>);

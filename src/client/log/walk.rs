@@ -82,6 +82,9 @@ pub(super) struct GovSide<'t> {
     pub(super) eras: &'t [Era],
 }
 
+/// Called with every bundle that was checked: its number, entries and hashes.
+pub(super) type EachBundle<'e> = dyn FnMut(u64, &[Vec<u8>], &[Hash]) -> Result<(), LogError> + 'e;
+
 /// The way along the leaves of one log.
 pub(super) struct Walk<'h> {
     head: &'h Head,
@@ -155,13 +158,13 @@ impl<'h> Walk<'h> {
         Ok(())
     }
 
-    /// Checks all leaves from `from` on. `each` gets every bundle that was read: its number, entries and hashes.
+    /// Checks all leaves from `from` on, bundle by bundle.
     pub(super) fn go(
         &mut self,
         tree: &mut LogTree,
         mut gov: Option<GovSide<'_>>,
         from: u64,
-        each: &mut dyn FnMut(u64, &[Vec<u8>], &[Hash]) -> Result<(), LogError>,
+        each: &mut EachBundle<'_>,
     ) -> Result<(), LogError> {
         let failed = |error| LogError::of(&self.head.checkpoint.origin, error);
         for n in from / TILE_WIDTH..tree.size().div_ceil(TILE_WIDTH) {

@@ -171,7 +171,7 @@ impl Town {
         let mut headers: Vec<String> = names.map(ToString::to_string).collect();
         headers.sort();
         let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().unwrap();
+        let text = String::from_utf8_lossy(&response.body_mut().read_to_vec().unwrap()).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         (Told { status, headers, body: text }, json)
     }
@@ -339,7 +339,8 @@ fn nothing_tells_a_stranger_what_stands_behind_a_number() {
 
 /// The other parameters of paths, which name no number: a stranger's guesses.
 fn fixed(path: &str) -> String {
-    let known = [("{event_hash}", "00"), ("{id}", "guess"), ("{code}", "fault")];
+    let known =
+        [("{event_hash}", "00"), ("{id}", "guess"), ("{code}", "fault"), ("{era}", "0"), ("{path}", "0/000.p/1")];
     let path = known.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
     path
