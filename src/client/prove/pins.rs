@@ -99,7 +99,8 @@ impl Pins {
     /// Writes the file whole or not at all; only its owner may read whom he calls.
     pub fn save(&self, path: &Path) -> Result<(), PinsError> {
         let failed = |source| PinsError::Io { path: path.to_owned(), source };
-        let partial = path.with_added_extension("partial");
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
         let written = (|| {
             let mut options = std::fs::OpenOptions::new();
             let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
