@@ -38,7 +38,7 @@ pub(super) const ORDER: &str = "order";
 pub(super) const BULK_DOOR: &str = "bulk-door";
 /// The type of a leaf that tells that something did not go as the directory promises.
 pub(super) const INCIDENT: &str = "incident";
-/// The type of leaf 0.
+/// The type of leaf 0, and of a leaf that closes the map log for ever and opens the next.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
 pub const KEYS_MAX: usize = 16;
@@ -202,6 +202,8 @@ pub(super) struct InForce {
     texts: BTreeMap<Digests, Arc<Policy>>,
     /// Each edition of the numbering metadata with the index of the leaf that named it.
     numbering: Vec<(u64, String)>,
+    /// The last epoch of the present era in which numbers may be carried over.
+    carry_until: u64,
     time_ms: u64,
 }
 
@@ -245,6 +247,7 @@ impl InForce {
             charter: Versions::new(policy),
             texts: BTreeMap::new(),
             numbering: Vec::new(),
+            carry_until: 0, // the first era carries nothing over
             time_ms: 0,
         }
     }
@@ -276,6 +279,9 @@ impl InForce {
                     }
                 }
             }
+            if read.kind == ERA_OPEN {
+                self.carry_until = optional(&read.body, "carry_until").flatten().unwrap_or(0);
+            }
             if read.kind == BULK_DOOR {
                 let (provider, door) = read_bulk(&read.body).ok_or(Malformed::new("gov", "bulk door"))?;
                 self.bulk_doors.insert(provider, door);
@@ -305,6 +311,11 @@ impl InForce {
 
     pub(super) fn root(&self) -> Hash {
         self.log.root()
+    }
+
+    /// The tree over all leaves.
+    pub(super) fn tree(&self) -> &Frontier {
+        &self.log
     }
 
     /// The time of the newest leaf.
@@ -376,7 +387,7 @@ impl InForce {
             sequencer: &self.sequencer,
             gov: &self.leaf_hashes,
             terms: self.terms_at(time_ms),
-            carry_until: 0, // the first era carries nothing over
+            carry_until: self.carry_until,
         }
     }
 }

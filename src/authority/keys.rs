@@ -47,19 +47,38 @@ impl Keys {
         File::open(dir).and_then(|d| d.sync_all()).map_err(|source| KeyError::Io { path: dir.to_owned(), source })
     }
 
-    /// Reads every key from `dir` that is not the signer's.
-    pub(super) fn open(dir: &Path, lock: &Lock) -> Result<Self, KeyError> {
+    /// Reads every key of an era from `dir` that is not the signer's.
+    pub(super) fn open(dir: &Path, lock: &Lock, era: u64) -> Result<Self, KeyError> {
         Ok(Self {
             sequencer: key_file::signing(dir, "sequencer", lock)?,
-            vrf: vrf::SecretKey::from_seed(&*key_file::read(dir, "vrf", lock)?),
+            vrf: vrf::SecretKey::from_seed(&*key_file::read(dir, &vrf_of(era), lock)?),
             nonce: key_file::read(dir, "nonce", lock)?,
         })
     }
 }
 
+/// The purpose of the key that gives numbers their labels in an era.
+pub(super) fn vrf_of(era: u64) -> String {
+    if era == 0 { "vrf".to_owned() } else { format!("vrf-{era}") }
+}
+
+/// Makes the key that gives numbers their labels in a new era, durably; one that is there is taken, for an attempt that was
+/// broken off has shown it to nobody.
+pub(super) fn make_vrf(dir: &Path, random: &dyn Random, lock: &Lock, era: u64) -> Result<(), KeyError> {
+    let purpose = vrf_of(era);
+    if file(dir, &purpose).exists() {
+        return Ok(());
+    }
+    let mut secret = Zeroizing::new([0; 32]);
+    random.fill(&mut *secret)?;
+    key_file::make(dir, &purpose, &secret, lock)?;
+    File::open(dir).and_then(|d| d.sync_all()).map_err(|source| KeyError::Io { path: dir.to_owned(), source })
+}
+
 /// The files of the authority's own keys in `dir`, whether they are there or not.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
-    PURPOSES.iter().chain([&WEBHOOK_BEFORE]).map(|purpose| file(dir, purpose)).collect()
+    let eras = (1..).map(vrf_of).map(|purpose| file(dir, &purpose)).take_while(|path| path.exists());
+    PURPOSES.iter().chain([&WEBHOOK_BEFORE]).map(|purpose| file(dir, purpose)).chain(eras).collect()
 }
 
 #[cfg(test)]
@@ -73,8 +92,10 @@ mod tests {
     fn keys_are_made_once_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         Keys::create(dir.path(), &Seeded::new([1; 32]), &Lock::default()).unwrap();
-        let (first, again) =
-            (Keys::open(dir.path(), &Lock::default()).unwrap(), Keys::open(dir.path(), &Lock::default()).unwrap());
+        let (first, again) = (
+            Keys::open(dir.path(), &Lock::default(), 0).unwrap(),
+            Keys::open(dir.path(), &Lock::default(), 0).unwrap(),
+        );
         assert_eq!(first.sequencer.public(), again.sequencer.public());
         assert_ne!(first.sequencer.public().bytes(), first.vrf.public().as_bytes());
         assert!(matches!(
@@ -94,14 +115,17 @@ mod tests {
             std::fs::create_dir(folder).unwrap();
             Keys::create(folder, &Seeded::new([1; 32]), lock).unwrap();
         }
-        let keys = [Keys::open(&plain, &lock).unwrap(), Keys::open(&sealed, &lock).unwrap()];
+        let keys = [Keys::open(&plain, &lock, 0).unwrap(), Keys::open(&sealed, &lock, 0).unwrap()];
         assert_eq!(keys[0].sequencer.public(), keys[1].sequencer.public());
         assert_eq!(keys[0].nonce, keys[1].nonce);
         for file in files(&sealed).into_iter().filter(|file| file.exists()) {
             assert!(crate::seal::is_sealed(&std::fs::read(file).unwrap()));
         }
-        assert!(matches!(Keys::open(&sealed, &Lock::default()), Err(KeyError::Sealed(SealError::NoPassphrase { .. }))));
+        assert!(matches!(
+            Keys::open(&sealed, &Lock::default(), 0),
+            Err(KeyError::Sealed(SealError::NoPassphrase { .. }))
+        ));
         std::fs::copy(sealed.join("gov.key"), sealed.join("vrf.key")).unwrap();
-        assert!(matches!(Keys::open(&sealed, &lock), Err(KeyError::Sealed(SealError::Damaged { .. }))));
+        assert!(matches!(Keys::open(&sealed, &lock, 0), Err(KeyError::Sealed(SealError::Damaged { .. }))));
     }
 }

@@ -1,11 +1,16 @@
 //! Labels of numbers, remembered for a while: a proof costs 0.1 ms, and a submission follows its `prepare`.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::authority::keys::vrf_of;
+use crate::ledger::EraRow;
 use crate::log::label::Label;
 use crate::log::vrf::{Proof, SecretKey};
 use crate::number::Number;
+use crate::seal::Lock;
+use crate::signer::key_file::{self, KeyError};
 
 /// Numbers in one generation, about 8 MB: what full load prepares in some twenty seconds.
 const GENERATION_MAX: usize = 1 << 15;
@@ -29,6 +34,31 @@ impl Labels {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, fresh);
             fresh
         })
+    }
+}
+
+/// The keys of closed eras. A number that was given back in one rests at its label of then: nobody knows any more whose that is,
+/// but whoever asks for the number shows which one it would be.
+#[derive(Default)]
+pub(super) struct PastLabels(Vec<(String, SecretKey)>);
+
+impl PastLabels {
+    /// Reads the keys that are there; a destroyed one tells of nothing any more.
+    pub(super) fn open(dir: &Path, lock: &Lock, eras: &[EraRow]) -> Result<Self, KeyError> {
+        let mut keys = Vec::with_capacity(eras.len());
+        for era in eras {
+            match key_file::read(dir, &vrf_of(era.era), lock) {
+                Ok(seed) => keys.push((era.origin.clone(), SecretKey::from_seed(&seed))),
+                Err(KeyError::Missing { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// The labels that a number had, or would have had.
+    pub(super) fn of(&self, number: Number) -> Vec<Label> {
+        self.0.iter().map(|(origin, key)| key.label(origin, number).0).collect()
     }
 }
 

@@ -18,6 +18,7 @@ mod codes;
 mod complaints;
 mod compromise;
 mod delegate;
+mod era;
 mod error;
 mod falls_due;
 mod feed;
@@ -35,6 +36,7 @@ mod proofs;
 mod providers;
 mod publish;
 mod receipt;
+mod refill;
 mod registration;
 mod ruling;
 mod run;
@@ -72,6 +74,7 @@ pub use crate::authority::complaints::{
 };
 pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
+pub use crate::authority::era::{ERA_REASON_LEN_MAX, EraWish, OpenedEra, open_era, past_keys};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
@@ -87,6 +90,7 @@ pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
+pub use crate::authority::refill::{Copies, Refilled, refill};
 pub use crate::authority::registration::Registration;
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
@@ -100,7 +104,7 @@ pub use crate::authority::webhooks::{
 };
 
 pub use crate::authority::witnesses::check_witnesses;
-pub use crate::ledger::{ChangeRow, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
+pub use crate::ledger::{ChangeRow, Leaves, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
 use crate::authority::batches::Batches;
@@ -108,7 +112,7 @@ use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
 use crate::authority::image::Images;
 use crate::authority::keys::Keys;
-use crate::authority::labels::Labels;
+use crate::authority::labels::{Labels, PastLabels};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake};
@@ -119,7 +123,7 @@ use crate::authority::webhooks::Webhooks;
 use crate::authority::witnesses::Witnesses;
 use crate::charter::Policy;
 use crate::clock::Clock;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{EraRow, Ledger, LedgerError};
 use crate::log::note::VerifierKey;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
@@ -133,6 +137,8 @@ pub struct Settings {
     pub apex: String,
     /// The host name that the origins of the logs begin with.
     pub host: String,
+    /// The era of the map log; the first is 0.
+    pub era: u64,
     /// Milliseconds between epochs while there are events; 0 makes one with each commit.
     pub epoch_ms: u64,
     /// Seconds after which an epoch is made even without events.
@@ -150,7 +156,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The origin of the map log of the first era.
+    /// The origin of the map log.
     pub fn map_origin(&self) -> String {
         self.origins().map
     }
@@ -162,7 +168,7 @@ impl Settings {
 
     /// Both.
     pub fn origins(&self) -> Origins {
-        Origins::of_host(&self.host)
+        Origins::of_era(&self.host, self.era)
     }
 }
 
@@ -182,6 +188,10 @@ struct Core {
     signer: LogSigner,
     ledger: Ledger,
     keys: Keys,
+    /// Eras that are closed, the oldest first.
+    eras: Vec<EraRow>,
+    /// What labels were made with in them, while these keys are there.
+    past_labels: PastLabels,
     nonces: NonceKey,
     prepares: Prepares,
     wrong_codes: WrongCodes,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use ring::rand::SystemRandom;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
@@ -18,8 +18,8 @@ use crate::authority::codes::WrongCodes;
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
-use crate::authority::keys::Keys;
-use crate::authority::labels::Labels;
+use crate::authority::keys::{Keys, vrf_of};
+use crate::authority::labels::{Labels, PastLabels};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake, vitals};
@@ -46,7 +46,7 @@ use crate::log::note::{Note, VerifierKey};
 use crate::log::random::Random;
 use crate::registry::acts::StaffRole;
 use crate::registry::nonce::NonceKey;
-use crate::signer::{Local, Log, LogSigner, Place, SignerError};
+use crate::signer::{Local, Log, LogSigner, Origins, Place, SignerError};
 use crate::zone::NumberData;
 
 /// The name under which the apex is kept in the ledger.
@@ -71,12 +71,14 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
         std::fs::create_dir_all(dir).map_err(|source| OpenError::Io { what: dir.display().to_string(), source })?;
     }
     Keys::create(&settings.keys, random, &settings.lock)?;
-    let keys = Keys::open(&settings.keys, &settings.lock)?;
+    let keys = Keys::open(&settings.keys, &settings.lock, settings.era)?;
     let local = Local::open(&settings.keys, &state_folder(settings), &settings.lock, &settings.origins())?;
     Log::ALL.into_iter().try_for_each(|log| local.adopt(log, Seen::nothing()))?;
     let signer = LogSigner::Local(Box::new(local));
     let ledger = Ledger::create(&settings.data)?;
-    let gov_leaf = signed::sign_leaf(&signer, &era_open(settings, &keys, signer.verifier(Log::Map), now_ms))?;
+    let body = era_body(settings, &keys, signer.verifier(Log::Map));
+    let leaf = GovLeaf { kind: gov::ERA_OPEN.to_owned(), time_ms: now_ms, seq: 0, body };
+    let gov_leaf = signed::sign_leaf(&signer, &leaf)?;
     let config = ConfigLeaf {
         origin: settings.map_origin(),
         vrf: *keys.vrf.public().as_bytes(),
@@ -110,16 +112,15 @@ pub fn init(settings: &Settings, now_ms: u64, random: &dyn Random) -> Result<Str
     Ok(issued.token)
 }
 
-/// Leaf 0 of the gov log: the keys that everything else is checked with.
-fn era_open(settings: &Settings, keys: &Keys, log_key: &VerifierKey, now_ms: u64) -> GovLeaf {
-    let body = json!({
+/// What leaf 0 of the gov log says, and each leaf that opens another era: the keys that everything else is checked with.
+pub(super) fn era_body(settings: &Settings, keys: &Keys, log_key: &VerifierKey) -> Value {
+    json!({
         "apex": settings.apex,
         "map": settings.map_origin(),
         "log_key": log_key.to_string(),
         "vrf_key": to_base64(keys.vrf.public().as_bytes()),
         "sequencer_key": gov::key_body(keys.sequencer.public()),
-    });
-    GovLeaf { kind: gov::ERA_OPEN.to_owned(), time_ms: now_ms, seq: 0, body }
+    })
 }
 
 /// Where a signer in this process keeps what it signed last.
@@ -167,7 +168,8 @@ impl Opening {
     /// Takes the ledger and the keys.
     pub fn begin(settings: Settings) -> Result<Self, OpenError> {
         let ledger = Ledger::open(&settings.data)?;
-        let keys = Keys::open(&settings.keys, &settings.lock)?;
+        ledger.read(|now| check_origin(now, &settings))?; // before the keys: another era has others
+        let keys = Keys::open(&settings.keys, &settings.lock, settings.era)?;
         let signer = open_signer(&settings, &ledger)?;
         // One in another process looks after its memory itself.
         let is_first = matches!(&signer, LogSigner::Local(local) if !local.remembers());
@@ -224,6 +226,8 @@ impl Authority {
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
+        let eras = ledger.read::<_, LedgerError>(|now| now.eras())?;
+        let past_labels = PastLabels::open(&settings.keys, &settings.lock, &eras)?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -236,6 +240,8 @@ impl Authority {
             origin,
             clock,
             random: SystemRandom::new(),
+            eras,
+            past_labels,
             ledger,
             signer,
             gov_note: Mutex::default(),
@@ -283,14 +289,15 @@ impl Authority {
 }
 
 /// What the ledger tells, compared with settings and keys.
-struct Found {
-    head: Head,
-    map: MapTop,
-    laws: Vec<Arc<InForce>>,
+pub(super) struct Found {
+    pub(super) head: Head,
+    pub(super) map: MapTop,
+    pub(super) laws: Vec<Arc<InForce>>,
 }
 
 impl Found {
-    fn read(
+    /// Reads everything once, and compares it.
+    pub(super) fn read(
         now: &Snapshot<'_>,
         settings: &Settings,
         policy: &Arc<Policy>,
@@ -303,19 +310,9 @@ impl Found {
             let theirs = String::from_utf8_lossy(&apex).into_owned();
             (format!("this ledger is for the apex {theirs:?}, the configuration says {:?}", settings.apex), SET_BACK)
         })?;
-        let config = now.epoch(0)?.ok_or(LedgerError::Damaged("the map log has no leaf 0"))?;
-        let config = std::str::from_utf8(&config.leaf).ok().and_then(|text| ConfigLeaf::parse(text).ok());
-        let config = config.ok_or(LedgerError::Damaged("leaf 0 of the map log"))?;
-        agree(config.origin == settings.map_origin(), || {
-            let what = format!(
-                "this ledger's log is {:?}, by the configuration it would be {:?}",
-                config.origin,
-                settings.map_origin()
-            );
-            (what, SET_BACK)
-        })?;
+        let config = check_origin(now, settings)?;
         agree(config.vrf == *keys.vrf.public().as_bytes(), || {
-            ("vrf.key is not the key that placed this ledger's numbers".to_owned(), RESTORE_KEY)
+            (format!("{}.key is not the key that placed this ledger's numbers", vrf_of(settings.era)), RESTORE_KEY)
         })?;
         let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         check_tree(now, &head)?;
@@ -334,15 +331,32 @@ impl Found {
 
 const SET_BACK: &str =
     "Set apex and host back to what they were, or open the directory that belongs to this configuration";
+const OPEN_ERA: &str = "If the council has closed the log, run `callbook log new-era`: it opens the era that the configuration names. Otherwise set log.era back";
 const RESTORE_KEY: &str = "Restore the right key file from the backup";
+const FINISH: &str = "If `callbook log new-era` or `callbook log refill` was broken off, run it once more: it goes on from there. Otherwise \
+     restore the ledger from a backup";
 const RESTORE_LEDGER: &str = "Keep the file for inspection and restore the ledger from a backup";
 
-fn agree(agrees: bool, how: impl FnOnce() -> (String, &'static str)) -> Result<(), OpenError> {
+pub(super) fn agree(agrees: bool, how: impl FnOnce() -> (String, &'static str)) -> Result<(), OpenError> {
     if agrees {
         return Ok(());
     }
     let (what, remedy) = how();
     Err(OpenError::Disagree { what, remedy })
+}
+
+/// The log in the ledger is the one that the settings name; gives what its leaf 0 says.
+pub(super) fn check_origin(now: &Snapshot<'_>, settings: &Settings) -> Result<ConfigLeaf, OpenError> {
+    let config = now.epoch(0)?.ok_or(LedgerError::Damaged("the map log has no leaf 0"))?;
+    let config = std::str::from_utf8(&config.leaf).ok().and_then(|text| ConfigLeaf::parse(text).ok());
+    let config = config.ok_or(LedgerError::Damaged("leaf 0 of the map log"))?;
+    agree(config.origin == settings.map_origin(), || {
+        let (theirs, ours) = (&config.origin, settings.map_origin());
+        let what = format!("this ledger's log is {theirs:?}, by the configuration it would be {ours:?}");
+        let opened = *theirs == Origins::of_era(&settings.host, settings.era.wrapping_sub(1)).map;
+        (what, if opened { OPEN_ERA } else { SET_BACK })
+    })?;
+    Ok(config)
 }
 
 /// The stored tree over the log is the tree over its leaves.
@@ -415,8 +429,9 @@ fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierK
         Some(_) => (Some(head.epoch.clone()), true),
         None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),
     };
-    let text =
-        epoch.and_then(|epoch| epoch.note).ok_or(LedgerError::Damaged("an epoch before the newest is not signed"))?;
+    let text = epoch.and_then(|epoch| epoch.note);
+    agree(text.is_some(), || ("the newest epochs in the ledger are not signed".to_owned(), FINISH))?;
+    let text = text.unwrap_or_default();
     let opened = Note::open(&text, std::slice::from_ref(key)).ok().filter(|note| !note.signed.is_empty());
     agree(opened.is_some(), || ("the map log is not signed by log.key".to_owned(), RESTORE_KEY))?;
     let said = opened.and_then(|note| Checkpoint::parse(&note.text).ok());
@@ -425,7 +440,7 @@ fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierK
     agree(!whole || said == Some(is), differs)
 }
 
-fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
+pub(super) fn check_clock(newest_ms: u64, now_ms: u64) -> Result<(), OpenError> {
     agree(newest_ms <= now_ms.saturating_add(CLOCK_AHEAD_MS_MAX), || {
         let behind_s = (newest_ms - now_ms) / 1000;
         (

@@ -79,6 +79,9 @@ impl Authority {
     }
 }
 
+/// When to ask again for a number whose record was lost: somebody has to bring it.
+const RECORD_RETRY_S: u32 = 600;
+
 impl Core {
     /// The proof for a number whose place is known; None if it is not.
     fn prove_known(&self, number: Number) -> Result<Option<Proof>, Rejection> {
@@ -116,6 +119,10 @@ fn prove(now: &Snapshot<'_>, view: &View, pi: Option<vrf::Proof>) -> Result<Proo
     let pi = pi.ok_or(LedgerError::Damaged("a number without its place"))?;
     let path = view.path(now)?;
     let found = match (standing, path.end) {
+        (Some(standing), _) if personal.is_none() && is_live(&standing) => {
+            let why = "its record was lost and is waited for: its provider has it, and submits it again".to_owned();
+            return Err(Rejection::Unavailable { retry_after_s: RECORD_RETRY_S, why });
+        }
         (Some(standing), _) => Found::Present(Box::new(present(now, &standing, personal, epoch.leaf.time_ms)?)),
         (None, Some(other)) => Found::Other(other),
         (None, None) => Found::Empty,
@@ -126,6 +133,10 @@ fn prove(now: &Snapshot<'_>, view: &View, pi: Option<vrf::Proof>) -> Result<Proo
     let checkpoint = now.epoch(index)?.and_then(|row| row.note);
     let checkpoint = checkpoint.ok_or(LedgerError::Damaged("a published epoch without its note"))?;
     Ok(Proof { extra, index, path: epoch.path.clone(), checkpoint })
+}
+
+fn is_live(standing: &Standing) -> bool {
+    standing.entry.state.status != Status::Released
 }
 
 /// What is shown of a number that is in the map.

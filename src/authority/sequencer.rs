@@ -62,33 +62,33 @@ pub(super) struct Head {
 /// The name under which the tree over all leaves is kept in the ledger.
 pub(super) const LOG_FRONTIER: &str = "map log frontier";
 /// The name under which the tree without the newest leaf is kept: the signer may be one behind after a crash.
-const LOG_FRONTIER_BEFORE: &str = "map log frontier before";
+pub(super) const LOG_FRONTIER_BEFORE: &str = "map log frontier before";
 /// The name under which the generation is kept.
 pub(super) const GENERATION: &str = "generation";
 
 /// One label's part of an epoch.
-struct Sealed {
-    event: Event,
-    standing: Standing,
-    personal: Option<Personal>,
+pub(super) struct Sealed {
+    pub(super) event: Event,
+    pub(super) standing: Standing,
+    pub(super) personal: Option<Personal>,
     /// Keys that the label no longer publishes.
-    dropped_keys: Vec<Hash>,
+    pub(super) dropped_keys: Vec<Hash>,
     /// What the change feed tells of it.
-    told: Told,
+    pub(super) told: Told,
     /// What its label was before.
-    before: Option<Standing>,
+    pub(super) before: Option<Standing>,
 }
 
 /// An epoch that is computed and not stored yet.
 pub(super) struct Plan {
-    epoch: EpochRow,
-    before: Frontier,
-    log: Frontier,
+    pub(super) epoch: EpochRow,
+    pub(super) before: Frontier,
+    pub(super) log: Frontier,
     /// The inclusion proof of its leaf.
-    path: Vec<Hash>,
-    generation: u64,
-    sealed: Vec<Sealed>,
-    labels: u64,
+    pub(super) path: Vec<Hash>,
+    pub(super) generation: u64,
+    pub(super) sealed: Vec<Sealed>,
+    pub(super) labels: u64,
 }
 
 /// Why an epoch cannot be made.
@@ -187,7 +187,13 @@ impl Head {
         Err(PlanError::Broken(broken))
     }
 
-    fn advance_map(&self, now: &Snapshot<'_>, shown: &Shown, sealed: &[Sealed]) -> Result<(u64, Hash), LedgerError> {
+    /// Moves the map on; gives how many labels it has, and its root.
+    pub(super) fn advance_map(
+        &self,
+        now: &Snapshot<'_>,
+        shown: &Shown,
+        sealed: &[Sealed],
+    ) -> Result<(u64, Hash), LedgerError> {
         let mut buckets: BTreeMap<u32, Vec<Leaf>> = BTreeMap::new();
         for one in sealed {
             let leaf = (one.event.label, one.standing.entry.state.hash());
@@ -235,7 +241,7 @@ fn seal_event(now: &Snapshot<'_>, row: &EventRow, law: &InForce, n: u64, time_ms
 }
 
 /// Keys that were published by what a sealed event replaces and are not any more.
-fn dropped_keys(kind: Kind, personal: &Personal) -> Vec<Hash> {
+pub(super) fn dropped_keys(kind: Kind, personal: &Personal) -> Vec<Hash> {
     match (kind, &personal.next) {
         (Kind::Release, _) => keys_of(&personal.disclosed.record),
         (_, Some(next)) => {
@@ -247,7 +253,7 @@ fn dropped_keys(kind: Kind, personal: &Personal) -> Vec<Hash> {
 }
 
 /// The keys that an accepted record publishes, by the names in the index of published keys.
-fn keys_of(record: &[u8]) -> Vec<Hash> {
+pub(super) fn keys_of(record: &[u8]) -> Vec<Hash> {
     let Ok(record) = Record::parse(record) else { return Vec::new() };
     keys::published(&record).into_iter().filter(Published::counts).map(|key| key.spki_hash).collect()
 }
@@ -283,7 +289,8 @@ impl Plan {
         Ok(Stored(plan))
     }
 
-    fn write(&self, tx: &Transaction<'_>) -> Result<(), LedgerError> {
+    /// Writes the epoch.
+    pub(super) fn write(&self, tx: &Transaction<'_>) -> Result<(), LedgerError> {
         for one in &self.sealed {
             let label = &one.event.label;
             tx.set_standing(label, &one.standing)?;
@@ -309,7 +316,7 @@ impl Plan {
 }
 
 /// An epoch that is sealed.
-pub(super) struct Stored(Arc<Plan>);
+pub(super) struct Stored(pub(super) Arc<Plan>);
 
 impl Head {
     /// Takes up what was stored.

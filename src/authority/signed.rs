@@ -76,7 +76,7 @@ impl From<SignerError> for Rejection {
 
 /// What to do about a ledger that is not the one that was signed.
 const FROZEN_REMEDY: &str = "Stop the service, restore the ledger that has at least what was signed, and start again. If no such ledger \
-     exists any more, this log is over: the council closes the era and opens a new one. Nothing is ever signed a second time in another way";
+     exists any more, `callbook log refill` brings this one up from a mirror's copy and an auditor's batches. Without these the log is over: the council closes the era and opens a new one. Nothing is ever signed a second time in another way";
 
 /// Says why signer and ledger disagree; None if they agree.
 pub(super) fn disagreement(now: &Snapshot<'_>, signed: &[Seen; 2], head: &Head) -> Result<Option<String>, LedgerError> {
@@ -213,7 +213,7 @@ pub fn adopt(settings: &Settings, state: &Path) -> Result<[Seen; 2], OpenError> 
         return Err(OpenError::Disagree {
             what: format!(
                 "{} says what was signed last, and so does its neighbour",
-                Log::Map.state_file(state).display()
+                settings.origins().state_file(Log::Map, state).display()
             ),
             remedy: "There is nothing to be made anew",
         });
@@ -243,7 +243,8 @@ pub fn log_disagreement(settings: &Settings) -> Result<Option<String>, OpenError
     // Before the ledger is looked at, which is ahead of the signer at any moment.
     let signed = match &settings.signer {
         Place::Here(folder) => {
-            let peek = |log: Log| Memory::peek(&log.state_file(folder), origins.of(log)).map_err(SignerError::from);
+            let peek =
+                |log: Log| Memory::peek(&origins.state_file(log, folder), origins.of(log)).map_err(SignerError::from);
             [peek(Log::Map)?, peek(Log::Gov)?]
         }
         Place::Socket(path) => Remote::open(path, &origins, None)?.all_seen()?,

@@ -72,6 +72,8 @@ struct Good {
     proof: Proof,
     hash: Hash,
     order: Option<Order>,
+    /// Of a registration: the labels that the number would have had in eras before.
+    past_labels: Vec<Label>,
 }
 
 /// What was decided on a submission.
@@ -233,6 +235,7 @@ impl Authority {
             None => None,
             Some(Begun::First(ticket)) => Some(ticket),
             Some(Begun::Again(event)) => {
+                core.restore(submission, &event)?;
                 let seen = core.seen(&event)?.ok_or_else(|| Rejection::Fault("a first answer is lost".to_owned()))?;
                 return Ok((Passed::Seen(seen), None));
             }
@@ -240,12 +243,17 @@ impl Authority {
         // Before nonce and tokens are looked at: the same event again gets its first receipt, however late.
         let hash = sha256(&[&submission.event]);
         if let Some(receipt) = core.seen(&hash)? {
+            core.restore(submission, &hash)?;
             return Ok((Passed::Seen(receipt), None));
         }
         let (label, proof) = core.labels.of(&core.keys.vrf, &core.origin, submission.number);
         let examined = core.examine(entrance, submission, label).map_err(Rejection::Refused)?;
         core.serves(examined.event.kind, submission.number)?;
-        Ok((Passed::Good(Box::new(Good { examined, label, proof, hash, order: None })), ticket))
+        let past_labels = match examined.event.kind {
+            Kind::Create => core.past_labels.of(submission.number),
+            _ => Vec::new(),
+        };
+        Ok((Passed::Good(Box::new(Good { examined, label, proof, hash, order: None, past_labels })), ticket))
     }
 
     /// Facts, decision and the change itself, in the writer.
@@ -367,7 +375,7 @@ impl Core {
             self.law_at(now.gov_size()?).ok_or(LedgerError::Damaged("the gov log is ahead of what is in force"))?;
         let standing = now.standing(&good.label)?;
         let before_seq = standing.as_ref().map(|standing| standing.event_seq);
-        let facts = self.facts(now, &good.examined, (&good.label, standing), now_ms)?;
+        let facts = self.facts(now, good, standing, now_ms)?;
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
         let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
@@ -414,10 +422,11 @@ impl Core {
     fn facts(
         &self,
         tx: &Snapshot<'_>,
-        examined: &Examined,
-        (label, standing): (&Label, Option<Standing>),
+        good: &Good,
+        standing: Option<Standing>,
         now_ms: u64,
     ) -> Result<Facts, LedgerError> {
+        let Good { examined, label, past_labels, .. } = good;
         let (entry, kind) = (standing.map(|standing| standing.entry), examined.event.kind);
         let record = match kind {
             Kind::Update | Kind::Transfer | Kind::Complete => {
@@ -437,7 +446,11 @@ impl Core {
         };
         let code = examined.code.map(|_| tx.transfer_code(label, now_ms)).transpose()?.flatten();
         let published_elsewhere = published_elsewhere(tx, examined, label)?;
-        Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters, past, code })
+        let mut released_before_ms = None;
+        for label in past_labels {
+            released_before_ms = released_before_ms.max(tx.resting(label)?);
+        }
+        Ok(Facts { entry, record, waiting, token_used, published_elsewhere, counters, past, code, released_before_ms })
     }
 
     fn counters(&self, tx: &Snapshot<'_>, examined: &Examined, day: u64) -> Result<Counters, LedgerError> {

@@ -63,6 +63,7 @@ impl Core {
         let (uses, prepares, wrong_codes) = (self.tokens.take_uses(), self.prepares.take(), self.wrong_codes.take());
         let policy = self.policy();
         let past_ms = now_ms.saturating_sub(policy.claim_pause_d.max(policy.objected_void_d) * DAY_MS);
+        let rest_ms = policy.quarantine_d.max(policy.recycle_lookback_d) * DAY_MS;
         let complaint_keep_ms = policy.complaint_keep_d * DAY_MS;
         let forget: Result<(), LedgerError> = self
             .ledger
@@ -75,6 +76,7 @@ impl Core {
                 tx.purge_jtis(unix_s(now_ms), FORGOTTEN_MAX)?;
                 tx.purge_past(past_ms, now_ms, FORGOTTEN_MAX)?;
                 tx.erase_complaints(now_ms.saturating_sub(complaint_keep_ms), FORGOTTEN_MAX)?;
+                tx.purge_resting(now_ms.saturating_sub(rest_ms), FORGOTTEN_MAX)?;
                 tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())

@@ -3,7 +3,7 @@
 mod zones;
 
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -101,6 +101,9 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     let running = health(config);
     note("ledger", ledger(config));
     note("public log", public_log(config));
+    if config.log.era > 0 {
+        note("eras", eras(config));
+    }
     note("suspensions", suspensions(config));
     note("bulk doors", bulk_doors(config));
     for address in &config.dns.listen {
@@ -179,6 +182,23 @@ fn public_log(config: &Config) -> Result<String, String> {
         }
     }
     Ok("what the ledger says goes on from what was signed".to_owned())
+}
+
+/// Keys of closed eras that nobody needs any more are a danger only.
+fn eras(config: &Config) -> Result<String, String> {
+    let keys = authority::past_keys(&init::settings(config)).map_err(|e| e.to_string())?;
+    let shown = |keys: &[(PathBuf, bool)]| {
+        keys.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    match keys.first() {
+        None => Ok("the VRF keys of eras before are destroyed".to_owned()),
+        Some((_, true)) => Ok(format!("{} tell which numbers still rest that were given back before", shown(&keys))),
+        Some((_, false)) => Err(format!(
+            "{} have no use any more, and whoever finds them can place numbers in the closed log: once no dispute of that time is open, destroy \
+             them here and in backups (shred -u)",
+            shown(&keys)
+        )),
+    }
 }
 
 /// A suspension ends on its day only if two people sign for that: when they have not, this is the place to say so.

@@ -208,6 +208,7 @@ pub(crate) fn settings(config: &Config) -> authority::Settings {
     authority::Settings {
         apex: config.apex.clone(),
         host: config.host.clone(),
+        era: config.log.era,
         epoch_ms: config.publish.epoch_ms,
         heartbeat_s: config.publish.heartbeat_s,
         keys: config.paths.keys.clone(),

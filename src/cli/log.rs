@@ -1,4 +1,4 @@
-//! `log verify|mirror|show|proof|consistency`: the public logs, checked by whoever wants to and copied into a folder.
+//! `log verify|mirror|show|proof|consistency|new-era`: the public logs, checked by whoever wants to and copied into a folder.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
 use crate::api::log::LogKind;
+use crate::authority::{self, ERA_REASON_LEN_MAX, EraWish, OpenedEra};
 use crate::cli::connect::api_at;
+use crate::cli::refill::{self, RefillArgs};
 use crate::cli::report::{Exit, Failure, Report};
+use crate::cli::{InstallationArgs, init, instance};
 use crate::client::log::{Before, Check, Checked, Head, LogAt, LogError, Named, Place, before_in, named};
-use crate::clock::rfc3339;
+use crate::clock::{Clock, SystemClock, rfc3339};
+use crate::config::Config;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::note::VerifierKey;
 
@@ -28,6 +33,10 @@ pub(crate) enum LogCommand {
     Proof(ProofArgs),
     /// Prove that the log has only grown.
     Consistency(ConsistencyArgs),
+    /// Close the map log of a stopped installation for ever, and open the next with a new VRF key and all live numbers.
+    NewEra(NewEraArgs),
+    /// Bring the ledger of a stopped, frozen installation up to what was signed, from copies that others kept.
+    Refill(RefillArgs),
 }
 
 /// Where the log is, and what is trusted.
@@ -102,6 +111,18 @@ pub(crate) struct ConsistencyArgs {
     new: Option<u64>,
 }
 
+#[derive(Args)]
+pub(crate) struct NewEraArgs {
+    #[command(flatten)]
+    of: InstallationArgs,
+    /// Why, in the council's words; it stands in the gov log for ever. No number, no name.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Forget accepted changes that wait for an epoch which can never come; their providers must ask for them anew.
+    #[arg(long)]
+    forget_waiting: bool,
+}
+
 pub(crate) fn run(command: &LogCommand) -> Result<Report, Failure> {
     let outcome = match command {
         LogCommand::Verify(args) => verify(args),
@@ -109,6 +130,8 @@ pub(crate) fn run(command: &LogCommand) -> Result<Report, Failure> {
         LogCommand::Show(args) => show(args),
         LogCommand::Proof(args) => proof(args),
         LogCommand::Consistency(args) => consistency(args),
+        LogCommand::NewEra(args) => new_era(args).map_err(Refused::Other),
+        LogCommand::Refill(args) => refill::run(args).map_err(Refused::Other),
     };
     match outcome {
         Err(Refused::Log(error)) if error.is_untrue() => Ok(untrue(&error)),
@@ -337,4 +360,34 @@ fn consistency(args: &ConsistencyArgs) -> Result<Report, Refused> {
         "new": {"size": proof.new.0, "root": proof.new.1}, "hashes": proof.hashes, "text": proof.text,
     });
     Ok(Report::done(proof.text, json))
+}
+
+fn new_era(args: &NewEraArgs) -> Result<Report, Failure> {
+    let reason = args.reason.trim();
+    if reason.is_empty() || reason.len() > ERA_REASON_LEN_MAX || reason.chars().any(char::is_control) {
+        return Err(Failure::new(format!(
+            "--reason: one line of 1 to {ERA_REASON_LEN_MAX} octets that says why the log is closed; it stands in the gov log for ever"
+        )));
+    }
+    let config = Config::load(&args.of.dir)?;
+    let policy = instance::charter_in_force(&config)?;
+    let wish = EraWish { reason: reason.to_owned(), forgets_waiting: args.forget_waiting };
+    let opened =
+        authority::open_era(&init::settings(&config), policy, &wish, SystemClock.now_ms(), &SystemRandom::new())?;
+    let OpenedEra { era, origin, prev, carried, epochs, is_old } = opened;
+    let head = match is_old {
+        true => format!("era {era} is open already, and its log is signed"),
+        false => format!("era {era} is open: {carried} numbers were carried over in {epochs} epochs"),
+    };
+    let text = format!(
+        "{head}\n{origin} goes on from {} leaves of {}, which is closed for ever and stays readable\n\n\
+         next:\n  callbook serve   starts the service\n  tell witnesses and auditors the new origin; callers take a new trust list \
+         (GET /v1/log/trust)\n  callbook doctor says when the VRF key of the era before can be destroyed",
+        prev.size, prev.origin
+    );
+    let json = json!({
+        "era": era, "origin": origin, "carried": carried, "epochs": epochs, "was_open": is_old,
+        "prev": {"origin": prev.origin, "size": prev.size, "root": crate::log::bytes::to_base64(&prev.root)},
+    });
+    Ok(Report::done(text, json))
 }

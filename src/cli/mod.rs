@@ -22,6 +22,7 @@ mod lookup;
 mod number;
 mod profile;
 mod provider;
+mod refill;
 mod report;
 mod serve;
 mod signer;

@@ -21,6 +21,8 @@ pub(crate) enum SignerCommand {
     Serve(ServeArgs),
     /// Ask a running signer for its keys and for what it signed last.
     Status(StatusArgs),
+    /// Begin the map log of a new era, of which nothing was ever signed; before `callbook log new-era`.
+    Begin(BeginArgs),
     /// Make anew what says what was signed last, from the newest signed checkpoint in the ledger of a stopped installation.
     Adopt(AdoptArgs),
 }
@@ -30,6 +32,9 @@ pub(crate) struct ServeArgs {
     /// The host name in the origins of the logs: `host` in the directory's config.toml.
     #[arg(long, value_name = "NAME")]
     host: String,
+    /// The era of the map log: `log.era` in the directory's config.toml.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    era: u64,
     /// The folder of log.key and gov.key.
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
@@ -52,6 +57,28 @@ pub(crate) struct StatusArgs {
     /// The host name in the origins of the logs.
     #[arg(long, value_name = "NAME")]
     host: String,
+    /// The era of the map log.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    era: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct BeginArgs {
+    /// The host name in the origins of the logs.
+    #[arg(long, value_name = "NAME")]
+    host: String,
+    /// The new era of the map log, above 0.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    era: u64,
+    /// The folder of log.key and gov.key.
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The folder of what says what was signed last; that of the keys if left out.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// What opens sealed keys: a file of mode 0600 whose one line is the passphrase, or credential:NAME.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<String>,
 }
 
 #[derive(Args)]
@@ -70,6 +97,7 @@ pub(crate) fn run(command: &SignerCommand, json: bool) -> Result<Report, Failure
     match command {
         SignerCommand::Serve(args) => serve(args, json),
         SignerCommand::Status(args) => status(args),
+        SignerCommand::Begin(args) => begin(args),
         SignerCommand::Adopt(args) => adopt(args),
     }
 }
@@ -79,7 +107,7 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let mut told_to_stop = StopSignal::listen(&runtime)?;
     let lock = args.passphrase_file.as_deref().map(init::passphrase).transpose()?.unwrap_or_else(Lock::default);
     let state = args.state.as_ref().unwrap_or(&args.keys);
-    let signer = Local::open(&args.keys, state, &lock, &Origins::of_host(&args.host))?;
+    let signer = Local::open(&args.keys, state, &lock, &Origins::of_era(&args.host, args.era))?;
     let signed = [signer.seen(Log::Map)?, signer.seen(Log::Gov)?];
     let service = Service::start(signer, &args.socket).map_err(|e| {
         let path = args.socket.display();
@@ -109,7 +137,7 @@ fn shown(seen: &Seen) -> Value {
 }
 
 fn status(args: &StatusArgs) -> Result<Report, Failure> {
-    let signer = Remote::open(&args.socket, &Origins::of_host(&args.host), None)?;
+    let signer = Remote::open(&args.socket, &Origins::of_era(&args.host, args.era), None)?;
     let signed = signer.all_seen()?;
     let (mut lines, mut json) = (Vec::new(), json!({}));
     for (log, seen) in Log::ALL.into_iter().zip(&signed) {
@@ -120,6 +148,24 @@ fn status(args: &StatusArgs) -> Result<Report, Failure> {
         json[log.key()] = shown;
     }
     Ok(Report::done(lines.join("\n"), json))
+}
+
+fn begin(args: &BeginArgs) -> Result<Report, Failure> {
+    let lock = args.passphrase_file.as_deref().map(init::passphrase).transpose()?.unwrap_or_else(Lock::default);
+    let (state, origins) = (args.state.as_ref().unwrap_or(&args.keys), Origins::of_era(&args.host, args.era));
+    let signer = Local::open(&args.keys, state, &lock, &origins)?;
+    let path = origins.state_file(Log::Map, state);
+    if path.exists() {
+        return Err(Failure::new(format!(
+            "{} says what was signed last of {}: that log has begun already",
+            path.display(),
+            origins.map
+        )));
+    }
+    signer.adopt(Log::Map, Seen::nothing())?;
+    let text =
+        format!("{} can be signed from its first leaf on: run `callbook signer serve --era {}`", origins.map, args.era);
+    Ok(Report::done(text, json!({"origin": origins.map, "state": path})))
 }
 
 fn adopt(args: &AdoptArgs) -> Result<Report, Failure> {

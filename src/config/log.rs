@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
+    /// The era of the map log, the last part of its name. Raised by one when the council closes a log for ever, and only
+    /// together with `callbook log new-era`. Default: 0.
+    pub era: u64,
     /// The folder of what was signed last (`log.state`, `gov.state`); on no backup that is restored together with the ledger.
     /// Default: empty, the folder of the keys.
     pub signer_state: PathBuf,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::api::Problem;
 use crate::api::log::{LogInfo, LogKind, Logs};
-use crate::authority::{Authority, LogFacts, Rejection};
+use crate::authority::{Authority, Leaves, LogFacts, Rejection};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
@@ -40,7 +40,9 @@ pub(crate) fn tiles() -> Router<Api> {
         .route("/v1/log/map/{era}/tile/{*path}", get(map_tile))
 }
 
-/// The two public logs: where they are, how long they are, and the keys that sign them.
+/// The public logs: where they are, how long they are, and the keys that sign them.
+///
+/// First the gov log, then the map log; behind it the map logs of eras that are closed, the newest first.
 #[utoipa::path(get, path = "/v1/log", tag = "log", responses((status = 200, body = Logs),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(State(api): State<Api>, id: RequestId) -> Result<Json<Logs>, Reply> {
@@ -96,7 +98,7 @@ pub(crate) async fn map_tile(State(api): State<Api>, id: RequestId, uri: Uri, he
 
 /// A file of a log by its path as it was sent: another spelling of it is another path, and nothing is there.
 struct File {
-    log: Log,
+    log: Leaves,
     /// None: the checkpoint.
     tile: Option<Tile>,
 }

@@ -51,7 +51,7 @@ pub(crate) async fn trust(State(api): State<Api>) -> Json<Trust> {
         witnesses: witnesses.iter().map(ToString::to_string).collect(),
         quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
         auditors: Vec::new(),
-        eras: Vec::new(),
+        eras: api.authority.past_origins(),
     })
 }
 

@@ -4,8 +4,8 @@ use rusqlite::Row;
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::snapshot::{Snapshot, int, uint};
+use crate::ledger::tiles::Leaves;
 use crate::ledger::transaction::Transaction;
-use crate::log::tile::Log;
 
 /// A leaf of the map log.
 ///
@@ -67,15 +67,20 @@ impl Snapshot<'_> {
         self.all(&sql, (int(from), limit as i64), stored)
     }
 
-    /// The epoch that covers the event at `seq`, if one does yet.
+    /// The epoch that covers the event at `seq`, if one does yet; of an event from a closed era, an epoch of that one.
     pub fn epoch_of(&self, seq: u64) -> Result<Option<EpochRow>, LedgerError> {
         let sql = format!("SELECT {COLUMNS} FROM epochs WHERE last_seq >= ?1 ORDER BY last_seq, n LIMIT 1");
+        let found = self.first(&sql, [int(seq)], stored)?;
+        if found.as_ref().is_none_or(|epoch| epoch.n > 0) {
+            return Ok(found);
+        }
+        let sql = format!("SELECT {COLUMNS} FROM past_epochs WHERE last_seq >= ?1 ORDER BY last_seq, era, n LIMIT 1");
         self.first(&sql, [int(seq)], stored)
     }
 
     /// How many leaves the gov log has.
     pub fn gov_size(&self) -> Result<u64, LedgerError> {
-        self.log_size(Log::Gov)
+        self.log_size(Leaves::Gov)
     }
 
     /// Leaf `idx` of the gov log.
@@ -104,7 +109,7 @@ impl Transaction<'_> {
             (int(epoch.n), int(epoch.time_ms), &epoch.leaf, int(epoch.last_seq), int(epoch.gov_size)),
         )?;
         self.close_events(epoch.last_seq)?;
-        self.complete_tiles(Log::Map, epoch.n + 1)
+        self.complete_tiles(Leaves::Map, epoch.n + 1)
     }
 
     /// Stores the signed checkpoint of a sealed epoch; one that is there stays, for a note is given out once.
@@ -122,7 +127,7 @@ impl Transaction<'_> {
     /// Adds a leaf to the gov log at index `idx`, which must be its size.
     pub fn add_gov_leaf(&self, idx: u64, leaf: &[u8]) -> Result<(), LedgerError> {
         self.change("INSERT INTO gov (idx, leaf) VALUES (?1, ?2)", (int(idx), leaf))?;
-        self.complete_tiles(Log::Gov, idx + 1)
+        self.complete_tiles(Leaves::Gov, idx + 1)
     }
 }
 

@@ -15,26 +15,55 @@ use crate::log::{Hash, tree::TileSource};
 /// Tiles that are filled in by one transaction: what it holds in memory and in the write-ahead log stays small.
 const FILLED_AT_ONCE: u64 = 1024;
 
+/// The leaves of one log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// Of the gov log.
+    Gov,
+    /// Of the map log.
+    Map,
+    /// Of the map log of an era that is closed.
+    Past(u64),
+}
+
+impl From<Log> for Leaves {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Gov => Self::Gov,
+            Log::Map => Self::Map,
+        }
+    }
+}
+
+/// How the table names the map log.
+const MAP: i64 = 1;
+
 /// How the table names a log.
-const fn number(log: Log) -> i64 {
-    match log {
-        Log::Gov => 0,
-        Log::Map => 1,
+const fn number(leaves: Leaves) -> i64 {
+    match leaves {
+        Leaves::Gov => 0,
+        Leaves::Map => MAP,
+        Leaves::Past(era) => MAP + 1 + era as i64,
     }
 }
 
 impl Snapshot<'_> {
     /// How many leaves a log has.
-    pub fn log_size(&self, log: Log) -> Result<u64, LedgerError> {
-        let sql = match log {
-            Log::Gov => "SELECT coalesce(max(idx) + 1, 0) FROM gov",
-            Log::Map => "SELECT coalesce(max(n) + 1, 0) FROM epochs",
+    pub fn log_size(&self, log: impl Into<Leaves>) -> Result<u64, LedgerError> {
+        let size = |row: &rusqlite::Row<'_>| uint(row, 0);
+        let found = match log.into() {
+            Leaves::Gov => self.first("SELECT coalesce(max(idx) + 1, 0) FROM gov", [], size),
+            Leaves::Map => self.first("SELECT coalesce(max(n) + 1, 0) FROM epochs", [], size),
+            Leaves::Past(era) => {
+                self.first("SELECT coalesce(max(n) + 1, 0) FROM past_epochs WHERE era = ?1", [int(era)], size)
+            }
         };
-        Ok(self.first(sql, [], |row| uint(row, 0))?.unwrap_or(0))
+        Ok(found?.unwrap_or(0))
     }
 
     /// The bytes of a tile; None unless the log has all of it.
-    pub fn tile(&self, log: Log, tile: &Tile) -> Result<Option<Vec<u8>>, LedgerError> {
+    pub fn tile(&self, log: impl Into<Leaves>, tile: &Tile) -> Result<Option<Vec<u8>>, LedgerError> {
+        let log = log.into();
         let Some(first) = tile.n().checked_mul(TILE_WIDTH) else { return Ok(None) };
         let raw = match tile.row() {
             Row::Entries => {
@@ -50,16 +79,20 @@ impl Snapshot<'_> {
         Ok(raw)
     }
 
-    fn log_leaves(&self, log: Log, first: u64, count: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
+    fn log_leaves(&self, log: Leaves, first: u64, count: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
         let sql = match log {
-            Log::Gov => "SELECT leaf FROM gov WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
-            Log::Map => "SELECT leaf FROM epochs WHERE n >= ?1 ORDER BY n LIMIT ?2",
+            Leaves::Gov => "SELECT leaf FROM gov WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
+            Leaves::Map => "SELECT leaf FROM epochs WHERE n >= ?1 ORDER BY n LIMIT ?2",
+            Leaves::Past(era) => {
+                let sql = "SELECT leaf FROM past_epochs WHERE era = ?3 AND n >= ?1 ORDER BY n LIMIT ?2";
+                return self.all(sql, (int(first), int(count), int(era)), |row| row.get(0));
+            }
         };
         self.all(sql, (int(first), int(count)), |row| row.get(0))
     }
 
     /// Up to `count` hashes of a row of tiles, from `first` on.
-    fn row(&self, log: Log, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, LedgerError> {
+    fn row(&self, log: Leaves, level: u8, first: u64, count: u64) -> Result<Vec<Hash>, LedgerError> {
         let Some(below) = level.checked_sub(1) else {
             return Ok(self.log_leaves(log, first, count)?.iter().map(|leaf| leaf_hash(leaf)).collect());
         };
@@ -68,7 +101,7 @@ impl Snapshot<'_> {
     }
 
     /// How many complete tiles of a level have their root in the table.
-    fn rooted(&self, log: Log, level: u8) -> Result<u64, LedgerError> {
+    fn rooted(&self, log: Leaves, level: u8) -> Result<u64, LedgerError> {
         let sql = "SELECT coalesce(max(n) + 1, 0) FROM tiles WHERE log = ?1 AND level = ?2";
         Ok(self.first(sql, (number(log), level), |row| uint(row, 0))?.unwrap_or(0))
     }
@@ -76,7 +109,7 @@ impl Snapshot<'_> {
 
 /// A log as the ledger has it at one moment.
 #[derive(Clone, Copy)]
-pub struct LedgerTiles<'s, 'c>(pub &'s Snapshot<'c>, pub Log);
+pub struct LedgerTiles<'s, 'c>(pub &'s Snapshot<'c>, pub Leaves);
 
 impl TileSource for LedgerTiles<'_, '_> {
     type Error = LedgerError;
@@ -88,7 +121,7 @@ impl TileSource for LedgerTiles<'_, '_> {
 
 impl Transaction<'_> {
     /// Adds the roots of the tiles that are complete with the `size`-th leaf, which was added just now.
-    pub(super) fn complete_tiles(&self, log: Log, size: u64) -> Result<(), LedgerError> {
+    pub(super) fn complete_tiles(&self, log: Leaves, size: u64) -> Result<(), LedgerError> {
         let mut done = size;
         for level in 0..=u8::MAX {
             if done == 0 || !done.is_multiple_of(TILE_WIDTH) {
@@ -100,7 +133,13 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn add_root(&self, log: Log, level: u8, n: u64) -> Result<(), LedgerError> {
+    /// Puts the tiles of the map log aside, as those of an era that is closed.
+    pub(super) fn close_tiles(&self, era: u64) -> Result<(), LedgerError> {
+        self.change("UPDATE tiles SET log = ?1 WHERE log = ?2", (number(Leaves::Past(era)), MAP))?;
+        Ok(())
+    }
+
+    fn add_root(&self, log: Leaves, level: u8, n: u64) -> Result<(), LedgerError> {
         let hashes = self.row(log, level, n * TILE_WIDTH, TILE_WIDTH)?;
         if hashes.len() as u64 != TILE_WIDTH {
             return Err(LedgerError::Damaged("leaves of a log are missing"));
@@ -115,7 +154,7 @@ impl Transaction<'_> {
 
 /// Fills in the roots that follow from leaves which an older version has added.
 pub(super) fn fill(conn: &Connection) -> Result<(), LedgerError> {
-    for log in [Log::Gov, Log::Map] {
+    for log in [Leaves::Gov, Leaves::Map] {
         let size = Snapshot::new(conn).log_size(log)?;
         for level in 0..=u8::MAX {
             let complete = Row::Level(level).count(size) / TILE_WIDTH;
@@ -163,7 +202,7 @@ mod tests {
 
     fn agrees(ledger: &Ledger) {
         let leaves: Vec<Hash> = (0..LEAVES).map(|n| leaf_hash(&leaf(n))).collect();
-        for log in [Log::Gov, Log::Map] {
+        for log in [Leaves::Gov, Leaves::Map] {
             ledger
                 .read::<_, LedgerError>(|now| {
                     for size in [1, 255, 256, 257, 512, LEAVES] {

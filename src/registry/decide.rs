@@ -39,6 +39,15 @@ pub struct Facts {
     pub past: Vec<Past>,
     /// The hash of the transfer code that is in force for this number.
     pub code: Option<Hash>,
+    /// When the number was released in an era before this one, Unix milliseconds; the map of this one does not know of it.
+    pub released_before_ms: Option<u64>,
+}
+
+impl Facts {
+    /// The time of the label's newest State, Unix milliseconds, whichever era it was in.
+    fn newest_ms(&self) -> Option<u64> {
+        self.entry.as_ref().map(|entry| entry.time_ms).or(self.released_before_ms)
+    }
 }
 
 /// An accepted event that is not sealed yet.
@@ -241,7 +250,7 @@ impl Bench<'_> {
 
     /// Clause 5.4.
     fn quarantine(&self) -> Result<(), Refusal> {
-        let over_ms = self.facts.entry.as_ref().map(|entry| entry.time_ms.saturating_add(self.law.terms.quarantine_ms));
+        let over_ms = self.facts.newest_ms().map(|time_ms| time_ms.saturating_add(self.law.terms.quarantine_ms));
         match over_ms.filter(|over_ms| self.now_ms < *over_ms) {
             Some(over_ms) => {
                 let detail = format!("the number rests until {}", rfc3339(over_ms.div_ceil(1000)));
@@ -254,9 +263,9 @@ impl Bench<'_> {
     /// Two methods for a number that was registered lately (clause 3.4), and the provider's quotas (clause 7.4).
     fn create(&self) -> Result<(), Refusal> {
         let lookback_ms = self.policy.recycle_lookback_d * DAY_MS;
-        let recent = |entry: &Entry| self.now_ms < entry.time_ms.saturating_add(lookback_ms);
+        let recent = |time_ms: u64| self.now_ms < time_ms.saturating_add(lookback_ms);
         let two = self.examined.validation.as_ref().is_some_and(|validation| validation.two_methods);
-        if self.facts.entry.as_ref().is_some_and(recent) && !two {
+        if self.facts.newest_ms().is_some_and(recent) && !two {
             return refuse(&refusal::TWO_METHODS, "/validation", "the number was registered lately");
         }
         let counters = &self.facts.counters;

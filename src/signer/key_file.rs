@@ -55,7 +55,7 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
         /// What was looked for.
-        purpose: &'static str,
+        purpose: String,
     },
     /// The system refused.
     #[error("{path}: {source}")]
@@ -90,10 +90,10 @@ pub fn content(path: &Path, purpose: &str, secret: &[u8; 32], lock: &Lock) -> Re
 }
 
 /// Reads a key that signs.
-pub fn signing(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<SigningKey, KeyError> {
+pub fn signing(dir: &Path, purpose: &str, lock: &Lock) -> Result<SigningKey, KeyError> {
     let secret = read(dir, purpose, lock)?;
     SigningKey::from_bytes(Algorithm::Ed25519, &secret)
-        .map_err(|_| KeyError::Form { path: file(dir, purpose), purpose })
+        .map_err(|_| KeyError::Form { path: file(dir, purpose), purpose: purpose.to_owned() })
 }
 
 /// Where a key lies.
@@ -109,7 +109,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// Reads the secret of a key.
-pub fn read(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+pub fn read(dir: &Path, purpose: &str, lock: &Lock) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     let path = file(dir, purpose);
     let at = |source| KeyError::Io { path: path.clone(), source };
     let file = match File::open(&path) {
@@ -123,7 +123,7 @@ pub fn read(dir: &Path, purpose: &'static str, lock: &Lock) -> Result<Zeroizing<
     let mut text = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize));
     file.take(FILE_BYTES_MAX).read_to_end(&mut text).map_err(at)?;
     let text = lock.open(&path, text)?;
-    secret_of(&text, purpose).ok_or(KeyError::Form { path, purpose })
+    secret_of(&text, purpose).ok_or_else(|| KeyError::Form { path, purpose: purpose.to_owned() })
 }
 
 fn secret_of(text: &[u8], purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
@@ -148,7 +148,7 @@ mod tests {
         let (log, gov) = (file(dir.path(), "log"), file(dir.path(), "gov"));
         assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::copy(&gov, &log).unwrap();
-        assert!(matches!(signing(dir.path(), "log", &lock), Err(KeyError::Form { purpose: "log", .. })));
+        assert!(matches!(signing(dir.path(), "log", &lock), Err(KeyError::Form { purpose, .. }) if purpose == "log"));
         std::fs::set_permissions(&gov, PermissionsExt::from_mode(0o640)).unwrap();
         assert!(matches!(read(dir.path(), "gov", &lock), Err(KeyError::Open { mode: 0o640, .. })));
         std::fs::remove_file(&log).unwrap();

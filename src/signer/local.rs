@@ -35,7 +35,9 @@ struct Pen {
 impl Local {
     /// Reads the keys in `keys`, and what was signed last in `state` if it is there.
     pub fn open(keys: &Path, state: &Path, lock: &Lock, origins: &Origins) -> Result<Self, SignerError> {
-        let pen = |log: Log| Pen::open(key_file::signing(keys, log.key(), lock)?, state, log, origins.of(log));
+        let pen = |log: Log| {
+            Pen::open(key_file::signing(keys, log.key(), lock)?, origins.state_file(log, state), origins.of(log))
+        };
         Ok(Self { map: pen(Log::Map)?, gov: pen(Log::Gov)? })
     }
 
@@ -94,9 +96,8 @@ impl Local {
 }
 
 impl Pen {
-    fn open(key: SigningKey, state: &Path, log: Log, origin: &str) -> Result<Self, SignerError> {
+    fn open(key: SigningKey, path: PathBuf, origin: &str) -> Result<Self, SignerError> {
         let bad = Malformed::new("the name of a log", "the host must be a host name");
-        let path = log.state_file(state);
         let signer = NoteSigner::new(origin, key).ok_or(bad)?;
         let memory = match Memory::open(&path, origin) {
             Err(MemoryError::Missing { .. }) => None,

@@ -43,11 +43,6 @@ impl Log {
         }
     }
 
-    /// The file in `folder` that says what was signed last of it.
-    pub fn state_file(self, folder: &Path) -> PathBuf {
-        folder.join(format!("{}.state", self.key()))
-    }
-
     /// What people call it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,12 +59,22 @@ pub struct Origins {
     pub map: String,
     /// Of the gov log.
     pub gov: String,
+    /// The era of the map log; the first is 0.
+    pub era: u64,
 }
 
 impl Origins {
-    /// Of the first era of the directory at `host`.
-    pub fn of_host(host: &str) -> Self {
-        Self { map: format!("{host}/map/0"), gov: format!("{host}/gov") }
+    /// Of an era of the directory at `host`.
+    pub fn of_era(host: &str, era: u64) -> Self {
+        Self { map: format!("{host}/map/{era}"), gov: format!("{host}/gov"), era }
+    }
+
+    /// The file in `folder` that says what was signed last of a log. Each era has its own: a closed log is never signed again.
+    pub fn state_file(&self, log: Log, folder: &Path) -> PathBuf {
+        match (log, self.era) {
+            (Log::Map, era) if era > 0 => folder.join(format!("{}-{era}.state", log.key())),
+            _ => folder.join(format!("{}.state", log.key())),
+        }
     }
 
     /// The name of one of them.

@@ -12,6 +12,7 @@ use crate::client::log::walk::{Era, GovSide, Walk};
 use crate::client::log::{Head, LogAt, LogError, Trust};
 use crate::log::bytes::to_base64;
 use crate::log::checkpoint::Checkpoint;
+use crate::log::epoch::PrevEra;
 use crate::log::note::VerifierKey;
 use crate::log::tile::TILE_WIDTH;
 use crate::log::tree::Tree;
@@ -85,6 +86,7 @@ struct Passed {
     head: Head,
     tree: LogTree,
     eras: Vec<Era>,
+    prev: Option<PrevEra>,
     told: CheckedLog,
 }
 
@@ -101,16 +103,24 @@ impl Check<'_> {
         // The gov log's checkpoint is fetched last: then it has all that the map log rests on.
         let fetch = |at: &&LogAt| at.checkpoint()?.ok_or_else(|| LogError::NoLog { at: at.shown() });
         let mut notes = logs.iter().rev().map(fetch).collect::<Result<Vec<_>, _>>()?;
-        let (mut gov, mut told): (Option<Passed>, Vec<CheckedLog>) = (None, Vec::new());
+        let (mut gov, mut maps, mut told): (Option<Passed>, Vec<Passed>, Vec<CheckedLog>) = Default::default();
         for at in logs {
             let note = notes.pop().expect("one for each log");
             let passed = self.one(at, note, gov.as_mut(), folder)?;
             told.push(passed.told.clone());
-            if passed.head.kind == LogKind::Gov {
-                gov = Some(passed);
+            match passed.head.kind {
+                LogKind::Gov => gov = Some(passed),
+                LogKind::Map => maps.push(passed),
             }
         }
-        let (checked, not_checked) = (said(&told), left(&told));
+        let (mut checked, mut not_checked) = (said(&told), left(&told));
+        for at in 0..maps.len() {
+            match follows(&mut maps, at)? {
+                Follows::First => {}
+                Follows::From(words) => checked.push(words),
+                Follows::Unknown(words) => not_checked.push(words),
+            }
+        }
         Ok(Checked { logs: told, checked, not_checked })
     }
 
@@ -152,8 +162,8 @@ impl Check<'_> {
             note: head.note.clone(),
             origin,
         };
-        let eras = walk.eras;
-        Ok(Passed { tree, eras, told, head })
+        let (eras, prev) = (walk.eras, walk.prev);
+        Ok(Passed { tree, eras, prev, told, head })
     }
 
     /// The head by the best key there is; a map log's must be the one that the gov log names.
@@ -209,6 +219,40 @@ impl Check<'_> {
     }
 }
 
+/// How a map log goes on from the era before.
+enum Follows {
+    /// There was none.
+    First,
+    /// As it says.
+    From(String),
+    /// The log of that era is not here.
+    Unknown(String),
+}
+
+/// Looks whether the era before ended as leaf 0 of the map log `at` says.
+fn follows(maps: &mut [Passed], at: usize) -> Result<Follows, LogError> {
+    let (origin, Some(prev)) = (maps[at].told.origin.clone(), maps[at].prev.clone()) else { return Ok(Follows::First) };
+    let Some(old) = maps.iter_mut().find(|map| map.told.origin == prev.origin) else {
+        let why = format!("{origin}: whether it goes on from {}: that log is not here", prev.origin);
+        return Ok(Follows::Unknown(why));
+    };
+    if old.tree.size() < prev.size {
+        let why =
+            format!("it goes on from {} leaves of {}, which shows only {}", prev.size, prev.origin, old.tree.size());
+        return Err(LogError::untrue(&origin, why));
+    }
+    let root = old.tree.root_at(prev.size).map_err(|error| LogError::of(&prev.origin, error))?;
+    if root != prev.root {
+        let why = format!("it goes on from {} leaves of {} that are not those of that log", prev.size, prev.origin);
+        return Err(LogError::untrue(&origin, why));
+    }
+    let lost = match old.tree.size() - prev.size {
+        0 => String::new(),
+        lost => format!(", and the {lost} epochs behind that are lost"),
+    };
+    Ok(Follows::From(format!("{origin} goes on from the first {} leaves of {}{lost}", prev.size, prev.origin)))
+}
+
 fn said(logs: &[CheckedLog]) -> Vec<String> {
     let mut said = Vec::new();
     for log in logs {
@@ -220,13 +264,15 @@ fn said(logs: &[CheckedLog]) -> Vec<String> {
         let forms = "form, order and time of each, every tile, and the root that is signed";
         said.push(format!("{}: {} leaves{before}: {forms}", log.origin, log.size));
     }
-    if let [gov, map] = logs
-        && (gov.kind, map.kind) == (LogKind::Gov, LogKind::Map)
+    if let Some((gov, maps)) = logs.split_first()
+        && gov.kind == LogKind::Gov
     {
-        said.push(format!(
-            "each epoch of {} rests on {} as it is shown here, which names its keys",
-            map.origin, gov.origin
-        ));
+        for map in maps {
+            said.push(format!(
+                "each epoch of {} rests on {} as it is shown here, which names its keys",
+                map.origin, gov.origin
+            ));
+        }
     }
     said
 }

@@ -7,7 +7,7 @@ use crate::client::log::place::LogTree;
 use crate::client::log::{Head, LogError};
 use crate::clock::rfc3339;
 use crate::log::bytes::to_base64;
-use crate::log::epoch::{ConfigLeaf, EpochLeaf};
+use crate::log::epoch::{ConfigLeaf, EpochLeaf, PrevEra};
 use crate::log::gov::GovLeaf;
 use crate::log::note::VerifierKey;
 use crate::log::tile::TILE_WIDTH;
@@ -92,17 +92,23 @@ pub(super) struct Walk<'h> {
     pub(super) time_ms: u64,
     /// Eras that the gov log opened.
     pub(super) eras: Vec<Era>,
+    /// What leaf 0 of a map log says of the era before.
+    pub(super) prev: Option<PrevEra>,
     /// The newest size of the gov log that an epoch rests on, with its root.
     gov: (u64, Hash),
 }
 
 impl<'h> Walk<'h> {
     pub(super) fn new(head: &'h Head) -> Self {
-        Self { head, time_ms: 0, eras: Vec::new(), gov: (0, merkle::root(&[])) }
+        Self { head, time_ms: 0, eras: Vec::new(), prev: None, gov: (0, merkle::root(&[])) }
     }
 
-    /// Begins behind the first `from` leaves, which were checked before: only the last of them is read, and leaf 0.
+    /// Begins behind the first `from` leaves, which were checked before: only the last of them is read, and leaf 0; of the gov
+    /// log, which is short, also those that open eras.
     pub(super) fn behind(&mut self, tree: &mut LogTree, from: u64) -> Result<(), LogError> {
+        if self.head.kind == LogKind::Gov && from > 0 {
+            self.eras_before(tree, from - 1)?;
+        }
         for index in [Some(0), from.checked_sub(1)].into_iter().flatten().filter(|index| *index < from) {
             let raw = tree.entry(index).map_err(|error| LogError::of(self.log(), error))?;
             let leaf = self.read(index, &raw)?;
@@ -110,7 +116,22 @@ impl<'h> Walk<'h> {
             match &leaf {
                 Leaf::Epoch(leaf) => self.gov = (leaf.gov_size, leaf.gov_root),
                 Leaf::Gov(leaf) => self.eras.extend(era(leaf)),
-                Leaf::Config(_) => {}
+                Leaf::Config(leaf) => self.prev.clone_from(&leaf.prev_era),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the leaves between the first and `last` that open eras.
+    fn eras_before(&mut self, tree: &mut LogTree, last: u64) -> Result<(), LogError> {
+        const WORD: &[u8] = b"era-open";
+        for n in 0..last.div_ceil(TILE_WIDTH) {
+            let entries = tree.entries(n).map_err(|error| LogError::of(self.log(), error))?;
+            let between = (n * TILE_WIDTH..).zip(&entries).filter(|(index, _)| (1..last).contains(index));
+            for (index, raw) in between.filter(|(_, raw)| raw.windows(WORD.len()).any(|word| word == WORD)) {
+                if let Leaf::Gov(leaf) = self.read(index, raw)? {
+                    self.eras.extend(era(&leaf));
+                }
             }
         }
         Ok(())
@@ -130,6 +151,7 @@ impl<'h> Walk<'h> {
         match leaf {
             Leaf::Config(leaf) => {
                 must(leaf.origin == self.head.checkpoint.origin, "it is about another log")?;
+                self.prev.clone_from(&leaf.prev_era);
                 if let Some(gov) = gov {
                     must(leaf.gov == gov.origin, "it names another gov log")?;
                     let era = gov.eras.iter().find(|era| era.map == leaf.origin);

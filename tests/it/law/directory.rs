@@ -184,6 +184,7 @@ impl Directory {
                 .code
                 .filter(|(_, until_ms)| self.now_ms < *until_ms)
                 .map(|(code, _)| code.hash(&label(examined.number))),
+            released_before_ms: None,
         }
     }
 

@@ -25,6 +25,8 @@ use callbook::zone::{ApplyError, Change as Shown, NumberData, StaticZone};
 /// When everything begins: 2027-01-15.
 pub(super) const START_MS: u64 = 1_800_000_000_000;
 const DAY_S: u64 = 86_400;
+/// Where a signer in a process of its own listens; a file `socket` beside it says that there is one.
+pub(super) const SOCKET: &str = "signer.sock";
 
 /// What a name server would show, by number.
 #[derive(Default)]
@@ -84,16 +86,25 @@ pub(super) struct Desk {
     pub(super) actor: Actor,
 }
 
+/// The era that a directory in this folder is in: a file says so, as `log.era` does.
+pub(super) fn era_in(dir: &Path) -> u64 {
+    std::fs::read_to_string(dir.join("era")).map_or(0, |era| era.parse().unwrap())
+}
+
 pub(super) fn settings(dir: &Path) -> Settings {
     Settings {
         apex: "e164.example.".into(),
         host: "dir.example".into(),
+        era: era_in(dir),
         epoch_ms: 0,
         heartbeat_s: 60,
         keys: dir.join("keys"),
         data: dir.join("data"),
         lock: Lock::default(),
-        signer: Place::Here(dir.join("keys")),
+        signer: match dir.join("socket").exists() {
+            true => Place::Socket(dir.join(SOCKET)),
+            false => Place::Here(dir.join("keys")),
+        },
         witnesses: Some(dir.join("witnesses.toml")).filter(|path| path.exists()).unwrap_or_default(),
     }
 }

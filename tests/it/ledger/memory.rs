@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use callbook::authority::{Actor, OpenError, Rejection, Turned};
+use callbook::authority::{Actor, Leaves, OpenError, Rejection, Turned};
 use callbook::client::holder::Change;
 use callbook::ledger::{Ledger, LedgerError};
 use callbook::log::checkpoint::Checkpoint;
 use callbook::log::epoch::EpochLeaf;
 use callbook::log::merkle::{self, Frontier};
 use callbook::log::note::{Note, VerifierKey};
-use callbook::log::tile::Log;
 
 use crate::ledger::desk::{Desk, START_MS, acme, let_go, number};
 
@@ -40,7 +39,7 @@ fn assert_frozen(desk: &Desk, word: &str) {
     let mut other = acme();
     other.id = "other".into();
     assert!(matches!(desk.authority.add_provider(&Actor::operator(), other), Err(Rejection::Frozen)));
-    assert!(desk.authority.log_checkpoint(Log::Gov).is_err(), "nothing is signed");
+    assert!(desk.authority.log_checkpoint(Leaves::Gov).is_err(), "nothing is signed");
     assert!(desk.authority.upkeep().is_err());
     // Reads go on, and what is shown is what the ledger says.
     assert!(desk.board.shows(number(1)).is_some());
@@ -80,7 +79,7 @@ fn a_decision_that_was_published_and_is_gone_freezes_too() {
     let mut other = acme();
     other.id = "other".into();
     desk.authority.add_provider(&Actor::operator(), other).unwrap();
-    desk.authority.log_checkpoint(Log::Gov).unwrap();
+    desk.authority.log_checkpoint(Leaves::Gov).unwrap();
     drop(closed(desk, dir.path()));
     restore(dir.path(), &old);
     assert_frozen(&Desk::open(dir.path(), LATER_MS).unwrap(), "gov log");
@@ -182,13 +181,13 @@ fn the_gov_log_is_signed_as_it_grows() {
     let dir = tempfile::tempdir().unwrap();
     let desk = Desk::new(dir.path());
     let mut heads = vec![(0, merkle::root(&[]))];
-    let mut notes = vec![desk.authority.log_checkpoint(Log::Gov).unwrap()];
+    let mut notes = vec![desk.authority.log_checkpoint(Leaves::Gov).unwrap()];
     for id in ["one", "two", "three"] {
         let mut other = acme();
         other.id = id.into();
         desk.authority.add_provider(&Actor::operator(), other).unwrap();
-        let note = desk.authority.log_checkpoint(Log::Gov).unwrap();
-        assert_eq!(desk.authority.log_checkpoint(Log::Gov).unwrap(), note, "the same size, the same note");
+        let note = desk.authority.log_checkpoint(Leaves::Gov).unwrap();
+        assert_eq!(desk.authority.log_checkpoint(Leaves::Gov).unwrap(), note, "the same size, the same note");
         notes.push(note);
     }
     drop(closed(desk, dir.path()));

@@ -1,6 +1,7 @@
 //! The public logs from outside: served, checked, copied, and judged by software that is not ours.
 
 mod copied;
+mod eras;
 mod forged;
 mod judged;
 mod served;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use callbook::authority::{self, Actor, Authority, Entrant, Settings, Step};
+use callbook::authority::{self, Actor, Authority, Entrant, EraWish, Settings, Step};
 use callbook::charter::Policy;
 use callbook::client::log::{Before, Check, Checked, LogError, Place};
 use callbook::client::provider::Api as Client;
@@ -45,10 +45,16 @@ static GROWN: LazyLock<TempDir> = LazyLock::new(|| {
     dir
 });
 
+/// The era that a directory in this folder is in: a file says so, as `log.era` does.
+fn era_in(dir: &Path) -> u64 {
+    std::fs::read_to_string(dir.join("era")).map_or(0, |era| era.parse().unwrap())
+}
+
 fn settings(dir: &Path) -> Settings {
     Settings {
         apex: "e164.example.".into(),
         host: "dir.example".into(),
+        era: era_in(dir),
         epoch_ms: 0,
         heartbeat_s: HEARTBEAT_MS / 1000,
         keys: dir.join("keys"),
@@ -113,6 +119,19 @@ impl World {
         runtime.spawn(serve(vec![Front::plain(listener)], http::router(api), stopped));
         let (authority, runtime, dir) = (Some(authority), Some(runtime), dir.to_owned());
         Self { authority, clock, fails, http, stop, runtime, dir, _owned: None }
+    }
+
+    /// Stops it, opens the next era and starts it again.
+    pub(super) fn in_the_next_era(mut self) -> Self {
+        let (owned, dir, now_ms) = (self._owned.take(), self.dir.clone(), callbook::clock::Clock::now_ms(&*self.clock));
+        drop(self);
+        std::fs::write(dir.join("era"), (era_in(&dir) + 1).to_string()).unwrap();
+        let wish = EraWish { reason: "a test of the council".into(), forgets_waiting: false };
+        let random = ring::rand::SystemRandom::new();
+        authority::open_era(&settings(&dir), Policy::embedded(), &wish, now_ms + 1000, &random).unwrap();
+        let mut world = Self::open_at(&dir, now_ms + 2000);
+        world._owned = owned;
+        world
     }
 
     pub(super) fn authority(&self) -> &Authority {
@@ -182,7 +201,8 @@ impl World {
 
     /// The keys of the gov log and of the map log.
     pub(super) fn vkeys(&self) -> [String; 2] {
-        self.authority().logs().unwrap().map(|log| log.vkey)
+        let logs = self.authority().logs().unwrap();
+        [0, 1].map(|at| logs[at].vkey.clone())
     }
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod canary;
 mod child;
 mod delegated;
+mod erased;
 mod frozen;
 mod full_disk;
 mod guide;
