@@ -97,7 +97,9 @@ pub(super) fn effect(law: &InForce, kind: ActKind, key: &VerifierKey, act: &ActR
     }
     if !ended {
         if key.line_type() != LineType::Cosignature {
-            return no("this key makes no cosignatures: a vkey of type 4 is needed, as `callbook auditor init` prints it");
+            return no(
+                "this key makes no cosignatures: a vkey of type 4 is needed, as `callbook auditor init` prints it",
+            );
         }
         if key.name().len() > NAME_LEN_MAX || !key.name().bytes().all(|byte| byte.is_ascii_graphic()) {
             return no("an auditor's name has 1 to 100 printable characters and no space");
@@ -189,14 +191,15 @@ impl Authority {
         let core = &self.core;
         let law = core.law();
         let bad = |why: &str| Rejection::Conflict(why.to_owned());
-        let keys: Vec<VerifierKey> =
-            law.auditors().iter().chain([core.signer.verifier(Log::Map)]).cloned().collect();
+        let keys: Vec<VerifierKey> = law.auditors().iter().chain([core.signer.verifier(Log::Map)]).cloned().collect();
         let opened = Note::open(note, &keys).map_err(|why| bad(&format!("this is no signed checkpoint: {why}")))?;
         let by_log = opened.signed_by(law.auditors().len()).is_some();
         let mut by_auditors = law.auditors().iter().enumerate();
         let auditor = by_auditors.find_map(|(i, key)| Some((key, opened.signed_by(i)??)));
         let Some((key, time_s)) = auditor.filter(|_| by_log) else {
-            return Err(Rejection::Forbidden("no admitted auditor has cosigned a checkpoint of this log there".to_owned()));
+            return Err(Rejection::Forbidden(
+                "no admitted auditor has cosigned a checkpoint of this log there".to_owned(),
+            ));
         };
         if time_s > unix_s(core.now_ms()) + AHEAD_S_MAX {
             return Err(bad("the cosignature's time is ahead of this directory's clock: set the clocks (NTP)"));

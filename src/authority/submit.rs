@@ -503,9 +503,7 @@ fn control_of(tx: &Snapshot<'_>, label: &Label) -> Result<Option<Hash>, LedgerEr
 fn submits(register: &Register, event: &Event) -> Result<(), refusal::Refusal> {
     let provider = event.signature(Role::Provider).and_then(|_| register.provider(&event.provider));
     match provider.and_then(|provider| Some((provider, provider.status.refuses_event(Some(event))?))) {
-        Some((provider, reason)) => {
-            Err(reason.at("", format!("the provider's status is {}", provider.status.name())))
-        }
+        Some((provider, reason)) => Err(reason.at("", format!("the provider's status is {}", provider.status.name()))),
         None => Ok(()),
     }
 }

@@ -142,7 +142,9 @@ fn begin(args: &InitArgs) -> Result<Report, Failure> {
 }
 
 fn name_of(store: &Store) -> Result<String, Failure> {
-    store.text("name")?.ok_or_else(|| Failure::new("this folder has no auditor's name: make one with `callbook auditor init`"))
+    store
+        .text("name")?
+        .ok_or_else(|| Failure::new("this folder has no auditor's name: make one with `callbook auditor init`"))
 }
 
 fn follow(args: &RunArgs, json: bool) -> Result<Report, Failure> {

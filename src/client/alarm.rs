@@ -26,9 +26,9 @@ pub enum NotTold {
 
 /// Whether an alarm can be sent to this address.
 pub fn check(url: &str) -> Result<(), NotTold> {
-    let here = ["http://127.0.0.1", "http://[::1]", "http://localhost"].iter().any(|here| {
-        url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-    });
+    let here = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .any(|here| url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
     let there = url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
     if here || there { Ok(()) } else { Err(NotTold::Address(url.to_owned())) }
 }

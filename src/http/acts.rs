@@ -226,7 +226,11 @@ fn subject_of(kind: ActKind, body: &NewAct, mistakes: &mut Vec<ProblemError>) ->
         _ if kind.is_of_auditor() => match VerifierKey::parse(body.vkey.as_deref()?) {
             Ok(key) => Subject::Auditor(key),
             Err(why) => {
-                mistakes.push(ProblemError::form("/vkey", "bad_value", format!("{why}; it is what `auditor init` printed")));
+                mistakes.push(ProblemError::form(
+                    "/vkey",
+                    "bad_value",
+                    format!("{why}; it is what `auditor init` printed"),
+                ));
                 return None;
             }
         },

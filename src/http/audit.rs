@@ -58,7 +58,8 @@ pub(crate) async fn batch(
     _: Auditor,
     Path(epoch): Path<String>,
 ) -> Result<impl IntoResponse, Reply> {
-    let nothing = || Reply::new(&id, 404, "not_found", "There is nothing here", "no such epoch, or none that is published yet");
+    let nothing =
+        || Reply::new(&id, 404, "not_found", "There is nothing here", "no such epoch, or none that is published yet");
     let epoch = epoch.parse().map_err(|_| nothing())?;
     let raw = blocking(&id, move || api.authority.audit_batch(epoch)).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, FOR_EVER)], raw))

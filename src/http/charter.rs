@@ -38,7 +38,8 @@ pub(crate) async fn version(
 ) -> Result<Json<Version>, Reply> {
     let charter = api.authority.charter();
     let found = number.parse().ok().filter(|number| *number > 0).and_then(|number: u64| charter.get(number));
-    let nothing = || Reply::new(&id, 404, "not_found", "There is nothing here", "no version of the charter has this number");
+    let nothing =
+        || Reply::new(&id, 404, "not_found", "There is nothing here", "no version of the charter has this number");
     found.map(|version| Json(shown(version))).ok_or_else(nothing)
 }
 

@@ -42,7 +42,10 @@ impl Modify for Tokens {
             .description(Some("`cb_live_…` or, for the sandbox, `cb_test_…`"))
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
-        let signature = ApiKeyValue::with_description(HEADER, "An admitted auditor's signature over the request: `NAME UNIX-SECONDS BASE64URL`");
+        let signature = ApiKeyValue::with_description(
+            HEADER,
+            "An admitted auditor's signature over the request: `NAME UNIX-SECONDS BASE64URL`",
+        );
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(signature));
         document.components.get_or_insert_default().add_security_scheme("auditor", scheme);
     }

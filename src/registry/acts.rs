@@ -186,7 +186,9 @@ impl ActKind {
             Self::VetoClaim => ("veto-claim", Two, "it decides who holds a number"),
             Self::BulkDoor => ("bulk-door", Two, "less proof moves the numbers of all its holders for a while"),
             Self::AuditorAdmit => ("auditor-admit", TwoIfThereAre, "the events of every number are open to an auditor"),
-            Self::AuditorEnd => ("auditor-end", TwoIfThereAre, "whoever could end an auditor alone would not be audited"),
+            Self::AuditorEnd => {
+                ("auditor-end", TwoIfThereAre, "whoever could end an auditor alone would not be audited")
+            }
         }
     }
 

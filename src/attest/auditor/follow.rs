@@ -37,7 +37,9 @@ pub enum FollowError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The key cannot sign under that name.
-    #[error("{0:?} cannot name an auditor: a URL without scheme, space and plus sign is needed, such as auditor.example")]
+    #[error(
+        "{0:?} cannot name an auditor: a URL without scheme, space and plus sign is needed, such as auditor.example"
+    )]
     Name(String),
     /// The answer of the directory is no answer.
     #[error("the directory's batches cannot be read: {0}")]
@@ -46,7 +48,9 @@ pub enum FollowError {
     #[error("version {0} of the charter cannot be read by this version of callbook: use a newer one")]
     Charter(u64),
     /// The log has fewer leaves than it had.
-    #[error("the log shows {shown} leaves, and {replayed} were replayed: an old copy is shown, or the directory has lost something")]
+    #[error(
+        "the log shows {shown} leaves, and {replayed} were replayed: an old copy is shown, or the directory has lost something"
+    )]
     Behind {
         /// How many it shows.
         shown: u64,
@@ -60,7 +64,9 @@ pub enum FollowError {
     #[error("there is no {0} log at this address: is it the API of a directory?")]
     NoLog(&'static str),
     /// This audit is of another log.
-    #[error("this folder is the audit of {ours}, and the directory has {theirs}: an audit of another log or era needs a folder of its own")]
+    #[error(
+        "this folder is the audit of {ours}, and the directory has {theirs}: an audit of another log or era needs a folder of its own"
+    )]
     Another {
         /// What was audited.
         ours: String,
@@ -102,7 +108,13 @@ pub struct Auditor {
 impl Auditor {
     /// Opens the audit in `dir`; at the first time it is begun: `given` is the gov log's key, else the directory's own word for
     /// it is taken, and kept.
-    pub fn open(dir: &Path, name: &str, key: SigningKey, api: Api, given: Option<VerifierKey>) -> Result<Self, FollowError> {
+    pub fn open(
+        dir: &Path,
+        name: &str,
+        key: SigningKey,
+        api: Api,
+        given: Option<VerifierKey>,
+    ) -> Result<Self, FollowError> {
         let mut store = Store::open(dir)?;
         let kept = store.text("gov key")?.and_then(|vkey| VerifierKey::parse(&vkey).ok());
         let logs = Place::Http(api.clone(), String::new()).logs()?;
@@ -131,7 +143,8 @@ impl Auditor {
             Stop::Charter(version) => FollowError::Charter(version),
         })?;
         let bytes = key.to_bytes();
-        let again = SigningKey::from_bytes(key.public().algorithm(), &bytes).map_err(|_| FollowError::Name(name.to_owned()))?;
+        let again =
+            SigningKey::from_bytes(key.public().algorithm(), &bytes).map_err(|_| FollowError::Name(name.to_owned()))?;
         let signer = NoteSigner::new(name, again).ok_or_else(|| FollowError::Name(name.to_owned()))?;
         Ok(Self { api, signer, key, name: name.to_owned(), gov_key, origin, logs, replay })
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::attest::auditor::decided::{Decided, Era};
 use crate::attest::auditor::rule::{At, Fault, Rule};
+use crate::log::Hash;
 use crate::log::bytes::Reader;
 use crate::log::epoch::{ConfigLeaf, EpochLeaf};
 use crate::log::event::{Event, Role};
@@ -17,7 +18,6 @@ use crate::log::label::Label;
 use crate::log::map::{Leaf, MapTop};
 use crate::log::merkle::{self, Frontier};
 use crate::log::note::VerifierKey;
-use crate::log::Hash;
 use crate::registry::rules::{self, Entry, Law};
 
 /// An epoch may be dated before the newest leaf of the gov log that it rests on by this much: clocks differ (TRUST.md 2, notes).
@@ -330,7 +330,6 @@ fn check_one(
         None => Ok(entry),
     }
 }
-
 
 /// The rule that a time breaks which witnesses have seen otherwise: `cosigned_s` are the times (Unix seconds) of their
 /// cosignatures of the checkpoint whose newest epoch says `time_ms`.

@@ -106,7 +106,9 @@ impl Rule {
             }
             Self::Event(_) => "a number was changed in a way that the table of events does not know",
             Self::MapRoot => "the map holds something that no event explains: a key may have been changed unseen",
-            Self::Checkpoint | Self::CheckpointRoot => "the log tells two stories, or somebody else tells one in its name",
+            Self::Checkpoint | Self::CheckpointRoot => {
+                "the log tells two stories, or somebody else tells one in its name"
+            }
         }
     }
 }

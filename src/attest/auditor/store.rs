@@ -154,7 +154,9 @@ impl Store {
             decided.know(&text);
         }
         let size = position.gov_size.max(u64::from(position.log.size() > 0));
-        for leaf in self.rows("SELECT leaf FROM gov WHERE idx < ?1 ORDER BY idx", [int(size)], |row| row.get::<_, Vec<u8>>(0))? {
+        for leaf in
+            self.rows("SELECT leaf FROM gov WHERE idx < ?1 ORDER BY idx", [int(size)], |row| row.get::<_, Vec<u8>>(0))?
+        {
             decided.append(&leaf).map_err(|rule| self.damaged(&rule.to_string()))?;
         }
         if decided.size() == size { Ok(decided) } else { Err(self.damaged("leaves of the gov log are missing")) }
@@ -170,8 +172,9 @@ impl Store {
     /// Keeps a text of the charter.
     pub fn keep_text(&mut self, version: u64, policy: &str) -> Result<(), StoreError> {
         self.begin()?;
-        let put =
-            self.conn.execute("INSERT OR REPLACE INTO texts (version, policy) VALUES (?1, ?2)", params![int(version), policy]);
+        let put = self
+            .conn
+            .execute("INSERT OR REPLACE INTO texts (version, policy) VALUES (?1, ?2)", params![int(version), policy]);
         self.sql(put.map(drop))
     }
 
@@ -196,9 +199,7 @@ impl Store {
         params: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let read = || -> rusqlite::Result<Vec<T>> {
-            self.conn.prepare_cached(sql)?.query_map(params, read)?.collect()
-        };
+        let read = || -> rusqlite::Result<Vec<T>> { self.conn.prepare_cached(sql)?.query_map(params, read)?.collect() };
         self.sql(read())
     }
 
