@@ -52,7 +52,7 @@ pub struct TokenProof {
 pub struct NewAct {
     /// `admit`, `accredit`, `warn`, `restrict`, `suspend`, `emergency`, `end-emergency`, `terminate`, `wind-down`, `overturn`,
     /// `uphold`, `provider-keys`, `compromised-key`, `staff-add`, `staff-change`, `staff-end`, `suspend-numbers`,
-    /// `resume-numbers`, `veto-claim` or `bulk-door`.
+    /// `resume-numbers`, `veto-claim`, `bulk-door`, `auditor-admit` or `auditor-end`.
     pub kind: String,
     /// The clause of the charter that it rests on.
     pub clause: String,
@@ -88,6 +88,9 @@ pub struct NewAct {
     /// The numbers, `+…`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub numbers: Vec<String>,
+    /// The key of an auditor's cosignatures, a `vkey` of type 4 (`auditor-admit`, `auditor-end`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vkey: Option<String>,
 }
 
 /// A step of an act.

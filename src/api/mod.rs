@@ -1,6 +1,7 @@
 //! The public JSON of the HTTP API: types that server and clients share. `snake_case`, RFC 3339 times in UTC, bytes as base64.
 
 pub mod acts;
+pub mod audit;
 pub mod batches;
 pub mod bytes;
 pub mod changes;

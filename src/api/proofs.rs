@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::audit::AuditorSaid;
+
 /// Answers are padded to a multiple of so many bytes: nobody on the way tells one number from another, or from none, by size.
 pub const PROOF_ANSWER_STEP: usize = 8 * 1024;
 
@@ -12,6 +14,9 @@ pub const PROOF_ANSWER_STEP: usize = 8 * 1024;
 pub struct ProofAsked {
     /// The number, `+…`.
     pub number: String,
+    /// Names of auditors whom the caller believes: the newest checkpoint of one of these is shown. Left out: of any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auditors: Vec<String>,
 }
 
 /// What the directory says of a number, to be checked and not believed.
@@ -20,6 +25,9 @@ pub struct ProofAsked {
 pub struct ProofAnswer {
     /// The proof: text of C2SP `tlog-proof@v1`.
     pub proof: String,
+    /// What an auditor has cosigned last; absent where no auditor has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auditor: Option<AuditorSaid>,
     /// Means nothing: it makes the whole answer a multiple of 8192 bytes.
     pub padding: String,
 }

@@ -21,6 +21,7 @@ use crate::ledger::{ActRow, LedgerError, Snapshot, StepRow, Transaction};
 use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::key::{PublicKey, Thumbprint};
 use crate::log::label::Label;
+use crate::log::note::VerifierKey;
 use crate::log::random::Random;
 use crate::log::state::Status;
 use crate::log::{Hash, sha256};
@@ -85,6 +86,8 @@ pub enum Subject {
     },
     /// A person of the staff.
     Staff(StaffWish),
+    /// An auditor, by the key of his cosignatures.
+    Auditor(VerifierKey),
     /// Numbers; `days` is how long a suspension lasts.
     Numbers {
         /// Which.
@@ -393,6 +396,7 @@ impl Subject {
                 "role": wish.role.map(StaffRole::name),
                 "key": wish.key.as_ref().map(gov::key_body),
             }),
+            Self::Auditor(key) => json!({ "vkey": key.to_string() }),
             Self::Numbers { days, .. } => json!({ "days": days }),
         }
     }
@@ -424,6 +428,7 @@ impl Subject {
                     None => None,
                 },
             }),
+            kind if kind.is_of_auditor() => Self::Auditor(VerifierKey::parse(value.get("vkey")?.as_str()?).ok()?),
             kind if kind.is_order() => Self::Numbers { numbers: Vec::new(), days: number("days")? },
             _ => Self::Provider { provider: provider()?, days: number("days").unwrap_or(0) },
         })

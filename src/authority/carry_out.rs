@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::authority::Core;
 use crate::authority::acts::{Subject, hands_of};
+use crate::authority::audit;
 use crate::authority::error::Rejection;
 use crate::authority::gov::{self, Accreditation, InForce, KEYS_MAX};
 use crate::authority::staff::StaffWish;
@@ -94,6 +95,7 @@ impl Core {
             (ActKind::CompromisedKey, Subject::LostKey { provider, key, since_s }) => {
                 self.lost(law, act, provider, key, *since_s)
             }
+            (_, Subject::Auditor(key)) => audit::effect(law, kind, key, act),
             (_, Subject::Staff(wish)) => self.staff_effect(law, kind, wish),
             (_, Subject::Numbers { days, .. }) => self.order(kind, *days, act, count),
             _ => Err(Rejection::Fault("an act and its subject do not fit".to_owned())),

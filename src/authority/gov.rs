@@ -38,6 +38,8 @@ pub(super) const ORDER: &str = "order";
 pub(super) const BULK_DOOR: &str = "bulk-door";
 /// The type of a leaf that tells that something did not go as the directory promises.
 pub(super) const INCIDENT: &str = "incident";
+/// The type of a leaf by which an auditor is admitted, or is none any more.
+pub(super) const AUDITOR: &str = "auditor";
 /// The type of leaf 0, and of a leaf that closes the map log for ever and opens the next.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -163,6 +165,21 @@ fn read_bulk(body: &Value) -> Option<(String, BulkDoor)> {
     Some((body.get("provider")?.as_str().filter(|id| is_provider_id(id))?.to_owned(), door))
 }
 
+/// The body of the leaf by which an auditor is admitted or ended, by an act.
+pub(super) fn auditor_body(key: &VerifierKey, ended: bool, clause: &str, act: &str) -> Value {
+    let status = if ended { "ended" } else { "active" };
+    json!({ "vkey": key.to_string(), "status": status, "clause": clause, "act": act })
+}
+
+fn read_auditor(body: &Value) -> Option<(VerifierKey, bool)> {
+    let active = match body.get("status")?.as_str()? {
+        "active" => true,
+        "ended" => false,
+        _ => return None,
+    };
+    Some((VerifierKey::parse(body.get("vkey")?.as_str()?).ok()?, active))
+}
+
 /// A public key as gov leaves write it.
 pub(super) fn key_body(key: &PublicKey) -> Value {
     let algorithm = match key.algorithm() {
@@ -195,6 +212,7 @@ pub(super) struct InForce {
     accreditations: BTreeMap<String, Accreditation>,
     staff: BTreeMap<PublicKey, StaffRole>,
     bulk_doors: BTreeMap<String, BulkDoor>,
+    auditors: Vec<VerifierKey>,
     register: Register,
     sequencer: [Thumbprint; 1],
     charter: Versions,
@@ -241,6 +259,7 @@ impl InForce {
             accreditations: BTreeMap::new(),
             staff: BTreeMap::new(),
             bulk_doors: BTreeMap::new(),
+            auditors: Vec::new(),
             register: Register::default(),
             sequencer: [sequencer],
             terms: vec![(0, Terms::of(&policy))],
@@ -285,6 +304,11 @@ impl InForce {
             if read.kind == BULK_DOOR {
                 let (provider, door) = read_bulk(&read.body).ok_or(Malformed::new("gov", "bulk door"))?;
                 self.bulk_doors.insert(provider, door);
+            }
+            if read.kind == AUDITOR {
+                let (key, active) = read_auditor(&read.body).ok_or(Malformed::new("gov", "auditor"))?;
+                self.auditors.retain(|known| *known != key);
+                self.auditors.extend(active.then_some(key));
             }
             if read.kind == CHARTER {
                 self.announce(&read.body).ok_or(Malformed::new("gov", "charter"))?;
@@ -373,6 +397,11 @@ impl InForce {
 
     pub(super) fn accreditations(&self) -> impl Iterator<Item = &Accreditation> {
         self.accreditations.values()
+    }
+
+    /// The auditors that are admitted, by the keys of their cosignatures.
+    pub(super) fn auditors(&self) -> &[VerifierKey] {
+        &self.auditors
     }
 
     /// Whether a key is one of the operator's staff, whatever the role.

@@ -9,6 +9,7 @@
 mod access;
 mod acts;
 mod affected;
+mod audit;
 mod batches;
 mod bulk;
 mod carry_out;
@@ -62,6 +63,7 @@ pub use crate::authority::access::{
 };
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
+pub use crate::authority::audit::{AUDITORS_MAX, Audited};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
@@ -107,6 +109,7 @@ pub use crate::authority::witnesses::check_witnesses;
 pub use crate::ledger::{ChangeRow, Leaves, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
+use crate::authority::audit::Audits;
 use crate::authority::batches::Batches;
 use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
@@ -203,6 +206,8 @@ struct Core {
     shown: Shown,
     /// Questions about numbers that nobody registered.
     strangers: Strangers,
+    /// What auditors have cosigned.
+    audits: Audits,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
+use crate::authority::audit::Audits;
 use crate::authority::batches::Batches;
 use crate::authority::changes::WAITING_MAX;
 use crate::authority::charter;
@@ -228,6 +229,7 @@ impl Authority {
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let eras = ledger.read::<_, LedgerError>(|now| now.eras())?;
         let past_labels = PastLabels::open(&settings.keys, &settings.lock, &eras)?;
+        let audits = Audits::load(&ledger, found.laws.last().map(|law| law.auditors()).unwrap_or_default())?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let origin = settings.map_origin();
@@ -252,6 +254,7 @@ impl Authority {
             labels: Labels::default(),
             shown,
             strangers: Strangers::default(),
+            audits,
             keys,
             tokens,
             staff: RwLock::new(staff),

@@ -17,7 +17,7 @@ use crate::authority::upkeep::accept;
 use crate::authority::{Authority, Core, Visibility};
 use crate::clock::unix_s;
 use crate::ledger::{Disclosed, LedgerError, Reply, Snapshot, Standing, Transaction};
-use crate::log::event::Kind;
+use crate::log::event::{Event, Kind, Role};
 use crate::log::label::Label;
 use crate::log::record::Record;
 use crate::log::vrf::Proof;
@@ -28,6 +28,7 @@ use crate::registry::decide::{self, CodeChange, Counters, Decision, Facts, Recor
 use crate::registry::examine::{self, Context, Entrance, Examined, examine};
 use crate::registry::possession;
 use crate::registry::refusal;
+use crate::registry::register::Register;
 use crate::registry::terms::DAY_S;
 
 /// Called with each chunk's answers in the transaction that makes them true, and where in all submissions the chunk begins.
@@ -378,6 +379,7 @@ impl Core {
         let facts = self.facts(now, good, standing, now_ms)?;
         // Once more: a delegation may have come since the first stage, and none comes while the writer decides.
         self.serves(good.examined.event.kind, good.examined.number)?;
+        submits(law.register(), &good.examined.event)?;
         let judge = |at_ms| decide::decide(&facts, &good.examined, law.policy_at(at_ms), &law.law_at(at_ms), now_ms);
         let day = unix_s(now_ms) / DAY_S;
         let decision = judge(now_ms).inspect_err(|refusal| self.count_wrong_code(refusal, &good.examined, day))?;
@@ -506,6 +508,16 @@ fn control_of(tx: &Snapshot<'_>, label: &Label) -> Result<Option<Hash>, LedgerEr
     match waiting(tx, label, None)? {
         Some(waiting) => Ok(Some(waiting.control)),
         None => Ok(tx.standing(label)?.map(|standing| standing.entry.state.control)),
+    }
+}
+
+/// Once more what the provider's status allows: an emergency may have come since the first stage, and auditors hold every event
+/// against the size of the gov log that it was sealed under.
+fn submits(register: &Register, event: &Event) -> Result<(), refusal::Refusal> {
+    let provider = event.signature(Role::Provider).and_then(|_| register.provider(&event.provider));
+    match provider.and_then(|provider| Some((provider, provider.status.refuses_event(Some(event))?))) {
+        Some((provider, reason)) => Err(reason.at("", format!("the provider's status is {}", provider.status.name()))),
+        None => Ok(()),
     }
 }
 

@@ -76,6 +76,9 @@ pub(crate) struct AskArgs {
     /// A number (suspend-numbers, resume-numbers, veto-claim); may be repeated.
     #[arg(long, value_name = "NUMBER")]
     number: Vec<String>,
+    /// The key of an auditor, as `auditor init` printed it (auditor-admit, auditor-end).
+    #[arg(long, value_name = "VKEY")]
+    vkey: Option<String>,
     #[command(flatten)]
     api: ApiArgs,
 }
@@ -151,6 +154,7 @@ fn ask(args: &AskArgs) -> Result<Report, Failure> {
         statement_keys: keys(&args.statement_key)?,
         validation_keys: keys(&args.validation_key)?,
         numbers: args.number.clone(),
+        vkey: args.vkey.clone(),
     };
     one(&at(&args.api)?.ask_act(&wish)?)
 }

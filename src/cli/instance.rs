@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
@@ -311,6 +312,17 @@ impl StopSignal {
                 _ = self.terminate.recv() => {}
             }
         });
+    }
+
+    /// Whether one of them came, perhaps before, until that time is over.
+    pub(crate) fn wait_for(&mut self, runtime: &Runtime, patience: Duration) -> bool {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => true,
+                _ = self.terminate.recv() => true,
+                () = tokio::time::sleep(patience) => false,
+            }
+        })
     }
 }
 

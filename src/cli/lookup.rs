@@ -152,12 +152,15 @@ fn proof_of(proof: &LogProof) -> String {
     let meaning = |warning: &str| match warning {
         "stale" => "the epoch is older than ten minutes: is the directory still working?",
         "unconfirmed" => "too few witnesses have seen this checkpoint: others may be shown another one",
-        "unaudited" => "no auditor that you trust has replayed this epoch",
+        "unaudited" => "no auditor that you trust has replayed the log up to here in the last day",
         "young_control_key" => "the number's control key is younger than seven days: has it changed hands?",
         "control_key_changed" => "the number's control key is another than the last time",
         "identity_key_changed" => "the holder's identity key is another than the last time: compare it with the holder",
         _ => "a recovery or a release of this number is under way",
     };
+    if let Some(audited_at) = proof.audited_at {
+        let _ = write!(text, "\n  audited    by an auditor that you trust, at {}", rfc3339(audited_at));
+    }
     for warning in &proof.warnings {
         let _ = write!(text, "\n  warning    {warning}: {}", meaning(warning));
     }

@@ -2,6 +2,7 @@
 
 mod act;
 mod apex;
+mod auditor;
 mod charter;
 mod config;
 mod connect;
@@ -97,6 +98,9 @@ enum Command {
     /// A witness of public logs: cosign each checkpoint once, if it goes on from the last (C2SP tlog-witness).
     #[command(subcommand)]
     Witness(witness::WitnessCommand),
+    /// An auditor of a directory: replay every change by the law, cosign what has passed, shout when something has not.
+    #[command(subcommand)]
+    Auditor(auditor::AuditorCommand),
     /// Export and import number zones; check, sign and serve master files; look after static zones and their secondaries.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
@@ -161,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Keys(command) => keys::run(command),
         Command::Signer(command) => signer::run(&command, json),
         Command::Witness(command) => witness::run(&command, json),
+        Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
         Command::Doctor(args) => doctor::run(&args),

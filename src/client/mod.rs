@@ -13,8 +13,9 @@
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call, `transfer` the same for a number that changes hands, `webhook` verifies what it is sent.
 //!
-//! And for logs: `witness` asks a witness to cosign a checkpoint.
+//! And for logs: `witness` asks a witness to cosign a checkpoint, `alarm` tells somebody that one is not true.
 
+pub mod alarm;
 mod anchor;
 mod chain;
 pub mod child;

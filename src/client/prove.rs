@@ -14,13 +14,15 @@ mod trust;
 
 use std::time::Duration;
 
+use crate::api::audit::AuditorSaid;
 use crate::client::log::{LogAt, LogError};
 use crate::client::lookup::{Directory, Lookup, LookupError};
 use crate::client::prove::agree::Difference;
 use crate::client::provider::{Api, ApiError};
 use crate::clock::{Clock, SystemClock};
 use crate::log::Hash;
-use crate::log::bytes::Malformed;
+use crate::log::audited::{self, Audit};
+use crate::log::bytes::{Malformed, array_from_base64};
 use crate::log::checkpoint::Checkpoint;
 use crate::log::epoch::EpochLeaf;
 use crate::log::proof::Proof;
@@ -125,14 +127,20 @@ impl Prover {
 
     /// Asks for the proof about `number` and makes every check that needs no DNS; gives the signed checkpoint too.
     fn prove(&self, number: Number, pins: &Pins) -> Result<Result<(Proved, String), Refused>, ProveError> {
-        let answer = self.api.proof(number)?;
+        let auditors: Vec<String> = self.trust.auditors.iter().map(|key| key.name().to_owned()).collect();
+        let answer = self.api.proof_and_audit(number, &auditors)?;
         let refused = |why: Malformed| format!("the proof does not hold: {why}");
         let proof = match Proof::parse(&answer.proof) {
             Ok(proof) => proof,
             Err(why) => return Ok(Err(refused(why))),
         };
         let now_ms = SystemClock.now_ms();
-        let alone = match proved::check(&proof, number, &self.trust, now_ms, None) {
+        let audited = |mut proved: Proved| {
+            let said = answer.auditor.as_ref().map_or(Ok(None), |said| self.audited(said, &proved, now_ms))?;
+            said.into_iter().for_each(|time_s| proved.add_audit(time_s));
+            Ok(proved)
+        };
+        let alone = match proved::check(&proof, number, &self.trust, now_ms, None).and_then(audited) {
             Ok(proved) => proved,
             Err(why) => return Ok(Err(refused(why))),
         };
@@ -144,8 +152,16 @@ impl Prover {
             Err(why) => return Ok(Err(why)),
         };
         let seen = Seen { size: seen.size, root: &root, since: &since };
-        let checked = proved::check(&proof, number, &self.trust, now_ms, Some(seen));
+        let checked = proved::check(&proof, number, &self.trust, now_ms, Some(seen)).and_then(audited);
         Ok(checked.map(|proved| (proved, proof.checkpoint)).map_err(refused))
+    }
+
+    /// When an auditor has cosigned what the proof's head goes on from, Unix seconds.
+    fn audited(&self, said: &AuditorSaid, proved: &Proved, now_ms: u64) -> Result<Option<u64>, Malformed> {
+        let hashes: Option<Vec<Hash>> = said.consistency.iter().map(|hash| array_from_base64(hash)).collect();
+        let consistency = hashes.ok_or(Malformed::new("what the auditor cosigned", "base64"))?;
+        let audit = Audit { checkpoint: &said.checkpoint, consistency: &consistency };
+        audited::check(audit, &proved.checkpoint, proved.epoch_ms, &self.trust, now_ms)
     }
 
     /// How the log of the proof continues the first `size` leaves: from its tiles, under the proof's own checkpoint.

@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod batches;
 mod files;
 mod lists;

@@ -18,6 +18,7 @@ use crate::http::request::{
     Body, Caller, Operator, blocking, idempotency, label_cursor, number_of, query_value, shown_cursor,
 };
 use crate::log::bytes::from_base64url;
+use crate::log::note::VerifierKey;
 use crate::registry::acts::{ActKind, StaffRole};
 
 /// Asks for an act. If one person is enough it is done when this returns; else another approves.
@@ -188,7 +189,8 @@ fn subject_of(kind: ActKind, body: &NewAct, mistakes: &mut Vec<ProblemError>) ->
         }
     };
     let of_staff = matches!(kind, ActKind::StaffAdd | ActKind::StaffChange | ActKind::StaffEnd);
-    needed("provider", of_staff || kind.is_order() || body.provider.is_some());
+    needed("provider", of_staff || kind.is_order() || kind.is_of_auditor() || body.provider.is_some());
+    needed("vkey", !kind.is_of_auditor() || body.vkey.is_some());
     needed("person", !of_staff || body.person.is_some());
     needed("numbers", !kind.is_order() || !body.numbers.is_empty());
     needed("days", !matches!(kind, ActKind::WindDown | ActKind::SuspendNumbers) || body.days.is_some());
@@ -221,6 +223,17 @@ fn subject_of(kind: ActKind, body: &NewAct, mistakes: &mut Vec<ProblemError>) ->
             };
             Subject::Staff(StaffWish { person: body.person.clone()?, role: role.flatten(), key })
         }
+        _ if kind.is_of_auditor() => match VerifierKey::parse(body.vkey.as_deref()?) {
+            Ok(key) => Subject::Auditor(key),
+            Err(why) => {
+                mistakes.push(ProblemError::form(
+                    "/vkey",
+                    "bad_value",
+                    format!("{why}; it is what `auditor init` printed"),
+                ));
+                return None;
+            }
+        },
         _ if kind.is_order() => {
             let mut numbers = Vec::with_capacity(body.numbers.len());
             for (i, text) in body.numbers.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! How each request body is read from its fields.
 
 use crate::api::acts::{NewAct, SignedEvents, TokenProof};
+use crate::api::audit::AuditedCheckpoint;
 use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
@@ -168,7 +169,7 @@ impl Read for NewAct {
         let (person, role) = (fields.optional_string("person"), fields.optional_string("role"));
         let public_key = fields.optional_object("public_key");
         let (statement_keys, validation_keys) = (fields.objects("statement_keys"), fields.objects("validation_keys"));
-        let numbers = fields.strings("numbers");
+        let (numbers, vkey) = (fields.strings("numbers"), fields.optional_string("vkey"));
         Some(Self {
             kind: kind?,
             clause: clause?,
@@ -183,6 +184,7 @@ impl Read for NewAct {
             statement_keys: statement_keys?,
             validation_keys: validation_keys?,
             numbers: numbers?,
+            vkey: vkey?,
         })
     }
 }
@@ -226,6 +228,13 @@ impl Read for Redelivery {
 
 impl Read for ProofAsked {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { number: fields.string("number")? })
+        let (number, auditors) = (fields.string("number"), fields.strings("auditors"));
+        Some(Self { number: number?, auditors: auditors? })
+    }
+}
+
+impl Read for AuditedCheckpoint {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { checkpoint: fields.string("checkpoint")? })
     }
 }

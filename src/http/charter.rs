@@ -1,6 +1,6 @@
 //! `/v1/charter`: the rules in force as text and as data, and the announcement of others.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use data_encoding::HEXLOWER;
@@ -25,6 +25,22 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<Charter> {
         numbering: api.authority.numbering(),
         announced: charter.coming(now_ms).map(shown).collect(),
     })
+}
+
+/// A version of the charter by its number, those that are over included: past changes were lawful by the one of their time.
+#[utoipa::path(get, path = "/v1/charter/{version}", tag = "charter", params(("version" = u64, Path, description = "1 for the first")),
+    responses((status = 200, body = Version), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn version(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Path(number): Path<String>,
+) -> Result<Json<Version>, Reply> {
+    let charter = api.authority.charter();
+    let found = number.parse().ok().filter(|number| *number > 0).and_then(|number: u64| charter.get(number));
+    let nothing =
+        || Reply::new(&id, 404, "not_found", "There is nothing here", "no version of the charter has this number");
+    found.map(|version| Json(shown(version))).ok_or_else(nothing)
 }
 
 /// Announces the next version of the charter; goes into the public log.

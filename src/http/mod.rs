@@ -1,6 +1,7 @@
 //! The HTTP API v1: one file a resource; each handler extracts, makes one call to the authority, converts the answer.
 
 mod acts;
+mod audit;
 mod batches;
 mod bodies;
 mod changes;
@@ -138,6 +139,10 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(log::list))
         .routes(routes!(log::gov_checkpoint))
         .routes(routes!(log::map_checkpoint))
+        .routes(routes!(audit::batch))
+        .routes(routes!(audit::batches))
+        .routes(routes!(audit::checkpoint))
+        .routes(routes!(charter::version))
         .routes(routes!(openapi::explain_code))
         .routes(routes!(health::health))
         .routes(routes!(health::metrics))

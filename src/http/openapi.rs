@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::api::Problem;
@@ -15,6 +15,7 @@ use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
 use crate::http::problem::{Reply, status_of, title_of};
 use crate::http::{log, naming};
+use crate::log::audit::HEADER;
 use crate::registry::refusal;
 
 /// The frame of the document; paths and schemas come from the handlers.
@@ -41,6 +42,12 @@ impl Modify for Tokens {
             .description(Some("`cb_live_…` or, for the sandbox, `cb_test_…`"))
             .build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        let signature = ApiKeyValue::with_description(
+            HEADER,
+            "An admitted auditor's signature over the request: `NAME UNIX-SECONDS BASE64URL`",
+        );
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(signature));
+        document.components.get_or_insert_default().add_security_scheme("auditor", scheme);
     }
 }
 

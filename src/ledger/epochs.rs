@@ -61,6 +61,13 @@ impl Snapshot<'_> {
         self.first(&format!("SELECT {COLUMNS} FROM epochs WHERE n = ?1"), [int(n)], stored)
     }
 
+    /// How far epoch `n` reaches, without its leaf and note.
+    pub fn epoch_position(&self, n: u64) -> Result<Option<EpochPosition>, LedgerError> {
+        let position =
+            |row: &Row<'_>| Ok(EpochPosition { n: uint(row, 0)?, last_seq: uint(row, 1)?, gov_size: uint(row, 2)? });
+        self.first("SELECT n, last_seq, gov_size FROM epochs WHERE n = ?1", [int(n)], position)
+    }
+
     /// Epochs from `from` on in their order, at most `limit`.
     pub fn epochs_from(&self, from: u64, limit: usize) -> Result<Vec<EpochRow>, LedgerError> {
         let sql = format!("SELECT {COLUMNS} FROM epochs WHERE n >= ?1 ORDER BY n LIMIT ?2");

@@ -5,6 +5,8 @@
 //! bytes, and there is one way only to write a thing: another spelling is [`Malformed`](bytes::Malformed).
 
 pub mod addition;
+pub mod audit;
+pub mod audited;
 pub mod batch;
 pub mod bytes;
 pub mod checkpoint;

@@ -58,7 +58,7 @@ pub enum Warning {
     Stale,
     /// Fewer witnesses than the quorum have seen this checkpoint.
     Unconfirmed,
-    /// No auditor has cosigned this checkpoint.
+    /// No auditor of the trust list has cosigned this checkpoint, or one at most a day before it.
     Unaudited,
     /// A recovery or a release of the number is under way.
     Pending,
@@ -100,6 +100,9 @@ pub struct Proved {
     pub checkpoint: Checkpoint,
     /// How many witnesses of the trust list have cosigned it in time.
     pub witnesses: usize,
+    /// When an auditor of the trust list cosigned this checkpoint or one before it, Unix seconds; None: none has, as far as
+    /// the proof itself shows.
+    pub audited_s: Option<u64>,
     /// What weakens it.
     pub warnings: Vec<Warning>,
     /// What is known of the number, if it is in the map.
@@ -117,6 +120,14 @@ pub struct ProvedNumber {
     pub hash: Hash,
     /// What is published; None unless the number is active.
     pub record: Option<Record>,
+}
+
+impl Proved {
+    /// Takes an auditor's word for it that stands beside the proof ([`audited::check`](crate::log::audited::check)).
+    pub fn add_audit(&mut self, time_s: u64) {
+        self.audited_s = self.audited_s.max(Some(time_s));
+        self.warnings.retain(|warning| *warning != Warning::Unaudited);
+    }
 }
 
 /// Checks a proof for `number` at `now_ms` (Unix milliseconds), and that the log continues what was `seen` before.
@@ -158,7 +169,7 @@ pub fn check(
     let cosigned = |i: &usize| note.signed_by(*i).flatten().is_some_and(in_time);
     let auditors_from = 1 + trust.witnesses.len();
     let witnesses = (1..auditors_from).filter(cosigned).count();
-    let audited = (auditors_from..keys.len()).any(|i| cosigned(&i));
+    let audited = (auditors_from..keys.len()).filter(cosigned).filter_map(|i| note.signed_by(i).flatten()).max();
 
     let number = check_number(proof, number, trust)?;
     let standing = number.as_ref().map_or(Standing::Absent, |number| standing(&number.state, leaf.time_ms));
@@ -166,12 +177,12 @@ pub fn check(
     let warnings = [
         (Warning::Stale, age_ms > STALE_MS),
         (Warning::Unconfirmed, witnesses < trust.quorum),
-        (Warning::Unaudited, !audited),
+        (Warning::Unaudited, audited.is_none()),
         (Warning::Pending, pending),
     ];
     let warnings = warnings.into_iter().filter_map(|(warning, on)| on.then_some(warning)).collect();
     let (epoch, epoch_ms) = (leaf.epoch, leaf.time_ms);
-    Ok(Proved { standing, epoch, epoch_ms, checkpoint, witnesses, warnings, number })
+    Ok(Proved { standing, epoch, epoch_ms, checkpoint, witnesses, audited_s: audited, warnings, number })
 }
 
 /// Where a number of that State stands at the epoch's time: it lapses without an event.

@@ -115,6 +115,10 @@ pub enum ActKind {
     VetoClaim,
     /// The bulk door of a provider that serves nobody any more is opened.
     BulkDoor,
+    /// An auditor is admitted: the batches are open to him.
+    AuditorAdmit,
+    /// An auditor is none any more.
+    AuditorEnd,
 }
 
 /// How many people an act needs.
@@ -130,7 +134,7 @@ pub enum Hands {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Admit,
         Self::Accredit,
         Self::Warn,
@@ -151,6 +155,8 @@ impl ActKind {
         Self::ResumeNumbers,
         Self::VetoClaim,
         Self::BulkDoor,
+        Self::AuditorAdmit,
+        Self::AuditorEnd,
     ];
 
     /// Name, hands, and why so many: the one table.
@@ -179,6 +185,10 @@ impl ActKind {
             Self::ResumeNumbers => ("resume-numbers", Two, "it decides about holders' publication"),
             Self::VetoClaim => ("veto-claim", Two, "it decides who holds a number"),
             Self::BulkDoor => ("bulk-door", Two, "less proof moves the numbers of all its holders for a while"),
+            Self::AuditorAdmit => ("auditor-admit", TwoIfThereAre, "the events of every number are open to an auditor"),
+            Self::AuditorEnd => {
+                ("auditor-end", TwoIfThereAre, "whoever could end an auditor alone would not be audited")
+            }
         }
     }
 
@@ -213,6 +223,11 @@ impl ActKind {
     /// Whether it is about numbers: then it ends in an order, and events are signed by two of the staff.
     pub const fn is_order(self) -> bool {
         matches!(self, Self::SuspendNumbers | Self::ResumeNumbers | Self::VetoClaim)
+    }
+
+    /// Whether it is about an auditor of the public log.
+    pub const fn is_of_auditor(self) -> bool {
+        matches!(self, Self::AuditorAdmit | Self::AuditorEnd)
     }
 
     /// Whether it changes where a provider stands, and how; `days` is the notice of one that gives up.

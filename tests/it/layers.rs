@@ -55,7 +55,11 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("argon2", &["seal/form"], "passphrases meet keys in one place"),
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
-    ("rusqlite", &["ledger"], "SQL only in ledger"),
+    (
+        "rusqlite",
+        &["ledger", "attest/auditor/store"],
+        "SQL only in ledger, and where an auditor keeps what he has replayed",
+    ),
     ("axum", &["http", "net", "attest/witness/http"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
     ("utoipa", &["api", "http"], "the API's description is made where its types and resources stand"),

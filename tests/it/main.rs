@@ -3,6 +3,7 @@
 // The rooms are handed time and environment; the tests are who hands them.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
+mod audit;
 mod children;
 mod conformance;
 mod dns;

@@ -28,6 +28,9 @@ pub struct LogProof {
     pub age_s: u64,
     /// How many witnesses of the trust list have cosigned its checkpoint.
     pub witnesses: usize,
+    /// When an auditor of the trust list cosigned it, or what it goes on from, Unix seconds; None: unaudited.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time_option")]
+    pub audited_at: Option<u64>,
     /// What weakens it: `stale`, `unconfirmed`, `unaudited`; and what a caller should know: `pending`, `young_control_key`,
     /// `control_key_changed`, `identity_key_changed`.
     pub warnings: Vec<&'static str>,
@@ -72,6 +75,7 @@ impl LogProof {
             sealed_at,
             age_s: now_s.saturating_sub(sealed_at),
             witnesses: proved.witnesses,
+            audited_at: proved.audited_s,
             warnings,
             control: control(proved),
             control_since: key_since_s,

@@ -46,7 +46,12 @@ impl Api {
 
     /// What the log says of a number (`POST /v1/proofs`), to be checked; no token is needed.
     pub fn proof(&self, number: Number) -> Result<ProofAnswer, ApiError> {
-        let asked = ProofAsked { number: number.to_string() };
+        self.proof_and_audit(number, &[])
+    }
+
+    /// The same, with what one of these auditors has cosigned last; of any, if none is named.
+    pub fn proof_and_audit(&self, number: Number, auditors: &[String]) -> Result<ProofAnswer, ApiError> {
+        let asked = ProofAsked { number: number.to_string(), auditors: auditors.to_vec() };
         self.call(&Call::new(Method::POST, "/v1/proofs".into(), Repeat::Harmless).json(&asked)?)
     }
 

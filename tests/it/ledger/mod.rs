@@ -1,6 +1,7 @@
 //! Ledger and authority on real files: what is refused, what is kept whatever happens, and what becomes visible when.
 
 mod again;
+mod audited;
 mod authority;
 mod batches;
 mod bulk;

@@ -339,8 +339,15 @@ fn nothing_tells_a_stranger_what_stands_behind_a_number() {
 
 /// The other parameters of paths, which name no number: a stranger's guesses.
 fn fixed(path: &str) -> String {
-    let known =
-        [("{event_hash}", "00"), ("{id}", "guess"), ("{code}", "fault"), ("{era}", "0"), ("{path}", "0/000.p/1")];
+    let known = [
+        ("{event_hash}", "00"),
+        ("{id}", "guess"),
+        ("{code}", "fault"),
+        ("{era}", "0"),
+        ("{path}", "0/000.p/1"),
+        ("{epoch}", "1"),
+        ("{version}", "1"),
+    ];
     let path = known.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "{path} has a parameter that this test does not know");
     path

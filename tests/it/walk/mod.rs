@@ -1,6 +1,7 @@
 //! The walk, end to end, on the real program: HTTP submission, epoch, signed DNS answer, validated look-up.
 
 mod api;
+mod auditor;
 mod bad_input;
 mod canary;
 mod child;

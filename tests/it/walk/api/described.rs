@@ -48,6 +48,8 @@ fn every_route_is_there(demo: &Demo, document: &Value) {
             ("{code}", "fault"),
             ("{era}", "0"),
             ("{path}", "0/000.p/1"),
+            ("{epoch}", "1"),
+            ("{version}", "1"),
         ]
         .iter()
         .fold(template.clone(), |path, (name, value)| path.replace(name, value));
