@@ -12,7 +12,7 @@ use crate::authority::gov::{self, InForce};
 use crate::authority::signed::consistency;
 use crate::authority::{Authority, Core};
 use crate::clock::unix_s;
-use crate::ledger::{ActRow, EventRow, Ledger, LedgerError, Snapshot};
+use crate::ledger::{ActRow, EventRow, Leaves, Ledger, LedgerError, Snapshot};
 use crate::log::Hash;
 use crate::log::audit::{AGE_MAX_S, ANSWER_BYTES_STOP, ANSWER_EPOCHS_MAX, Credentials, put_batch, request};
 use crate::log::batch::Batch;
@@ -121,32 +121,50 @@ impl Authority {
         self.core.law().auditors().to_vec()
     }
 
-    /// Whether an admitted auditor has signed the request for `path`, just now.
-    pub fn is_auditor(&self, credentials: &Credentials, path: &str) -> bool {
+    /// The map log of an era, if it is served here; of the present one without a number.
+    pub fn map_log(&self, era: Option<u64>) -> Option<Leaves> {
+        match era {
+            Some(era) if era != self.core.settings.era => {
+                self.core.eras.iter().find(|closed| closed.era == era).map(|closed| Leaves::Past(closed.era))
+            }
+            _ => Some(Leaves::Map),
+        }
+    }
+
+    /// Whether an admitted auditor has signed the request for `path`, which is about that log, just now.
+    pub fn is_auditor(&self, credentials: &Credentials, log: Leaves, path: &str) -> bool {
+        let closed = self.core.eras.iter().find(|era| Leaves::Past(era.era) == log);
+        let origin = closed.map_or(&self.core.origin, |era| &era.origin);
         let (law, Credentials { name, at_s, signature }) = (self.core.law(), credentials);
         let fresh = unix_s(self.core.now_ms()).abs_diff(*at_s) <= AGE_MAX_S;
         let key = law.auditors().iter().find(|key| key.name() == name).filter(|_| fresh);
-        key.is_some_and(|key| key.key().verify(&request(&self.core.origin, name, *at_s, path), signature))
+        key.is_some_and(|key| key.key().verify(&request(origin, name, *at_s, path), signature))
     }
 
     /// The batch of a published epoch: its events with their epochs, `lp16(event)*` by ascending label. Blocks.
-    pub fn audit_batch(&self, epoch: u64) -> Result<Vec<u8>, Rejection> {
-        if epoch == 0 || epoch > self.published_epoch() {
+    pub fn audit_batch(&self, log: Leaves, epoch: u64) -> Result<Vec<u8>, Rejection> {
+        if epoch == 0 || epoch > self.last_epoch(log) {
             return Err(Rejection::NotFound);
         }
-        Ok(self.core.ledger.read(|now| batch_of(now, epoch))?)
+        Ok(self.core.ledger.read(|now| batch_of(now, log, epoch))?)
+    }
+
+    /// The newest epoch of a map log that anybody may see.
+    fn last_epoch(&self, log: Leaves) -> u64 {
+        let closed = self.core.eras.iter().find(|era| Leaves::Past(era.era) == log);
+        closed.map_or_else(|| self.published_epoch(), |era| era.size - 1)
     }
 
     /// The batches of published epochs from `first` on, as [`put_batch`] writes them: as many as one answer holds, none if that
     /// one is not published yet. Blocks.
-    pub fn audit_batches(&self, first: u64) -> Result<Vec<u8>, Rejection> {
+    pub fn audit_batches(&self, log: Leaves, first: u64) -> Result<Vec<u8>, Rejection> {
         if first == 0 {
             return Err(Rejection::NotFound);
         }
-        let (mut out, last) = (Vec::new(), self.published_epoch());
+        let (mut out, last) = (Vec::new(), self.last_epoch(log));
         self.core.ledger.read::<_, LedgerError>(|now| {
             for epoch in (first..=last).take(ANSWER_EPOCHS_MAX) {
-                put_batch(&mut out, epoch, &batch_of(now, epoch)?);
+                put_batch(&mut out, epoch, &batch_of(now, log, epoch)?);
                 if out.len() >= ANSWER_BYTES_STOP {
                     break;
                 }
@@ -239,9 +257,12 @@ impl Core {
 }
 
 /// The events of an epoch as its leaf commits to them.
-fn batch_of(now: &Snapshot<'_>, n: u64) -> Result<Vec<u8>, LedgerError> {
+fn batch_of(now: &Snapshot<'_>, log: Leaves, n: u64) -> Result<Vec<u8>, LedgerError> {
     let missing = LedgerError::Damaged("a published epoch is missing");
-    let [before, epoch] = [n - 1, n].map(|n| now.epoch_position(n));
+    let [before, epoch] = [n - 1, n].map(|n| match log {
+        Leaves::Past(era) => now.past_epoch_position(era, n),
+        Leaves::Gov | Leaves::Map => now.epoch_position(n),
+    });
     let (Some(before), Some(epoch)) = (before?, epoch?) else { return Err(missing) };
     let count = usize::try_from(epoch.last_seq - before.last_seq).unwrap_or(usize::MAX);
     if count == 0 {

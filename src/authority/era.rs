@@ -306,7 +306,7 @@ impl Opening {
     }
 
     fn time_ms(&self, n: u64) -> u64 {
-        self.now_ms.max(self.law.time_ms()) + n
+        self.now_ms.max(self.law.time_ms()).max(self.head.epoch.time_ms) + n
     }
 
     /// Carries some numbers over; gives the leaf of the epoch in which that happens.

@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 
 use crate::api::audit::{AuditedCheckpoint, AuditedSize};
 use crate::api::{Problem, ProblemError};
+use crate::authority::Leaves;
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::request::{Body, blocking, query_value};
 use crate::log::audit::{Credentials, HEADER};
 
-/// A batch is the same for ever, and nobody else's.
+/// A batch of a named era is the same for ever, and nobody else's.
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
 /// More epochs may be published by the next time.
 const ASK_AGAIN: &str = "private, no-cache";
@@ -26,8 +27,9 @@ const BYTES: &str = "application/octet-stream";
 #[schema(value_type = String, format = Binary)]
 pub(crate) struct BatchBytes(#[allow(dead_code, reason = "describes bytes that are sent as they are")] Vec<u8>);
 
-/// An admitted auditor, by a signature over the request itself.
-pub(crate) struct Auditor;
+/// An admitted auditor, by a signature over the request itself, and the map log that it is about: that of the era which the
+/// query names, or the present one.
+pub(crate) struct Auditor(Leaves);
 
 impl FromRequestParts<Api> for Auditor {
     type Rejection = Reply;
@@ -36,9 +38,14 @@ impl FromRequestParts<Api> for Auditor {
         let Ok(id) = RequestId::from_request_parts(parts, api).await;
         let credentials = parts.headers.get(HEADER).and_then(|value| value.to_str().ok()).and_then(Credentials::parse);
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        match credentials.is_some_and(|credentials| api.authority.is_auditor(&credentials, path)) {
-            true => Ok(Self),
-            false => Err(Reply::unauthorized(
+        let era = query_value(parts.uri.query(), "era").map(|era| era.parse().unwrap_or(u64::MAX));
+        let log = api.authority.map_log(era);
+        let opens = |log: &Leaves| {
+            credentials.as_ref().is_some_and(|credentials| api.authority.is_auditor(credentials, *log, path))
+        };
+        match log.filter(opens) {
+            Some(log) => Ok(Self(log)),
+            None => Err(Reply::unauthorized(
                 &id,
                 "batches are for admitted auditors, who sign each request (Audit-Signature): see docs/log.md",
             )),
@@ -49,38 +56,43 @@ impl FromRequestParts<Api> for Auditor {
 /// The batch of a published epoch: its events as the epoch's leaf commits to them.
 ///
 /// `lp16(event)*` by ascending label; empty without events. The same for ever. For admitted auditors alone.
-#[utoipa::path(get, path = "/v1/audit/batches/{epoch}", tag = "log", params(("epoch" = u64, Path, description = "The epoch, from 1 on")),
+#[utoipa::path(get, path = "/v1/audit/batches/{epoch}", tag = "log", params(("epoch" = u64, Path, description = "The epoch, from 1 on"),
+    ("era" = Option<u64>, Query, description = "The era; the present one if left out")),
     security(("auditor" = [])), responses((status = 200, body = BatchBytes, content_type = "application/octet-stream"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn batch(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
-    _: Auditor,
+    Auditor(log): Auditor,
     Path(epoch): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Reply> {
     let nothing =
         || Reply::new(&id, 404, "not_found", "There is nothing here", "no such epoch, or none that is published yet");
+    let names_era = query_value(query.as_deref(), "era").is_some();
     let epoch = epoch.parse().map_err(|_| nothing())?;
-    let raw = blocking(&id, move || api.authority.audit_batch(epoch)).await?;
-    Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, FOR_EVER)], raw))
+    let raw = blocking(&id, move || api.authority.audit_batch(log, epoch)).await?;
+    let caching = if names_era { FOR_EVER } else { ASK_AGAIN };
+    Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, caching)], raw))
 }
 
 /// The batches of published epochs from one on, as many as one answer holds (2 MiB, 1024 epochs); empty when there are no more.
 ///
 /// `(u64 epoch ‖ u32 length ‖ batch)*`, epochs in their order without a gap. For admitted auditors alone.
-#[utoipa::path(get, path = "/v1/audit/batches", tag = "log", params(("from" = u64, Query, description = "The first epoch, from 1 on")),
+#[utoipa::path(get, path = "/v1/audit/batches", tag = "log", params(("from" = u64, Query, description = "The first epoch, from 1 on"),
+    ("era" = Option<u64>, Query, description = "The era; the present one if left out")),
     security(("auditor" = [])), responses((status = 200, body = BatchBytes, content_type = "application/octet-stream"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn batches(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
-    _: Auditor,
+    Auditor(log): Auditor,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, Reply> {
     let from = query_value(query.as_deref(), "from").and_then(|from| from.parse().ok()).filter(|from| *from > 0);
     let needed = || ProblemError::form("from", "bad_value", "the first epoch is needed, 1 or above: ?from=1");
     let from: u64 = from.ok_or_else(|| Reply::invalid(&id, vec![needed()]))?;
-    let raw = blocking(&id, move || api.authority.audit_batches(from)).await?;
+    let raw = blocking(&id, move || api.authority.audit_batches(log, from)).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, ASK_AGAIN)], raw))
 }
 

@@ -68,6 +68,14 @@ impl Snapshot<'_> {
         self.first("SELECT n, last_seq, gov_size FROM epochs WHERE n = ?1", [int(n)], position)
     }
 
+    /// The same of an era that is closed.
+    pub fn past_epoch_position(&self, era: u64, n: u64) -> Result<Option<EpochPosition>, LedgerError> {
+        let position =
+            |row: &Row<'_>| Ok(EpochPosition { n: uint(row, 0)?, last_seq: uint(row, 1)?, gov_size: uint(row, 2)? });
+        let sql = "SELECT n, last_seq, gov_size FROM past_epochs WHERE era = ?1 AND n = ?2";
+        self.first(sql, [int(era), int(n)], position)
+    }
+
     /// Epochs from `from` on in their order, at most `limit`.
     pub fn epochs_from(&self, from: u64, limit: usize) -> Result<Vec<EpochRow>, LedgerError> {
         let sql = format!("SELECT {COLUMNS} FROM epochs WHERE n >= ?1 ORDER BY n LIMIT ?2");

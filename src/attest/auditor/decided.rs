@@ -27,6 +27,8 @@ pub struct Era {
     pub log_key: VerifierKey,
     /// The key that places numbers.
     pub vrf: [u8; 32],
+    /// The last epoch in which numbers of the era before may be carried over; 0 in the first era.
+    pub carry_until: u64,
 }
 
 /// The gov log up to some size.
@@ -121,6 +123,18 @@ impl Decided {
         self.eras.iter().find(|era| era.map == map)
     }
 
+    /// The last epoch of the newest era in which numbers may be carried over.
+    pub fn carry_until(&self) -> u64 {
+        self.eras.last().map_or(0, |era| era.carry_until)
+    }
+
+    /// The era of that map log, if leaf `index` of the gov log opens it. The leaf is not appended.
+    pub fn opens(&self, raw: &[u8], index: u64, map: &str) -> Option<Era> {
+        let text = std::str::from_utf8(raw).ok()?;
+        let leaf = GovLeaf::open(text, std::slice::from_ref(&self.key), index).ok()?;
+        read_era(&leaf.body).filter(|era| leaf.kind == "era-open" && era.map == map)
+    }
+
     /// The era that was opened last.
     pub fn newest_era(&self) -> Option<&Era> {
         self.eras.last()
@@ -130,7 +144,7 @@ impl Decided {
     pub fn law_at(&self, time_ms: u64) -> Result<Law<'_>, Rule> {
         let in_force = self.charter.iter().rev().find(|(effective_ms, _)| *effective_ms <= time_ms);
         let (_, terms) = in_force.or(self.charter.first()).ok_or(Rule::GovCharter)?;
-        Ok(Law { register: &self.register, sequencer: &self.sequencer, gov: &self.hashes, terms, carry_until: 0 })
+        Ok(Law { register: &self.register, sequencer: &self.sequencer, gov: &self.hashes, terms, carry_until: self.carry_until() })
     }
 
     fn open(&self, raw: &[u8]) -> Result<GovLeaf, Rule> {
@@ -139,11 +153,9 @@ impl Decided {
     }
 
     fn era(&mut self, body: &Value) -> Option<()> {
-        let text = |name: &str| body.get(name)?.as_str();
-        let log_key = VerifierKey::parse(text("log_key")?).ok()?;
-        let vrf = array_from_base64(text("vrf_key")?)?;
+        let era = read_era(body)?;
         self.sequencer = vec![key(body.get("sequencer_key")?)?.thumbprint()];
-        self.eras.push(Era { map: text("map")?.to_owned(), log_key, vrf });
+        self.eras.push(era);
         Some(())
     }
 
@@ -180,6 +192,14 @@ impl Decided {
         let operators = self.staff.iter().filter(|(_, role)| role.signs()).map(|(key, _)| key.clone());
         self.register = Register::new(self.providers.values().cloned(), [], operators);
     }
+}
+
+fn read_era(body: &Value) -> Option<Era> {
+    let text = |name: &str| body.get(name)?.as_str();
+    let log_key = VerifierKey::parse(text("log_key")?).ok()?;
+    let vrf = array_from_base64(text("vrf_key")?)?;
+    let carry_until = body.get("carry_until").map_or(Some(0), Value::as_u64)?;
+    Some(Era { map: text("map")?.to_owned(), log_key, vrf, carry_until })
 }
 
 fn digest(body: &Value, name: &str) -> Option<Hash> {

@@ -6,18 +6,19 @@
 //!
 //! Nothing of an epoch is kept before all of it has passed. The order of the checks is fixed: two auditors name the same rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attest::auditor::decided::{Decided, Era};
 use crate::attest::auditor::rule::{At, Fault, Rule};
 use crate::log::Hash;
 use crate::log::bytes::Reader;
-use crate::log::epoch::{ConfigLeaf, EpochLeaf};
-use crate::log::event::{Event, Role};
+use crate::log::epoch::{ConfigLeaf, EpochLeaf, PrevEra};
+use crate::log::event::{Event, Kind, Role};
 use crate::log::label::Label;
 use crate::log::map::{Leaf, MapTop};
 use crate::log::merkle::{self, Frontier};
 use crate::log::note::VerifierKey;
+use crate::log::state::Status;
 use crate::registry::rules::{self, Entry, Law};
 
 /// An epoch may be dated before the newest leaf of the gov log that it rests on by this much: clocks differ (TRUST.md 2, notes).
@@ -45,30 +46,73 @@ pub trait Kept {
 
     /// Keeps entries, all of one epoch.
     fn keep(&mut self, entries: &[(Label, Entry)]) -> Result<(), Self::Error>;
+
+    /// The head at which the era before ended; None in the first.
+    fn era_before(&self) -> Result<Option<PrevEra>, Self::Error>;
+
+    /// What was live when the era before ended and is not carried over yet, by the hash of its State.
+    fn to_carry(&self, state: &Hash) -> Result<Option<Entry>, Self::Error>;
+
+    /// How many of these there are.
+    fn count_to_carry(&self) -> Result<u64, Self::Error>;
+
+    /// These are carried over now.
+    fn carried(&mut self, states: &[Hash]) -> Result<(), Self::Error>;
 }
 
 /// In memory, for logs of some thousand numbers.
 #[derive(Clone, Debug, Default)]
-pub struct InMemory(BTreeMap<Label, Entry>);
+pub struct InMemory {
+    labels: BTreeMap<Label, Entry>,
+    era_before: Option<PrevEra>,
+    to_carry: BTreeMap<Hash, Entry>,
+}
+
+impl InMemory {
+    /// What is kept when an era has ended at that head and the next one begins.
+    #[must_use]
+    pub fn in_the_next_era(self, head: PrevEra) -> Self {
+        let live = self.labels.into_values().filter(|entry| entry.state.status != Status::Released);
+        let to_carry = live.map(|entry| (entry.state.hash(), entry)).collect();
+        Self { labels: BTreeMap::new(), era_before: Some(head), to_carry }
+    }
+}
 
 impl Kept for InMemory {
     type Error = std::convert::Infallible;
 
     fn entry(&self, label: &Label) -> Result<Option<Entry>, Self::Error> {
-        Ok(self.0.get(label).cloned())
+        Ok(self.labels.get(label).cloned())
     }
 
     fn leaves(&self, first: &Label, last: &Label) -> Result<Vec<Leaf>, Self::Error> {
-        Ok(self.0.range(*first..=*last).map(|(label, entry)| (*label, entry.state.hash())).collect())
+        Ok(self.labels.range(*first..=*last).map(|(label, entry)| (*label, entry.state.hash())).collect())
     }
 
     fn each_leaf(&self, each: &mut dyn FnMut(Leaf)) -> Result<(), Self::Error> {
-        self.0.iter().for_each(|(label, entry)| each((*label, entry.state.hash())));
+        self.labels.iter().for_each(|(label, entry)| each((*label, entry.state.hash())));
         Ok(())
     }
 
     fn keep(&mut self, entries: &[(Label, Entry)]) -> Result<(), Self::Error> {
-        self.0.extend(entries.iter().cloned());
+        self.labels.extend(entries.iter().cloned());
+        Ok(())
+    }
+
+    fn era_before(&self) -> Result<Option<PrevEra>, Self::Error> {
+        Ok(self.era_before.clone())
+    }
+
+    fn to_carry(&self, state: &Hash) -> Result<Option<Entry>, Self::Error> {
+        Ok(self.to_carry.get(state).cloned())
+    }
+
+    fn count_to_carry(&self) -> Result<u64, Self::Error> {
+        Ok(self.to_carry.len() as u64)
+    }
+
+    fn carried(&mut self, states: &[Hash]) -> Result<(), Self::Error> {
+        self.to_carry.retain(|state, _| !states.contains(state));
         Ok(())
     }
 }
@@ -162,13 +206,37 @@ impl<K: Kept> Replay<K> {
     /// Replays leaf 0, which says what the log is.
     pub fn config(&mut self, raw: &[u8]) -> Result<(), Stop<K::Error>> {
         self.decide(1, At::Epoch(0), Rule::GovEra)?;
+        while self.era().is_none() && !self.coming.is_empty() {
+            self.decide(self.decided.size() + 1, At::Epoch(0), Rule::GovEra)?;
+        }
         let leaf = std::str::from_utf8(raw).ok().and_then(|text| ConfigLeaf::parse(text).ok());
         let leaf = leaf.filter(|leaf| leaf.origin == self.origin && self.position.log.size() == 0);
         let leaf = leaf.ok_or(broken(At::Epoch(0), Rule::Config))?;
         let era = self.decided.era_of(&self.origin).filter(|era| era.vrf == leaf.vrf);
-        era.ok_or(broken(At::Epoch(0), Rule::GovEra))?;
+        let carry_until = era.ok_or(broken(At::Epoch(0), Rule::GovEra))?.carry_until;
+        if leaf.prev_era != self.kept.era_before().map_err(Stop::Kept)? {
+            return Err(broken(At::Epoch(0), Rule::EraBefore).into());
+        }
+        self.none_left_behind(0, carry_until, 0)?;
         self.position.log.append(merkle::leaf_hash(raw));
         Ok(())
+    }
+
+    /// All of the era before must be carried over by that epoch, with the `now` numbers that come over in it.
+    fn none_left_behind(&self, epoch: u64, carry_until: u64, now: u64) -> Result<(), Stop<K::Error>> {
+        if epoch != carry_until || self.kept.count_to_carry().map_err(Stop::Kept)? == now {
+            return Ok(());
+        }
+        Err(broken(At::Epoch(epoch), Rule::CarriedOver).into())
+    }
+
+    /// What was of a label before an event: in this era, or where it comes over from the one before.
+    fn before(&self, event: &Event) -> Result<Option<Entry>, Stop<K::Error>> {
+        let here = self.kept.entry(&event.label).map_err(Stop::Kept)?;
+        match (here, event.kind) {
+            (None, Kind::Carry) => self.kept.to_carry(&event.prev).map_err(Stop::Kept),
+            (here, _) => Ok(here),
+        }
     }
 
     /// The era that is replayed.
@@ -184,11 +252,16 @@ impl<K: Kept> Replay<K> {
             Some(i) => broken(At::Event(n, i), rule),
             None => broken(At::Epoch(n), rule),
         })?;
-        let before = events.iter().map(|event| self.kept.entry(&event.label)).collect::<Result<Vec<_>, _>>();
-        let before = before.map_err(Stop::Kept)?;
+        let before = events.iter().map(|event| self.before(event)).collect::<Result<Vec<_>, _>>()?;
         let law = self.decided.law_at(leaf.time_ms).map_err(|rule| broken(At::Epoch(n), rule))?;
         let entries = check_all(&events, &before, &self.origin, &leaf, &law)
             .map_err(|(i, rule)| broken(At::Event(n, i), rule))?;
+        let carried: BTreeSet<Hash> =
+            events.iter().filter(|event| event.kind == Kind::Carry).map(|event| event.prev).collect();
+        if carried.len() != events.iter().filter(|event| event.kind == Kind::Carry).count() {
+            return Err(broken(At::Epoch(n), Rule::CarriedOver).into());
+        }
+        self.none_left_behind(n, self.decided.carry_until(), carried.len() as u64)?;
         let entries: Vec<(Label, Entry)> = events.iter().map(|event| event.label).zip(entries).collect();
         if self.map_after(&entries)? != leaf.map {
             // The map in memory is ahead of what is kept now: the next look at it begins with what is kept.
@@ -196,6 +269,9 @@ impl<K: Kept> Replay<K> {
             return Err(broken(At::Epoch(n), Rule::MapRoot).into());
         }
         self.kept.keep(&entries).map_err(Stop::Kept)?;
+        if !carried.is_empty() {
+            self.kept.carried(&carried.into_iter().collect::<Vec<_>>()).map_err(Stop::Kept)?;
+        }
         self.position.log.append(merkle::leaf_hash(raw));
         (self.position.time_ms, self.position.gov_size) = (leaf.time_ms, leaf.gov_size);
         if bits_for(self.labels) >= self.top.bits() + BITS_BEHIND_MAX {

@@ -20,6 +20,12 @@ pub enum Rule {
     /// Leaf 0 of the map log has not its form, or is about another log.
     #[error("config: form")]
     Config,
+    /// It goes on from another head of the era before than the one that was replayed.
+    #[error("config: era before")]
+    EraBefore,
+    /// A number of the era before was left behind, or carried over twice.
+    #[error("epoch: numbers carried over")]
+    CarriedOver,
     /// The leaf of an epoch has not its form.
     #[error("epoch: form")]
     EpochForm,
@@ -81,6 +87,8 @@ impl Rule {
                 "the gov log is not what it must be, so nobody can tell by which register and charter events are lawful"
             }
             Self::Config | Self::EpochForm | Self::EpochNumber => "a leaf of the map log is not what it must be",
+            Self::EraBefore => "the new era goes on from another log, or from an earlier head of it: what came after that is lost",
+            Self::CarriedOver => "a number was lost or doubled when the new era began",
             Self::EpochTime | Self::BeforeGov | Self::DatedAhead | Self::Backdated => {
                 "the directory tells a false time: cool-downs, limits and quarantines are counted by it"
             }

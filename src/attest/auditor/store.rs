@@ -10,10 +10,13 @@ use crate::attest::auditor::decided::Decided;
 use crate::attest::auditor::entry;
 use crate::attest::auditor::replay::{Kept, Position};
 use crate::log::Hash;
+use crate::log::bytes::{array_from_base64, to_base64};
+use crate::log::epoch::PrevEra;
 use crate::log::label::Label;
 use crate::log::map::Leaf;
 use crate::log::merkle::Frontier;
 use crate::log::note::VerifierKey;
+use crate::log::state::Status;
 use crate::registry::rules::Entry;
 
 /// The file in an auditor's folder.
@@ -24,7 +27,10 @@ const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE gov (idx INTEGER PRIMARY KEY, leaf BLOB NOT NULL);
     CREATE TABLE texts (version INTEGER PRIMARY KEY, policy TEXT NOT NULL);
-    CREATE TABLE labels (label BLOB PRIMARY KEY, s BLOB NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID;";
+    CREATE TABLE labels (label BLOB PRIMARY KEY, s BLOB NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE to_carry (s BLOB PRIMARY KEY, entry BLOB NOT NULL) WITHOUT ROWID;";
+/// Where the byte of an entry's status stands, counted from 1: behind the State's tag.
+const STATUS_AT: usize = 19;
 /// Pages in memory, KiB: the labels that one epoch touches are all over the file.
 const CACHE_KIB: i64 = 64 * 1024;
 
@@ -185,6 +191,24 @@ impl Store {
         self.sql(self.conn.execute_batch("COMMIT"))
     }
 
+    /// The era has ended at the position: what is live waits to be carried over into the map log of the origin `next`.
+    pub fn next_era(&mut self, ended: &str, position: &Position, next: &str) -> Result<Position, StoreError> {
+        self.begin()?;
+        let released = Status::Released as u8;
+        let moved = self.conn.execute_batch(&format!(
+            "DELETE FROM to_carry;
+             INSERT INTO to_carry SELECT s, entry FROM labels WHERE substr(entry, {STATUS_AT}, 1) <> x'{released:02x}';
+             DELETE FROM labels;"
+        ));
+        self.sql(moved)?;
+        let head = PrevEra { origin: ended.to_owned(), size: position.log.size(), root: position.log.root() };
+        self.set_meta("era before", write_head(&head).as_bytes())?;
+        self.set_meta("log", next.as_bytes())?;
+        let position = Position { log: Frontier::new(), ..position.clone() };
+        self.commit(&position)?;
+        Ok(position)
+    }
+
     fn begin(&mut self) -> Result<(), StoreError> {
         if !self.begun {
             self.sql(self.conn.execute_batch("BEGIN IMMEDIATE"))?;
@@ -256,6 +280,45 @@ impl Kept for Store {
         };
         self.sql(put())
     }
+
+    fn era_before(&self) -> Result<Option<PrevEra>, StoreError> {
+        let Some(text) = self.text("era before")? else { return Ok(None) };
+        read_head(&text).map(Some).ok_or_else(|| self.damaged("the head of the era before"))
+    }
+
+    fn to_carry(&self, state: &Hash) -> Result<Option<Entry>, StoreError> {
+        let found = self
+            .conn
+            .prepare_cached("SELECT entry FROM to_carry WHERE s = ?1")
+            .and_then(|mut select| select.query_row([&state[..]], |row| row.get::<_, Vec<u8>>(0)).optional());
+        let raw = self.sql(found)?;
+        raw.map(|raw| entry::read(&raw)).transpose().map_err(|why| self.damaged(&why.to_string()))
+    }
+
+    fn count_to_carry(&self) -> Result<u64, StoreError> {
+        let count = self.conn.query_row("SELECT count(*) FROM to_carry", [], |row| row.get::<_, i64>(0));
+        self.sql(count).map(|count| u64::try_from(count).unwrap_or(0))
+    }
+
+    fn carried(&mut self, states: &[Hash]) -> Result<(), StoreError> {
+        self.begin()?;
+        let take = || -> rusqlite::Result<()> {
+            let mut take = self.conn.prepare_cached("DELETE FROM to_carry WHERE s = ?1")?;
+            states.iter().try_for_each(|state| take.execute([&state[..]]).map(drop))
+        };
+        self.sql(take())
+    }
+}
+
+/// `ORIGIN SIZE BASE64(root)`.
+fn write_head(head: &PrevEra) -> String {
+    format!("{} {} {}", head.origin, head.size, to_base64(&head.root))
+}
+
+fn read_head(text: &str) -> Option<PrevEra> {
+    let mut fields = text.split(' ');
+    let (origin, size, root) = (fields.next()?.to_owned(), fields.next()?.parse().ok()?, fields.next()?);
+    Some(PrevEra { origin, size, root: array_from_base64(root)? })
 }
 
 fn leaf(row: &rusqlite::Row<'_>) -> rusqlite::Result<Leaf> {

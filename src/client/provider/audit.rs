@@ -20,7 +20,8 @@ impl Api {
         at_s: u64,
         first: u64,
     ) -> Result<Vec<u8>, ApiError> {
-        let path = format!("/v1/audit/batches?from={first}");
+        let era = origin.rsplit('/').next().unwrap_or_default();
+        let path = format!("/v1/audit/batches?from={first}&era={era}");
         let signature = key.sign(&request(origin, name, at_s, &path));
         let mut call = Call::new(Method::GET, path, Repeat::Harmless);
         call.headers.push((HEADER, Credentials { name: name.to_owned(), at_s, signature }.write()));

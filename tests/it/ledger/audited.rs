@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callbook::api::service::Check;
 use callbook::attest::auditor::{Auditor, FollowError, Store};
-use callbook::authority::{Actor, Rejection, Subject};
+use callbook::authority::{Actor, Leaves, Rejection, Subject};
 use callbook::client::holder::Change;
 use callbook::client::log::Place;
 use callbook::client::provider::Api as Client;
@@ -178,17 +178,17 @@ fn a_batch_is_what_its_epoch_commits_to() {
     let town = Town::new();
     town.live();
     let authority = &town.desk.authority;
-    let (last, all) = (authority.published_epoch(), authority.audit_batches(1).unwrap());
+    let (last, all) = (authority.published_epoch(), authority.audit_batches(Leaves::Map, 1).unwrap());
     let all = read_batches(&all, 1).unwrap();
     assert_eq!(all.len() as u64, last);
     let log = Place::Http(town.client(), String::new()).logs().unwrap().remove(1);
     let head = log.head(&[authority.log_keys().map]).unwrap();
     for (n, batch) in (1..=last).zip(all) {
         let (leaf, _) = log.leaf(&head, n).unwrap();
-        assert_eq!(authority.audit_batch(n).unwrap(), batch);
+        assert_eq!(authority.audit_batch(Leaves::Map, n).unwrap(), batch);
         assert_eq!(Batch::parse(batch).unwrap().root(), EpochLeaf::parse(&leaf).unwrap().batch, "epoch {n}");
     }
-    assert_eq!(authority.audit_batches(last + 1).unwrap(), Vec::<u8>::new());
+    assert_eq!(authority.audit_batches(Leaves::Map, last + 1).unwrap(), Vec::<u8>::new());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn the_second_auditor_agrees_about_a_directory_that_runs() {
         (0..head.checkpoint.size).map(|n| logs[i].leaf(&head, n).unwrap().0.into_bytes()).collect()
     };
     let (gov, map) = (leaves(0, keys.gov.clone()), leaves(1, keys.map));
-    let batches: Vec<_> = (1..map.len() as u64).map(|n| town.desk.authority.audit_batch(n).unwrap()).collect();
+    let batches: Vec<_> = (1..map.len() as u64).map(|n| town.desk.authority.audit_batch(Leaves::Map, n).unwrap()).collect();
     let log = dump(&keys.gov.to_string(), town.desk.authority.origin(), &gov, &map, &batches, &[]);
     let Some(said) = second_opinion(&[log]) else { return };
     assert_eq!(said, [None]);
