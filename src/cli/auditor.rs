@@ -3,6 +3,7 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -158,7 +159,7 @@ fn follow(args: &RunArgs, json: bool) -> Result<Report, Failure> {
     let given = args.key.as_deref().map(VerifierKey::parse).transpose()?;
     let first_use = given.is_none() && Store::peek(dir)?.text("gov key")?.is_none();
     let (key, api) = (args.of.key()?, api_at(&args.api, "")?);
-    let mut auditor = match Auditor::open(dir, &name, key, api, given) {
+    let mut auditor = match Auditor::open(dir, &name, key, api, given, Arc::new(SystemClock)) {
         Err(FollowError::Broken(alarm)) => return shout(args, &alarm),
         other => other?,
     };
@@ -204,7 +205,7 @@ fn round(auditor: &mut Auditor, json: bool) -> Result<Round, FollowError> {
     /// Fewer leaves are replayed before a bar could be read.
     const BAR_MIN: u64 = 2000;
     let mut bar: Option<ProgressBar> = None;
-    let done = auditor.round(SystemClock.now_ms(), &mut |at, of| {
+    let done = auditor.round(&mut |at, of| {
         if !json && bar.is_none() && of.saturating_sub(at) > BAR_MIN {
             let style = ProgressStyle::with_template("  {bar:30} epoch {pos} of {len}  {eta}");
             bar = Some(ProgressBar::new(of).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));

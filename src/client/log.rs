@@ -25,6 +25,7 @@ use crate::log::tree::TreeError;
 pub use check::{Before, Check, Checked, CheckedLog};
 pub use head::{Head, Trust};
 pub use mirror::{Mirrored, before_in};
+#[cfg(feature = "server")]
 pub(crate) use place::Files;
 pub use place::{LogAt, Named, Place, named};
 pub use proof::{Consistency, Inclusion};

@@ -166,7 +166,7 @@ class Decided:
             must(text is not None and b64(sha(text.encode())) == body['policy'], 'gov: charter')
             must(body['version'] == len(self.charter) + 1, 'gov: charter')
             must(not self.charter or self.charter[-1][0] <= body['effective'], 'gov: charter')
-            self.charter.append((body['effective'], terms(tomllib.loads(text))))
+            self.charter.append((body['effective'], terms(tomllib.loads(text)['parameters'])))
         self.hashes.append(sha(b'\0', raw))
         self.time = leaf['time']
 

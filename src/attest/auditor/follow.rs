@@ -1,6 +1,7 @@
 //! Following a directory: what is new of both logs and the batches, through the replay; then the cosignature.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::api::log::LogKind;
 use crate::attest::auditor::alarm::{Alarm, Evidence};
@@ -10,6 +11,7 @@ use crate::attest::auditor::rule::{At, Fault, Rule};
 use crate::attest::auditor::store::{Store, StoreError};
 use crate::client::log::{Head, LogAt, LogError, Place};
 use crate::client::provider::{Api, ApiError};
+use crate::clock::Clock;
 use crate::log::audit::read_batches;
 use crate::log::bytes::Malformed;
 use crate::log::epoch::EpochLeaf;
@@ -47,6 +49,11 @@ pub enum FollowError {
     /// The charter is newer than this program.
     #[error("version {0} of the charter cannot be read by this version of callbook: use a newer one")]
     Charter(u64),
+    /// The log goes on from an earlier era.
+    #[error(
+        "this log carries numbers over from an earlier era: this version of callbook audits the first era of a directory alone"
+    )]
+    Era,
     /// The log has fewer leaves than it had.
     #[error(
         "the log shows {shown} leaves, and {replayed} were replayed: an old copy is shown, or the directory has lost something"
@@ -103,6 +110,7 @@ pub struct Auditor {
     origin: String,
     logs: [LogAt; 2],
     replay: Replay<Store>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Auditor {
@@ -114,6 +122,7 @@ impl Auditor {
         key: SigningKey,
         api: Api,
         given: Option<VerifierKey>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, FollowError> {
         let mut store = Store::open(dir)?;
         let kept = store.text("gov key")?.and_then(|vkey| VerifierKey::parse(&vkey).ok());
@@ -141,12 +150,13 @@ impl Auditor {
             Stop::Kept(error) => FollowError::from(error),
             Stop::Broken(fault) => FollowError::Broken(Box::new(Alarm::new(&origin, &fault, &Evidence::default(), 0))),
             Stop::Charter(version) => FollowError::Charter(version),
+            Stop::Era => FollowError::Era,
         })?;
         let bytes = key.to_bytes();
         let again =
             SigningKey::from_bytes(key.public().algorithm(), &bytes).map_err(|_| FollowError::Name(name.to_owned()))?;
         let signer = NoteSigner::new(name, again).ok_or_else(|| FollowError::Name(name.to_owned()))?;
-        Ok(Self { api, signer, key, name: name.to_owned(), gov_key, origin, logs, replay })
+        Ok(Self { api, signer, key, name: name.to_owned(), gov_key, origin, logs, replay, clock })
     }
 
     /// The key of its cosignatures.
@@ -164,9 +174,8 @@ impl Auditor {
         &self.gov_key
     }
 
-    /// Replays what is new, cosigns the newest checkpoint and hands it in; `now_ms` is the time (Unix milliseconds). `progress`
-    /// is told how many leaves are replayed, and of how many. Blocks.
-    pub fn round(&mut self, now_ms: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Round, FollowError> {
+    /// Replays what is new, cosigns the newest checkpoint and hands it in. `progress` is told how many leaves are replayed, and of how many. Blocks.
+    pub fn round(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Round, FollowError> {
         let map_key = self.map_key()?;
         // The map log's head first: the gov log's then has all that it rests on.
         let head = self.logs[1].head(&[map_key])?;
@@ -180,10 +189,10 @@ impl Auditor {
             gov: Leaves::of(&self.logs[0], &gov_head)?,
             head: &head,
         };
-        self.check_head(&mut new, now_ms, false)?;
-        let events = self.replay_all(&mut new, now_ms, progress)?;
-        self.check_head(&mut new, now_ms, true)?;
-        let line = self.signer.cosign(&head.checkpoint.write(), now_ms / 1000);
+        self.check_head(&mut new, false)?;
+        let events = self.replay_all(&mut new, progress)?;
+        self.check_head(&mut new, true)?;
+        let line = self.signer.cosign(&head.checkpoint.write(), self.clock.now_s());
         let log_line = head.note.lines().find(|line| line.starts_with(&format!("— {} ", self.origin)));
         let note = format!("{}\n{}\n{line}", head.checkpoint.write(), log_line.unwrap_or_default());
         let position = self.replay.position().clone();
@@ -204,22 +213,22 @@ impl Auditor {
         let first = gov.entry(0).map_err(|error| LogError::of(&gov_head.checkpoint.origin, error))?;
         let mut decided = Decided::new(self.gov_key.clone());
         let evidence = Evidence { leaf: first.clone(), checkpoint: gov_head.note, ..Evidence::default() };
-        let broken = |rule| self.alarm(&Fault { at: At::Gov(0), rule }, &evidence, 0);
+        let broken = |rule| self.alarm(&Fault { at: At::Gov(0), rule }, &evidence);
         decided.append(&first).map_err(broken)?;
         decided.era_of(&self.origin).map(|era| era.log_key.clone()).ok_or_else(|| broken(Rule::GovEra))
     }
 
-    fn alarm(&self, fault: &Fault, evidence: &Evidence, now_ms: u64) -> FollowError {
-        FollowError::Broken(Box::new(Alarm::new(&self.origin, fault, evidence, now_ms / 1000)))
+    fn alarm(&self, fault: &Fault, evidence: &Evidence) -> FollowError {
+        FollowError::Broken(Box::new(Alarm::new(&self.origin, fault, evidence, self.clock.now_s())))
     }
 
     /// The checkpoint against what is replayed: before, that it goes on from it; after, that it is just that, and its dates.
-    fn check_head(&self, new: &mut Incoming<'_>, now_ms: u64, replayed: bool) -> Result<(), FollowError> {
+    fn check_head(&self, new: &mut Incoming<'_>, replayed: bool) -> Result<(), FollowError> {
         let (head, position) = (&new.head.checkpoint, self.replay.position());
         let size = position.log.size();
         let root = new.map.tree.root_at(size).map_err(|error| LogError::of(&head.origin, error))?;
         let evidence = Evidence { checkpoint: new.head.note.clone(), ..Evidence::default() };
-        let broken = |rule| self.alarm(&Fault { at: At::Head(head.size), rule }, &evidence, now_ms);
+        let broken = |rule| self.alarm(&Fault { at: At::Head(head.size), rule }, &evidence);
         if root != position.log.root() || replayed && size != head.size {
             return Err(broken(Rule::CheckpointRoot));
         }
@@ -233,19 +242,14 @@ impl Auditor {
         if let Some(rule) = misdated(position.time_ms, &cosigned_s) {
             return Err(broken(rule));
         }
-        match position.time_ms.checked_sub(now_ms.saturating_add(AHEAD_MS_MAX)) {
+        match position.time_ms.checked_sub(self.clock.now_ms().saturating_add(AHEAD_MS_MAX)) {
             Some(ahead_ms) if ahead_ms > 0 => Err(FollowError::Clock((ahead_ms + AHEAD_MS_MAX) / 1000)),
             _ => Ok(()),
         }
     }
 
     /// Replays all leaves up to the head; gives how many events there were.
-    fn replay_all(
-        &mut self,
-        new: &mut Incoming<'_>,
-        now_ms: u64,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<u64, FollowError> {
+    fn replay_all(&mut self, new: &mut Incoming<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<u64, FollowError> {
         let (size, mut events) = (new.head.checkpoint.size, 0);
         let mut committed = self.replay.position().log.size();
         loop {
@@ -255,7 +259,7 @@ impl Auditor {
             }
             let raw = match next {
                 0 => None,
-                _ => Some(self.api.audit_batches(&self.origin, &self.name, &self.key, now_ms / 1000, next)?),
+                _ => Some(self.api.audit_batches(&self.origin, &self.name, &self.key, self.clock.now_s(), next)?),
             };
             let batches = raw.as_deref().map_or(Ok(vec![&[][..]]), |raw| read_batches(raw, next))?;
             if batches.is_empty() {
@@ -268,7 +272,7 @@ impl Auditor {
                     // What has passed stays, and is not replayed again.
                     let position = self.replay.position().clone();
                     self.replay.kept().commit(&position)?;
-                    return Err(self.told(error, &leaf, batch, new, now_ms));
+                    return Err(self.told(error, &leaf, batch, new));
                 }
                 events += events_in(batch);
                 if n + 1 - committed >= EPOCHS_PER_COMMIT {
@@ -300,6 +304,7 @@ impl Auditor {
                 Ok(()) => return Ok(()),
                 Err(Stop::Broken(fault)) => return Err(Told::Fault(fault)),
                 Err(Stop::Kept(error)) => return Err(Told::Error(error.into())),
+                Err(Stop::Era) => return Err(Told::Error(FollowError::Era)),
                 Err(Stop::Charter(version)) if known == Some(version) => {
                     let at = At::Gov(self.replay.decided().size());
                     return Err(Told::Fault(Fault { at, rule: Rule::GovCharter }));
@@ -316,7 +321,7 @@ impl Auditor {
         }
     }
 
-    fn told(&self, told: Told, leaf: &[u8], batch: &[u8], new: &mut Incoming<'_>, now_ms: u64) -> FollowError {
+    fn told(&self, told: Told, leaf: &[u8], batch: &[u8], new: &mut Incoming<'_>) -> FollowError {
         match told {
             Told::Error(error) => error,
             Told::Fault(fault) => {
@@ -325,7 +330,7 @@ impl Auditor {
                     _ => leaf.to_vec(),
                 };
                 let evidence = Evidence { leaf, batch: batch.to_vec(), checkpoint: new.head.note.clone() };
-                self.alarm(&fault, &evidence, now_ms)
+                self.alarm(&fault, &evidence)
             }
         }
     }

@@ -129,6 +129,9 @@ pub enum Stop<E> {
     /// This version of the charter must be known first ([`Replay::know`]).
     #[error("version {0} of the charter must be known first")]
     Charter(u64),
+    /// The log carries numbers over from an earlier era, and what they were there is not known here.
+    #[error("numbers were carried over into this era")]
+    Era,
 }
 
 /// How far a log was replayed.
@@ -212,6 +215,9 @@ impl<K: Kept> Replay<K> {
         let leaf = std::str::from_utf8(raw).ok().and_then(|text| ConfigLeaf::parse(text).ok());
         let leaf = leaf.filter(|leaf| leaf.origin == self.origin && self.position.log.size() == 0);
         let leaf = leaf.ok_or(broken(At::Epoch(0), Rule::Config))?;
+        if leaf.prev_era.is_some() {
+            return Err(Stop::Era);
+        }
         let era = self.decided.era_of(&self.origin).filter(|era| era.vrf == leaf.vrf);
         let carry_until = era.ok_or(broken(At::Epoch(0), Rule::GovEra))?.carry_until;
         if leaf.prev_era != self.kept.era_before().map_err(Stop::Kept)? {
