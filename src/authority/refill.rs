@@ -63,7 +63,7 @@ pub struct Refilled {
 }
 
 const OTHER_COPY: &str = "Take a copy that has everything which was signed, from another mirror";
-const ASK_AUDITOR: &str = "Auditors keep them: put them there, each under the number of its epoch";
+const ASK_AUDITOR: &str = "Auditors may have kept it (`callbook auditor run --keep`)";
 const WRONG_COPY: &str = "That copy is of another directory, or damaged: take another one";
 
 /// Brings the ledger of an installation that does not run up to what copies have.

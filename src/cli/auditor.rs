@@ -80,6 +80,9 @@ pub(crate) struct RunArgs {
     /// One round and no more.
     #[arg(long)]
     once: bool,
+    /// Keep every batch in this folder, ERA/EPOCH: with a mirror of the logs it brings back a directory whose ledger is lost.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     /// Tell an alarm here too, as JSON by POST: https, or http on this machine.
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
@@ -163,6 +166,9 @@ fn follow(args: &RunArgs, json: bool) -> Result<Report, Failure> {
         Err(FollowError::Broken(alarm)) => return shout(args, &alarm),
         other => other?,
     };
+    if let Some(folder) = &args.keep {
+        auditor.keep_batches_in(folder.clone());
+    }
     if first_use {
         note(&format!(
             "trust on first use: the key of the gov log is {} by the directory's own word. Compare it with what the operator publishes elsewhere",

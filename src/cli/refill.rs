@@ -23,7 +23,7 @@ pub(crate) struct RefillArgs {
     /// A copy of both logs, as `callbook log mirror` keeps it.
     #[arg(long, value_name = "FOLDER")]
     mirror: PathBuf,
-    /// The batches of epochs that are missing, each in a file named by its epoch's number, as an auditor keeps them.
+    /// The batches of epochs that are missing, as `callbook auditor run --keep` has kept them: ERA/EPOCH.
     #[arg(long, value_name = "FOLDER")]
     batches: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ impl Copies for Folders<'_> {
 
     fn batch(&self, epoch: u64) -> Result<Vec<u8>, String> {
         let folder = self.batches.ok_or("it has events, and no --batches was named")?;
-        read(&folder.join(epoch.to_string()), BATCH_BYTES_MAX)
+        read(&folder.join(format!("{}/{epoch}", self.era)), BATCH_BYTES_MAX)
     }
 }
 

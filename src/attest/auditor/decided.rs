@@ -144,7 +144,13 @@ impl Decided {
     pub fn law_at(&self, time_ms: u64) -> Result<Law<'_>, Rule> {
         let in_force = self.charter.iter().rev().find(|(effective_ms, _)| *effective_ms <= time_ms);
         let (_, terms) = in_force.or(self.charter.first()).ok_or(Rule::GovCharter)?;
-        Ok(Law { register: &self.register, sequencer: &self.sequencer, gov: &self.hashes, terms, carry_until: self.carry_until() })
+        Ok(Law {
+            register: &self.register,
+            sequencer: &self.sequencer,
+            gov: &self.hashes,
+            terms,
+            carry_until: self.carry_until(),
+        })
     }
 
     fn open(&self, raw: &[u8]) -> Result<GovLeaf, Rule> {

@@ -1,6 +1,9 @@
 //! Following a directory: what is new of both logs and the batches, through the replay; then the cosignature.
 
-use std::path::Path;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::log::LogKind;
@@ -49,11 +52,6 @@ pub enum FollowError {
     /// The charter is newer than this program.
     #[error("version {0} of the charter cannot be read by this version of callbook: use a newer one")]
     Charter(u64),
-    /// The log goes on from an earlier era.
-    #[error(
-        "this log carries numbers over from an earlier era: this version of callbook audits the first era of a directory alone"
-    )]
-    Era,
     /// The log has fewer leaves than it had.
     #[error(
         "the log shows {shown} leaves, and {replayed} were replayed: an old copy is shown, or the directory has lost something"
@@ -79,6 +77,14 @@ pub enum FollowError {
         ours: String,
         /// What is there.
         theirs: String,
+    },
+    /// A batch cannot be kept.
+    #[error("{}: {source}. Batches are kept with --keep: check the disk's space and health", path.display())]
+    Keep {
+        /// Its file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// A rule is broken.
     #[error("{}", .0.in_words())]
@@ -111,6 +117,15 @@ pub struct Auditor {
     logs: [LogAt; 2],
     replay: Replay<Store>,
     clock: Arc<dyn Clock>,
+    /// Where batches are kept, if they are.
+    keep: Option<PathBuf>,
+}
+
+/// A log replayed up to a head.
+struct Caught {
+    head: Head,
+    epochs: u64,
+    events: u64,
 }
 
 impl Auditor {
@@ -127,19 +142,17 @@ impl Auditor {
         let mut store = Store::open(dir)?;
         let kept = store.text("gov key")?.and_then(|vkey| VerifierKey::parse(&vkey).ok());
         let logs = Place::Http(api.clone(), String::new()).logs()?;
-        let log = |kind: LogKind, what| {
-            let found = logs.iter().find(|log| log.info().is_some_and(|info| info.kind == kind)).cloned();
-            found.ok_or(FollowError::NoLog(what))
-        };
-        let logs = [log(LogKind::Gov, "gov")?, log(LogKind::Map, "map")?];
+        let of_kind = |kind| logs.iter().filter(move |log| log.info().is_some_and(|info| info.kind == kind));
+        let gov_log = of_kind(LogKind::Gov).next().cloned().ok_or(FollowError::NoLog("gov"))?;
+        // An audit begins with the first era; the logs of closed ones are behind the present one, the oldest last.
+        let first = of_kind(LogKind::Map).last().ok_or(FollowError::NoLog("map"))?;
+        let origin = store.text("log")?.unwrap_or_else(|| origin_of(first));
+        let map_log = of_kind(LogKind::Map).find(|log| origin_of(log) == origin).cloned();
+        let another = || FollowError::Another { ours: origin.clone(), theirs: origin_of(first) };
+        let logs = [gov_log, map_log.ok_or_else(another)?];
         let believed: Vec<VerifierKey> = given.or(kept).into_iter().collect();
         let gov = logs[0].head(&believed)?;
         let gov_key = gov.keys.first().cloned().ok_or(FollowError::NoLog("gov"))?;
-        let map_name = logs[1].info().map(|info| info.origin.clone()).unwrap_or_default();
-        let origin = store.text("log")?.unwrap_or_else(|| map_name.clone());
-        if origin != map_name {
-            return Err(FollowError::Another { ours: origin, theirs: map_name });
-        }
         store.set_meta("gov key", gov_key.to_string().as_bytes())?;
         store.set_meta("log", origin.as_bytes())?;
         let start = Position { log: Frontier::new(), time_ms: 0, gov_size: 0 };
@@ -150,13 +163,18 @@ impl Auditor {
             Stop::Kept(error) => FollowError::from(error),
             Stop::Broken(fault) => FollowError::Broken(Box::new(Alarm::new(&origin, &fault, &Evidence::default(), 0))),
             Stop::Charter(version) => FollowError::Charter(version),
-            Stop::Era => FollowError::Era,
         })?;
         let bytes = key.to_bytes();
         let again =
             SigningKey::from_bytes(key.public().algorithm(), &bytes).map_err(|_| FollowError::Name(name.to_owned()))?;
         let signer = NoteSigner::new(name, again).ok_or_else(|| FollowError::Name(name.to_owned()))?;
-        Ok(Self { api, signer, key, name: name.to_owned(), gov_key, origin, logs, replay, clock })
+        let keep = None;
+        Ok(Self { api, signer, key, name: name.to_owned(), gov_key, origin, logs, replay, clock, keep })
+    }
+
+    /// Keeps every batch in that folder from now on, `ERA/EPOCH`: what brings a directory back whose ledger is lost.
+    pub fn keep_batches_in(&mut self, folder: PathBuf) {
+        self.keep = Some(folder);
     }
 
     /// The key of its cosignatures.
@@ -174,8 +192,33 @@ impl Auditor {
         &self.gov_key
     }
 
-    /// Replays what is new, cosigns the newest checkpoint and hands it in. `progress` is told how many leaves are replayed, and of how many. Blocks.
+    /// Replays what is new, through eras that were closed meanwhile, cosigns the newest checkpoint and hands it in. `progress` is
+    /// told how many leaves are replayed, and of how many. Blocks.
     pub fn round(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Round, FollowError> {
+        let (mut epochs, mut events) = (0, 0);
+        let head = loop {
+            let next = self.next_log()?;
+            let caught = self.catch_up(progress)?;
+            (epochs, events) = (epochs + caught.epochs, events + caught.events);
+            match next {
+                Some(next) => self.move_on(next)?,
+                None => break caught.head,
+            }
+        };
+        let line = self.signer.cosign(&head.checkpoint.write(), self.clock.now_s());
+        let log_line = head.note.lines().find(|line| line.starts_with(&format!("— {} ", self.origin)));
+        let note = format!("{}\n{}\n{line}", head.checkpoint.write(), log_line.unwrap_or_default());
+        let position = self.replay.position().clone();
+        let store = self.replay.kept();
+        store.set_meta("cosigned", note.as_bytes())?;
+        store.commit(&position)?;
+        self.api.audited(note.clone())?;
+        let size = head.checkpoint.size;
+        Ok(Round { size, epochs, events, time_ms: position.time_ms, checkpoint: note })
+    }
+
+    /// Replays the log at hand up to its newest head.
+    fn catch_up(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Caught, FollowError> {
         let map_key = self.map_key()?;
         // The map log's head first: the gov log's then has all that it rests on.
         let head = self.logs[1].head(&[map_key])?;
@@ -192,24 +235,44 @@ impl Auditor {
         self.check_head(&mut new, false)?;
         let events = self.replay_all(&mut new, progress)?;
         self.check_head(&mut new, true)?;
-        let line = self.signer.cosign(&head.checkpoint.write(), self.clock.now_s());
-        let log_line = head.note.lines().find(|line| line.starts_with(&format!("— {} ", self.origin)));
-        let note = format!("{}\n{}\n{line}", head.checkpoint.write(), log_line.unwrap_or_default());
-        let position = self.replay.position().clone();
-        let store = self.replay.kept();
-        store.set_meta("cosigned", note.as_bytes())?;
-        store.commit(&position)?;
-        self.api.audited(note.clone())?;
-        Ok(Round { size, epochs: size - replayed, events, time_ms: position.time_ms, checkpoint: note })
+        Ok(Caught { head, epochs: size - replayed, events })
     }
 
-    /// The key that signs the map log, by leaf 0 of the gov log.
+    /// The map log of the next era, if the directory has closed the one at hand.
+    fn next_log(&mut self) -> Result<Option<LogAt>, FollowError> {
+        let logs = Place::Http(self.api.clone(), String::new()).logs()?;
+        let named = |origin: &str| logs.iter().find(|log| origin_of(log) == origin).cloned();
+        if let Some(same) = named(&self.origin) {
+            self.logs[1] = same; // the witnesses may be others now
+        }
+        Ok(next_origin(&self.origin).and_then(|origin| named(&origin)))
+    }
+
+    fn move_on(&mut self, next: LogAt) -> Result<(), FollowError> {
+        let (origin, position) = (origin_of(&next), self.replay.position().clone());
+        let position = self.replay.kept().next_era(&self.origin, &position, &origin)?;
+        self.replay.move_on(&origin, position).map_err(|stop| match stop {
+            Stop::Kept(error) => FollowError::from(error),
+            Stop::Broken(fault) => self.alarm(&fault, &Evidence::default()),
+            Stop::Charter(version) => FollowError::Charter(version),
+        })?;
+        (self.origin, self.logs[1]) = (origin, next);
+        Ok(())
+    }
+
+    /// The key that signs the map log, by the leaf of the gov log that opens its era: leaf 0 for the first.
     fn map_key(&mut self) -> Result<VerifierKey, FollowError> {
         if let Some(era) = self.replay.era() {
             return Ok(era.log_key.clone());
         }
         let gov_head = self.logs[0].head(std::slice::from_ref(&self.gov_key))?;
         let mut gov = self.logs[0].tree_at(&gov_head.checkpoint)?;
+        for index in self.replay.gov_leaves().max(1)..gov.size() {
+            let leaf = gov.entry(index).map_err(|error| LogError::of(&gov_head.checkpoint.origin, error))?;
+            if let Some(era) = self.replay.decided().opens(&leaf, index, &self.origin) {
+                return Ok(era.log_key);
+            }
+        }
         let first = gov.entry(0).map_err(|error| LogError::of(&gov_head.checkpoint.origin, error))?;
         let mut decided = Decided::new(self.gov_key.clone());
         let evidence = Evidence { leaf: first.clone(), checkpoint: gov_head.note, ..Evidence::default() };
@@ -232,7 +295,7 @@ impl Auditor {
         if root != position.log.root() || replayed && size != head.size {
             return Err(broken(Rule::CheckpointRoot));
         }
-        if !replayed || position.time_ms == 0 {
+        if !replayed || position.log.size() < 2 {
             return Ok(());
         }
         let witnesses = self.logs[1].info().map(|info| info.witnesses.as_slice()).unwrap_or_default();
@@ -274,6 +337,7 @@ impl Auditor {
                     self.replay.kept().commit(&position)?;
                     return Err(self.told(error, &leaf, batch, new));
                 }
+                self.keep_batch(n, batch)?;
                 events += events_in(batch);
                 if n + 1 - committed >= EPOCHS_PER_COMMIT {
                     let position = self.replay.position().clone();
@@ -288,14 +352,34 @@ impl Auditor {
         Ok(events)
     }
 
+    /// Keeps a batch that has passed, for its owner alone.
+    fn keep_batch(&self, epoch: u64, batch: &[u8]) -> Result<(), FollowError> {
+        let Some(folder) = self.keep.as_ref().filter(|_| !batch.is_empty()) else { return Ok(()) };
+        let folder = folder.join(self.origin.rsplit('/').next().unwrap_or_default());
+        let (path, partial) = (folder.join(epoch.to_string()), folder.join("partial"));
+        let kept = || -> io::Result<()> {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+            file.write_all(batch)?;
+            file.sync_data()?;
+            std::fs::rename(&partial, &path)
+        };
+        kept().map_err(|source| FollowError::Keep { path: path.clone(), source })
+    }
+
     /// Replays a leaf, with what it wants to know of gov log and charter.
     fn one(&mut self, new: &mut Incoming<'_>, n: u64, leaf: &[u8], batch: &[u8]) -> Result<(), Told> {
         let rests_on = std::str::from_utf8(leaf).ok().and_then(|text| EpochLeaf::parse(text).ok());
         let wanted = rests_on.map_or(1, |leaf| leaf.gov_size).min(new.gov.tree.size());
+        let wanted = if n == 0 { new.gov.tree.size() } else { wanted };
         for index in self.replay.gov_leaves()..wanted {
             let leaf = new.gov.leaf(index).map_err(FollowError::from)?;
+            let is_enough = n == 0 && self.replay.decided().opens(&leaf, index, &self.origin).is_some();
             self.replay.kept().keep_gov(index, &leaf).map_err(FollowError::from)?;
             self.replay.add_gov(leaf);
+            if is_enough {
+                break;
+            }
         }
         let mut known = None;
         loop {
@@ -304,7 +388,6 @@ impl Auditor {
                 Ok(()) => return Ok(()),
                 Err(Stop::Broken(fault)) => return Err(Told::Fault(fault)),
                 Err(Stop::Kept(error)) => return Err(Told::Error(error.into())),
-                Err(Stop::Era) => return Err(Told::Error(FollowError::Era)),
                 Err(Stop::Charter(version)) if known == Some(version) => {
                     let at = At::Gov(self.replay.decided().size());
                     return Err(Told::Fault(Fault { at, rule: Rule::GovCharter }));
@@ -380,6 +463,16 @@ impl Leaves {
 }
 
 type LogTree = Tree<crate::client::log::Files>;
+
+fn origin_of(log: &LogAt) -> String {
+    log.info().map(|info| info.origin.clone()).unwrap_or_default()
+}
+
+/// The origin of the map log of the next era: `host/map/1` behind `host/map/0`.
+fn next_origin(origin: &str) -> Option<String> {
+    let (log, era) = origin.rsplit_once('/')?;
+    Some(format!("{log}/{}", era.parse::<u64>().ok()?.checked_add(1)?))
+}
 
 /// How many events a batch has, each behind its length.
 fn events_in(mut batch: &[u8]) -> u64 {

@@ -129,9 +129,6 @@ pub enum Stop<E> {
     /// This version of the charter must be known first ([`Replay::know`]).
     #[error("version {0} of the charter must be known first")]
     Charter(u64),
-    /// The log carries numbers over from an earlier era, and what they were there is not known here.
-    #[error("numbers were carried over into this era")]
-    Era,
 }
 
 /// How far a log was replayed.
@@ -215,9 +212,6 @@ impl<K: Kept> Replay<K> {
         let leaf = std::str::from_utf8(raw).ok().and_then(|text| ConfigLeaf::parse(text).ok());
         let leaf = leaf.filter(|leaf| leaf.origin == self.origin && self.position.log.size() == 0);
         let leaf = leaf.ok_or(broken(At::Epoch(0), Rule::Config))?;
-        if leaf.prev_era.is_some() {
-            return Err(Stop::Era);
-        }
         let era = self.decided.era_of(&self.origin).filter(|era| era.vrf == leaf.vrf);
         let carry_until = era.ok_or(broken(At::Epoch(0), Rule::GovEra))?.carry_until;
         if leaf.prev_era != self.kept.era_before().map_err(Stop::Kept)? {
@@ -243,6 +237,13 @@ impl<K: Kept> Replay<K> {
             (None, Kind::Carry) => self.kept.to_carry(&event.prev).map_err(Stop::Kept),
             (here, _) => Ok(here),
         }
+    }
+
+    /// Goes on in the map log of the next era, at its first leaf: what is kept has moved there with that position.
+    pub fn move_on(&mut self, origin: &str, position: Position) -> Result<(), Stop<K::Error>> {
+        (self.top, self.labels) = top_of(&self.kept)?;
+        (self.origin, self.position) = (origin.to_owned(), position);
+        Ok(())
     }
 
     /// The era that is replayed.

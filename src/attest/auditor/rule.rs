@@ -87,7 +87,9 @@ impl Rule {
                 "the gov log is not what it must be, so nobody can tell by which register and charter events are lawful"
             }
             Self::Config | Self::EpochForm | Self::EpochNumber => "a leaf of the map log is not what it must be",
-            Self::EraBefore => "the new era goes on from another log, or from an earlier head of it: what came after that is lost",
+            Self::EraBefore => {
+                "the new era goes on from another log, or from an earlier head of it: what came after that is lost"
+            }
             Self::CarriedOver => "a number was lost or doubled when the new era began",
             Self::EpochTime | Self::BeforeGov | Self::DatedAhead | Self::Backdated => {
                 "the directory tells a false time: cool-downs, limits and quarantines are counted by it"

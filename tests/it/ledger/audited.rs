@@ -26,30 +26,45 @@ use crate::ledger::desk::{Desk, number};
 use crate::ledger::staff::wish;
 
 const DAY_MS: u64 = 86_400_000;
-const NAME: &str = "auditor.example";
+pub(super) const NAME: &str = "auditor.example";
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     SigningKey::from_bytes(Algorithm::Ed25519, &[77; 32]).unwrap()
 }
 
-fn vkey() -> VerifierKey {
+pub(super) fn vkey() -> VerifierKey {
     NoteSigner::new(NAME, key()).unwrap().verifier(LineType::Cosignature)
 }
 
 /// A directory with its API on a port, and a folder for an auditor.
-struct Town {
-    desk: Desk,
+pub(super) struct Town {
+    pub(super) desk: Desk,
     base: String,
     stop: tokio::sync::watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
-    home: TempDir,
-    _dir: TempDir,
+    pub(super) home: Arc<TempDir>,
+    dir: Arc<TempDir>,
 }
 
 impl Town {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    pub(super) fn new() -> Self {
+        let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Store::create(home.path()).unwrap();
         let desk = Desk::new(dir.path());
+        Self::serving(desk, Arc::new(dir), Arc::new(home))
+    }
+
+    /// Stops it, does something to its folder, and starts it again a second later.
+    pub(super) fn after(self, work: impl FnOnce(&std::path::Path, u64)) -> Self {
+        let (dir, home, now_ms) = (self.dir.clone(), self.home.clone(), self.now_ms());
+        drop(self);
+        let_go(dir.path());
+        work(dir.path(), now_ms);
+        let desk = Desk::open(dir.path(), now_ms + 1000).unwrap();
+        Self::serving(desk, dir, home)
+    }
+
+    fn serving(desk: Desk, dir: Arc<TempDir>, home: Arc<TempDir>) -> Self {
         let api = Api {
             authority: desk.authority.clone(),
             clock: desk.clock.clone(),
@@ -65,18 +80,16 @@ impl Town {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::watch::channel(false);
         runtime.spawn(net::http::serve(vec![net::http::Front::plain(listener)], http::router(api), stopped));
-        let home = tempfile::tempdir().unwrap();
-        Store::create(home.path()).unwrap();
-        Self { desk, base, stop, _runtime: runtime, home, _dir: dir }
+        Self { desk, base, stop, _runtime: runtime, home, dir }
     }
 
-    fn turn(&self) {
+    pub(super) fn turn(&self) {
         self.desk.clock.advance(1000);
         self.desk.authority.turn().unwrap();
     }
 
     /// Numbers that are registered, changed, suspended, given back and registered anew, with heartbeats in between.
-    fn live(&self) {
+    pub(super) fn live(&self) {
         let holder = |n: u64, change: fn(callbook::log::label::Label, &callbook::log::state::State) -> Change| {
             self.desk.authority.holder_event_blocking(&self.desk.holder(n, change)).unwrap();
             self.turn();
@@ -101,20 +114,20 @@ impl Town {
         self.turn();
     }
 
-    fn admit(&self, kind: ActKind, key: VerifierKey) -> Result<String, Rejection> {
+    pub(super) fn admit(&self, kind: ActKind, key: VerifierKey) -> Result<String, Rejection> {
         let act = self.desk.authority.request_act(&Actor::operator(), wish(kind, Subject::Auditor(key)), None)?;
         Ok(act.row.state)
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::at(&self.base, "").unwrap()
     }
 
-    fn auditor(&self) -> Result<Auditor, FollowError> {
+    pub(super) fn auditor(&self) -> Result<Auditor, FollowError> {
         Auditor::open(self.home.path(), NAME, key(), self.client(), None, self.desk.clock.clone())
     }
 
-    fn now_ms(&self) -> u64 {
+    pub(super) fn now_ms(&self) -> u64 {
         self.desk.now_s() * 1000
     }
 
@@ -264,7 +277,8 @@ fn the_second_auditor_agrees_about_a_directory_that_runs() {
         (0..head.checkpoint.size).map(|n| logs[i].leaf(&head, n).unwrap().0.into_bytes()).collect()
     };
     let (gov, map) = (leaves(0, keys.gov.clone()), leaves(1, keys.map));
-    let batches: Vec<_> = (1..map.len() as u64).map(|n| town.desk.authority.audit_batch(Leaves::Map, n).unwrap()).collect();
+    let batches: Vec<_> =
+        (1..map.len() as u64).map(|n| town.desk.authority.audit_batch(Leaves::Map, n).unwrap()).collect();
     let log = dump(&keys.gov.to_string(), town.desk.authority.origin(), &gov, &map, &batches, &[]);
     let Some(said) = second_opinion(&[log]) else { return };
     assert_eq!(said, [None]);

@@ -2,6 +2,7 @@
 
 mod again;
 mod audited;
+mod audited_eras;
 mod authority;
 mod batches;
 mod bulk;
