@@ -27,6 +27,7 @@ mod keys;
 mod labels;
 mod lists;
 mod logs;
+mod monitor;
 mod notices;
 mod open;
 mod orders;
