@@ -31,7 +31,7 @@ pub(crate) struct LookupArgs {
     /// Ask the public log too, and hand nothing on unless it says the same as DNS.
     #[arg(long, requires = "api")]
     prove: bool,
-    /// The directory's API, for the proof: https://directory.example
+    /// The directory's API, for the proof: `https://directory.example`.
     #[arg(long, value_name = "URL", requires = "prove")]
     api: Option<String>,
     /// What to believe of the log, as `GET /v1/log/trust` shows it; without it the directory itself is believed, this once.
