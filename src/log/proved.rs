@@ -119,6 +119,15 @@ pub struct ProvedNumber {
     pub record: Option<Record>,
 }
 
+/// What a proof is about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    /// A number, whose place has to be proved.
+    Number(Number),
+    /// A place that is known.
+    Label(Label),
+}
+
 /// Checks a proof for `number` at `now_ms` (Unix milliseconds), and that the log continues what was `seen` before.
 ///
 /// # Errors
@@ -126,6 +135,30 @@ pub struct ProvedNumber {
 pub fn check(
     proof: &Proof,
     number: Number,
+    trust: &TrustList,
+    now_ms: u64,
+    seen: Option<Seen<'_>>,
+) -> Result<Proved, Malformed> {
+    check_subject(proof, Subject::Number(number), trust, now_ms, seen)
+}
+
+/// Like [`check`] for a label that is known to be the right one: its VRF proof and whose record it is are not looked at.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_label(
+    proof: &Proof,
+    label: Label,
+    trust: &TrustList,
+    now_ms: u64,
+    seen: Option<Seen<'_>>,
+) -> Result<Proved, Malformed> {
+    check_subject(proof, Subject::Label(label), trust, now_ms, seen)
+}
+
+fn check_subject(
+    proof: &Proof,
+    subject: Subject,
     trust: &TrustList,
     now_ms: u64,
     seen: Option<Seen<'_>>,
@@ -160,7 +193,7 @@ pub fn check(
     let witnesses = (1..auditors_from).filter(cosigned).count();
     let audited = (auditors_from..keys.len()).any(|i| cosigned(&i));
 
-    let number = check_number(proof, number, trust)?;
+    let number = check_state(proof, subject, trust)?;
     let standing = number.as_ref().map_or(Standing::Absent, |number| standing(&number.state, leaf.time_ms));
     let pending = number.as_ref().is_some_and(|number| number.state.pending != ZERO);
     let warnings = [
@@ -185,9 +218,12 @@ pub const fn standing(state: &State, epoch_ms: u64) -> Standing {
 }
 
 /// VRF, way through the map, State, the holder's signature, commitment, and whose record it is.
-fn check_number(proof: &Proof, number: Number, trust: &TrustList) -> Result<Option<ProvedNumber>, Malformed> {
+fn check_state(proof: &Proof, subject: Subject, trust: &TrustList) -> Result<Option<ProvedNumber>, Malformed> {
     let extra = &proof.extra;
-    let label = trust.vrf.verify_label(&trust.origin, number, &extra.pi)?;
+    let label = match subject {
+        Subject::Number(number) => trust.vrf.verify_label(&trust.origin, number, &extra.pi)?,
+        Subject::Label(label) => label,
+    };
     if let Found::Other((other, _)) = &extra.found {
         Malformed::unless(*other != label, "map", "this is the number itself")?;
     }
@@ -202,15 +238,17 @@ fn check_number(proof: &Proof, number: Number, trust: &TrustList) -> Result<Opti
     }
     let active = standing(state, extra.leaf.time_ms) == Standing::Active;
     Malformed::unless(opened.is_some() == active, "proof", "discloses too much or too little")?;
-    let record = opened.as_ref().map(|opened| open(opened, state, number)).transpose()?;
+    let record = opened.as_ref().map(|opened| open(opened, state, subject)).transpose()?;
     Ok(Some(ProvedNumber { label, hash: state.hash(), state: state.clone(), record }))
 }
 
-fn open(opened: &Opened, state: &State, number: Number) -> Result<Record, Malformed> {
+fn open(opened: &Opened, state: &State, subject: Subject) -> Result<Record, Malformed> {
     let fits = record::commitment(&opened.opening, &opened.record) == state.commitment;
     Malformed::unless(fits, "commitment", "not to this record")?;
     let record = Record::parse(&opened.record)?;
-    Malformed::unless(record.number == number, "record", "another number")?;
+    if let Subject::Number(number) = subject {
+        Malformed::unless(record.number == number, "record", "another number")?;
+    }
     Ok(record)
 }
 
