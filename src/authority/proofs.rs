@@ -47,7 +47,9 @@ impl Default for Strangers {
 impl Strangers {
     /// Books the next one at `now_us`; gives how long it has to wait. One turn at a time does this.
     fn book(&self, now_us: u64) -> Duration {
-        let paid_us = self.paid_us.load(Ordering::Relaxed).max(now_us);
+        // Nobody is ever further ahead than this, unless the clock was set back: then nothing is owed from before.
+        let ahead_us_max = AHEAD_US_MAX + STRANGER_US;
+        let paid_us = self.paid_us.load(Ordering::Relaxed).clamp(now_us, now_us + ahead_us_max);
         self.paid_us.store(paid_us + STRANGER_US, Ordering::Relaxed);
         let ahead_us = paid_us - now_us;
         Duration::from_micros(if ahead_us > AHEAD_US_MAX { ahead_us } else { 0 })
@@ -69,7 +71,10 @@ impl Authority {
         };
         let _place = strangers.waiting.try_acquire().map_err(too_many)?;
         let _turn = strangers.turn.lock().await;
-        tokio::time::sleep(strangers.book(self.core.now_ms() * 1000)).await;
+        let wait = strangers.book(self.core.now_ms() * 1000);
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await; // even one of nothing waits for the next tick of the timer
+        }
         self.run(move |authority| authority.core.prove_stranger(number)).await
     }
 }
@@ -160,5 +165,7 @@ mod tests {
         let pace_us = 10_000 * STRANGER_US;
         assert!((pace_us - AHEAD_US_MAX - STRANGER_US..=pace_us).contains(&(now_us - 1_000_000)), "{now_us}");
         assert_eq!(strangers.book(now_us + 1_000_000), Duration::ZERO, "what was waited for is not owed");
+        let after_a_step_back = strangers.book(now_us - 900_000);
+        assert!(after_a_step_back <= Duration::from_micros(AHEAD_US_MAX + STRANGER_US), "{after_a_step_back:?}");
     }
 }

@@ -195,6 +195,11 @@ impl MapTop {
         self.bits
     }
 
+    /// The bytes that the nodes take, those of the version that is shown included.
+    pub fn memory_bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.shown.capacity() * size_of::<(usize, Node)>()
+    }
+
     /// The bucket of a label.
     pub fn bucket_of(&self, label: &Label) -> u32 {
         u32::from_be_bytes(*label.0.first_chunk().expect("a label has 32 bytes")) >> (32 - self.bits)
