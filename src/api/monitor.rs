@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::Base64;
 use crate::api::providers::Key;
 
-/// Asks what became of a number (`POST /v1/monitor`). What is signed: TRUST.md 3.
+/// Events of one answer at most; more of them are asked for again, from the version after the last one on.
+pub const MONITOR_PAGE_MAX: usize = 256;
+
+/// Asks what became of a number (`POST /v1/monitor`). What is signed: docs/TRUST.md, part 3.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -30,7 +33,7 @@ pub struct MonitorAsked {
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MonitorGrant {
-    /// Until when, Unix seconds.
+    /// Until when, Unix seconds; at most 366 days from now.
     pub until_s: u32,
     /// The control key that gives it.
     pub by: Key,
@@ -42,8 +45,11 @@ pub struct MonitorGrant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct MonitorAnswer {
-    /// The proof of the newest State: text of C2SP `tlog-proof@v1`. Of a number that was given back its VRF proof is 80 zero bytes.
+    /// The proof of the newest State: text of C2SP `tlog-proof@v1`. For whoever is not its control key itself the VRF proof in it is 80
+    /// zero bytes and the record is not opened.
     pub proof: String,
-    /// Every State from the version that was asked for, 212 bytes each, oldest first.
-    pub states: Vec<Base64>,
+    /// The event of every version from the one that was asked for on, oldest first, with the epochs that the sequencer set; 256 at most.
+    pub events: Vec<Base64>,
+    /// Whether there are more: ask again from the version after the last one on.
+    pub more: bool,
 }

@@ -1,24 +1,24 @@
-//! What became of a number, for its own holder: the newest proof and every State since one that the holder knows.
+//! What became of a number, for its own holder: the newest proof and every event since a version that the holder knows.
 //!
-//! Who may ask: whoever signs with a key that was the number's control key in one of these States, also one that has lost the
-//! number since, and a watcher to whom such a key has given leave. For everybody else there is no such number.
+//! Who may ask: whoever signs with a key that was the number's control key in one of these versions, also one that has lost the number
+//! since, and a watcher to whom such a key has given leave. For everybody else there is no such number.
 
+use crate::api::monitor::MONITOR_PAGE_MAX;
 use crate::authority::error::Rejection;
 use crate::authority::proofs::prove;
 use crate::authority::shown::View;
 use crate::authority::{Authority, Core};
 use crate::ledger::{EventRow, LedgerError, Snapshot};
+use crate::log::event::{Event, Kind};
 use crate::log::key::{PublicKey, Thumbprint};
 use crate::log::label::Label;
 use crate::log::monitor::{self, Grant};
-use crate::log::proof::Proof;
+use crate::log::proof::{Found, Proof};
 use crate::log::state::State;
 
 /// How far the time in a request may lie from ours.
 const CLOCKS_APART_S_MAX: u64 = 300;
-/// States that are told at most: a number that changes each day reaches it in 27 years.
-const STATES_MAX: usize = 10_000;
-/// In the place of the VRF proof of a number that was given back: its place is known to who asks, and to nobody else any more.
+/// In the place of the VRF proof for whoever is not the control key: with a proof, who only knows the label could try all numbers.
 const NO_VRF_PROOF: [u8; 80] = [0; 80];
 
 /// A question about a label.
@@ -41,14 +41,17 @@ pub struct Watch {
 /// What became of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
-    /// The proof of its newest State, or of what the newest epoch says.
+    /// The proof of its newest State.
     pub proof: Proof,
-    /// Every State from the version that was asked for, oldest first.
-    pub states: Vec<State>,
+    /// The event of every version from the one that was asked for on, oldest first, epochs filled in; [`MONITOR_PAGE_MAX`] at most.
+    pub events: Vec<Event>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 impl Authority {
-    /// Answers a question about a label.
+    /// Answers a question about a label. A stranger, a wrong key, a bad signature and a label that is none are all
+    /// [`Rejection::NotFound`].
     pub fn watch_blocking(&self, watch: &Watch) -> Result<Watched, Rejection> {
         let core = &self.core;
         let now_s = core.now_ms() / 1000;
@@ -60,14 +63,20 @@ impl Authority {
         core.ledger.read(|now| {
             let view = core.shown.view(|_| now.standing(&watch.label).map(|_| Some(watch.label)))?;
             let view = view.ok_or(LedgerError::Damaged("a label that is not in view"))?;
-            let states: Vec<State> =
-                states(now, &view)?.into_iter().filter(|state| state.version >= watch.from_version).collect();
-            if !states.iter().any(|state| state.control == asker) {
+            let past = Past::of(now, &view, watch.from_version)?;
+            if !past.had_key(&asker) {
                 return Err(Rejection::NotFound);
             }
-            let personal = now.personal(&watch.label)?;
-            let pi = personal.map_or(NO_VRF_PROOF, |personal| personal.proof);
-            Ok(Watched { proof: prove(now, &view, Some(pi))?, states })
+            let holds = past.newest().is_some_and(|newest| newest.control == asker) && watch.grant.is_none();
+            let pi = (!holds).then_some(NO_VRF_PROOF);
+            let mut proof = prove(now, &view, pi)?;
+            if let Found::Present(present) = &mut proof.extra.found
+                && !holds
+            {
+                present.opened = None;
+            }
+            let (events, more) = past.page(now)?;
+            Ok(Watched { proof, events, more })
         })
     }
 }
@@ -87,30 +96,78 @@ impl Core {
     }
 }
 
-/// Every State of a label up to the one that is shown, oldest first: each event again, with the epochs that the sequencer set.
-fn states(now: &Snapshot<'_>, view: &View) -> Result<Vec<State>, LedgerError> {
-    let standing = match &view.own {
-        Some(before) => before.standing.clone(),
-        None => now.standing(&view.label)?,
-    };
-    let Some(standing) = standing else { return Ok(Vec::new()) };
-    let lost = || LedgerError::Damaged("an event of a label's past is missing");
-    let mut rows: Vec<EventRow> = vec![now.event_by_seq(standing.event_seq)?.ok_or_else(lost)?];
-    while let Some(seq) = rows.last().and_then(|row| row.before_seq)
-        && rows.len() < STATES_MAX
-    {
-        rows.push(now.event_by_seq(seq)?.ok_or_else(lost)?);
+/// The events of a label up to the one that is shown.
+struct Past {
+    /// Oldest first, both epochs 0. Before the first version that is asked for stand only those back to the last change of the control key.
+    rows: Vec<EventRow>,
+    from_version: u64,
+    /// As the map holds it.
+    shown: Option<State>,
+}
+
+impl Past {
+    /// From the newest event back: an event names the one before.
+    fn of(now: &Snapshot<'_>, view: &View, from_version: u64) -> Result<Self, LedgerError> {
+        let standing = match &view.own {
+            Some(before) => before.standing.clone(),
+            None => now.standing(&view.label)?,
+        };
+        let (mut rows, mut next) = (Vec::new(), standing.as_ref().map(|standing| standing.event_seq));
+        while let Some(seq) = next {
+            let row: EventRow = now.event_by_seq(seq)?.ok_or_else(lost)?;
+            next = row.before_seq;
+            let is_asked = row.event.state.version >= from_version;
+            let ends = !is_asked && rows.last().is_some_and(|later: &EventRow| control(later) != control(&row));
+            rows.push(row);
+            if ends {
+                break;
+            }
+        }
+        rows.reverse();
+        Ok(Self { rows, from_version, shown: standing.map(|standing| standing.entry.state) })
     }
-    let mut states: Vec<State> = Vec::with_capacity(rows.len());
-    for row in rows.iter().rev() {
-        let epoch = now.epoch_of(row.seq)?.ok_or_else(lost)?.n;
-        let before = states.last();
-        let same_key = before.is_some_and(|before| before.control == row.event.state.control);
-        let key_epoch = before.filter(|_| same_key).map_or(epoch, |before| before.key_epoch);
-        states.push(State { since_epoch: epoch, key_epoch, ..row.event.state.clone() });
+
+    fn asked(&self) -> impl Iterator<Item = &EventRow> {
+        self.rows.iter().filter(|row| row.event.state.version >= self.from_version)
     }
-    match states.last() == Some(&standing.entry.state) {
-        true => Ok(states),
-        false => Err(LedgerError::Damaged("the events of a label do not make its State")),
+
+    fn had_key(&self, key: &Thumbprint) -> bool {
+        self.asked().any(|row| control(row) == *key)
     }
+
+    fn newest(&self) -> Option<&State> {
+        self.shown.as_ref()
+    }
+
+    /// The first events that are asked for, with the epochs that the sequencer set; and whether there are more.
+    fn page(&self, now: &Snapshot<'_>) -> Result<(Vec<Event>, bool), LedgerError> {
+        let (mut events, mut key_epoch, mut before) = (Vec::new(), 0, None);
+        for row in &self.rows {
+            let asked = row.event.state.version >= self.from_version;
+            let changed = before.replace(control(row)) != Some(control(row));
+            if events.len() == MONITOR_PAGE_MAX {
+                return Ok((events, true));
+            }
+            if asked || changed {
+                let epoch = now.epoch_of(row.seq)?.ok_or_else(lost)?.n;
+                if changed || row.event.kind == Kind::Carry {
+                    key_epoch = if row.event.kind == Kind::Carry { 0 } else { epoch };
+                }
+                let state = State { since_epoch: epoch, key_epoch, ..row.event.state.clone() };
+                events.extend(asked.then(|| Event { state, ..row.event.clone() }));
+            }
+        }
+        match events.last().map(|event| &event.state) == self.shown.as_ref() {
+            true => Ok((events, false)),
+            false => Err(LedgerError::Damaged("the events of a label do not make its State")),
+        }
+    }
+}
+
+const fn control(row: &EventRow) -> Thumbprint {
+    row.event.state.control
+}
+
+fn lost() -> LedgerError {
+    LedgerError::Damaged("an event of a label's past is missing")
 }

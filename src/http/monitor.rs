@@ -1,6 +1,8 @@
 //! `/v1/monitor`: what became of a number, for its own holder and for whom the holder lets watch.
 
 use axum::extract::{FromRequest, Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 
 use crate::api::monitor::{MonitorAnswer, MonitorAsked};
@@ -14,9 +16,9 @@ use crate::http::request::{Body, blocking};
 use crate::log::label::Label;
 use crate::log::monitor::Grant;
 
-/// Shows every State of a number since one that its holder knows, and proves the newest.
+/// Shows every change of a number since a version that its holder knows, and proves the newest State.
 ///
-/// Who asks signs with a key that was the number's control key in one of these States, also one that has lost the number since, or
+/// Who asks signs with a key that was the number's control key in one of these versions, also one that has lost the number since, or
 /// has that key's leave. For everybody else there is no such number.
 #[utoipa::path(post, path = "/v1/monitor", tag = "log", request_body = MonitorAsked, responses((status = 200, body = MonitorAnswer),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -24,14 +26,15 @@ pub(crate) async fn watch(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     request: Request,
-) -> Result<Json<MonitorAnswer>, Reply> {
-    let counted = api.limits.proof(request.headers(), request.extensions(), api.clock.now_ms());
+) -> Result<impl IntoResponse, Reply> {
+    let counted = api.limits.monitor(request.headers(), request.extensions(), api.clock.now_ms());
     let Body { value, .. } = Body::<MonitorAsked>::from_request(request, &api).await?;
-    counted.map_err(|wait_s| Reply::too_many(&id, "the budget on numbers of this address is used up", wait_s))?;
+    counted.map_err(|wait_s| Reply::too_many(&id, "the budget on its own numbers of this address is used up", wait_s))?;
     let watch = read(value).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
     let watched = blocking(&id, move || api.authority.watch_blocking(&watch)).await?;
-    let states = watched.states.iter().map(|state| Base64::from(state.write())).collect();
-    Ok(Json(MonitorAnswer { proof: watched.proof.write(), states }))
+    let events = watched.events.iter().map(|event| Base64::from(event.write())).collect();
+    let answer = MonitorAnswer { proof: watched.proof.write(), events, more: watched.more };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)))
 }
 
 fn read(asked: MonitorAsked) -> Result<Watch, Vec<ProblemError>> {

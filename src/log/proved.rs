@@ -142,7 +142,8 @@ pub fn check(
     check_subject(proof, Subject::Number(number), trust, now_ms, seen)
 }
 
-/// Like [`check`] for a label that is known to be the right one: its VRF proof and whose record it is are not looked at.
+/// Like [`check`] for a label that is known to be the right one: its VRF proof and whose record it is are not looked at, and the record
+/// need not be opened.
 ///
 /// # Errors
 /// As [`check`].
@@ -175,11 +176,8 @@ fn check_subject(
             merkle::check_consistency((seen.size, seen.root), (checkpoint.size, &checkpoint.root), seen.since);
         continues.map_err(|_| Malformed::new("checkpoint", "fork of the last one seen"))?;
     }
+    included(proof, &checkpoint)?;
     let leaf = &proof.extra.leaf;
-    Malformed::unless(proof.index.checked_add(1) == Some(checkpoint.size), "proof", "not the newest epoch")?;
-    let hash = merkle::leaf_hash(leaf.write().as_bytes());
-    merkle::check_inclusion(proof.index, checkpoint.size, &hash, &proof.path, &checkpoint.root)?;
-    Malformed::unless(leaf.epoch == proof.index, "epoch", "number")?;
     Malformed::unless(leaf.time_ms <= now_ms.saturating_add(AHEAD_MS_MAX), "epoch", "in the future")?;
     let age_ms = now_ms.saturating_sub(leaf.time_ms);
     Malformed::unless(age_ms <= TOO_OLD_MS, "epoch", "too old")?;
@@ -205,6 +203,32 @@ fn check_subject(
     let warnings = warnings.into_iter().filter_map(|(warning, on)| on.then_some(warning)).collect();
     let (epoch, epoch_ms) = (leaf.epoch, leaf.time_ms);
     Ok(Proved { standing, epoch, epoch_ms, checkpoint, witnesses, warnings, number })
+}
+
+/// The State that the log committed to at `label`, with its epoch and when that was sealed (Unix milliseconds), whether or not its holder
+/// ever agreed and whatever the time is. Only for evidence: whoever calls somebody uses [`check`].
+///
+/// # Errors
+/// If the log did not sign this, or signed that nothing is there.
+pub fn committed(proof: &Proof, label: &Label, trust: &TrustList) -> Result<(State, u64, u64), Malformed> {
+    let note = Note::open(&proof.checkpoint, std::slice::from_ref(&trust.log))?;
+    let checkpoint = Checkpoint::parse(&note.text)?;
+    let signed = checkpoint.origin == trust.origin && note.signed_by(0).is_some();
+    Malformed::unless(signed, "checkpoint", "not signed by this log")?;
+    included(proof, &checkpoint)?;
+    let leaf = &proof.extra.leaf;
+    proof.extra.path(label).check(&leaf.map, label)?;
+    let Found::Present(present) = &proof.extra.found else { return Err(Malformed::new("map", "nothing is there")) };
+    Ok((present.state.clone(), leaf.epoch, leaf.time_ms))
+}
+
+/// The epoch is the newest leaf of that checkpoint.
+fn included(proof: &Proof, checkpoint: &Checkpoint) -> Result<(), Malformed> {
+    let leaf = &proof.extra.leaf;
+    Malformed::unless(proof.index.checked_add(1) == Some(checkpoint.size), "proof", "not the newest epoch")?;
+    let hash = merkle::leaf_hash(leaf.write().as_bytes());
+    merkle::check_inclusion(proof.index, checkpoint.size, &hash, &proof.path, &checkpoint.root)?;
+    Malformed::unless(leaf.epoch == proof.index, "epoch", "number")
 }
 
 /// Where a number of that State stands at the epoch's time: it lapses without an event.
@@ -237,7 +261,8 @@ fn check_state(proof: &Proof, subject: Subject, trust: &TrustList) -> Result<Opt
         (_, Some(event)) => check_holder_signed(event, state, &label, trust)?,
     }
     let active = standing(state, extra.leaf.time_ms) == Standing::Active;
-    Malformed::unless(opened.is_some() == active, "proof", "discloses too much or too little")?;
+    let withheld = matches!(subject, Subject::Label(_)) && opened.is_none();
+    Malformed::unless(opened.is_some() == active || withheld, "proof", "discloses too much or too little")?;
     let record = opened.as_ref().map(|opened| open(opened, state, subject)).transpose()?;
     Ok(Some(ProvedNumber { label, hash: state.hash(), state: state.clone(), record }))
 }

@@ -15,6 +15,7 @@ mod feed;
 mod files;
 mod index;
 mod memory;
+mod monitor;
 mod notices;
 mod orders;
 mod proofs;
