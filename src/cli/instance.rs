@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
@@ -301,6 +302,17 @@ impl StopSignal {
     pub(crate) fn listen(runtime: &Runtime) -> Result<Self, Failure> {
         let _inside = runtime.enter();
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for so long; whether one of them came meanwhile, or before.
+    pub(crate) fn within(&mut self, runtime: &Runtime, pause: Duration) -> bool {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => true,
+                _ = self.terminate.recv() => true,
+                () = tokio::time::sleep(pause) => false,
+            }
+        })
     }
 
     /// Returns when one of them came, perhaps before.
