@@ -174,11 +174,18 @@ fn untrue(error: &LogError, folder: Option<&Path>) -> Result<Report, Failure> {
             (Some(evidence), Some(folder)) => {
                 let path = lookup::kept(evidence, folder)?;
                 let shown = path.display();
-                let _ = write!(text, "\n  Show them to others: evidence {shown}, which `callbook log evidence {shown}` explains.");
+                let _ = write!(
+                    text,
+                    "\n  Show them to others: evidence {shown}, which `callbook log evidence {shown}` explains."
+                );
                 json["evidence"] = serde_json::to_value(&path)?;
             }
             (Some(evidence), None) => {
-                let _ = write!(text, "\n  Show them to others. As a file for `callbook log evidence`:\n\n{}", evidence.write());
+                let _ = write!(
+                    text,
+                    "\n  Show them to others. As a file for `callbook log evidence`:\n\n{}",
+                    evidence.write()
+                );
                 json["evidence_text"] = json!(evidence.write());
             }
         }

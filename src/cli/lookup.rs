@@ -97,7 +97,9 @@ impl LookupArgs {
 /// Keeps evidence in a folder; gives the file.
 pub(super) fn kept(evidence: &Misbehaviour, folder: &Path) -> Result<PathBuf, Failure> {
     let kept = client::evidence::keep(evidence, folder);
-    kept.map_err(|e| Failure::new(format!("evidence cannot be kept in {}: {e}. It is:\n{}", folder.display(), evidence.write())))
+    kept.map_err(|e| {
+        Failure::new(format!("evidence cannot be kept in {}: {e}. It is:\n{}", folder.display(), evidence.write()))
+    })
 }
 
 /// The look-up with its proof; what it teaches is kept in the file of pins, if there is one.

@@ -150,16 +150,22 @@ fn grant(args: &GrantArgs) -> Result<Report, Failure> {
     let number = read_number(&args.number)?;
     let watcher = from_base64url(&args.watcher).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let watcher = watcher.ok_or_else(|| {
-        Failure::new(format!("--watcher {}: a thumbprint is 43 characters of base64url, as `callbook monitor key` prints it", args.watcher))
+        Failure::new(format!(
+            "--watcher {}: a thumbprint is 43 characters of base64url, as `callbook monitor key` prints it",
+            args.watcher
+        ))
     })?;
     let by = holder::load(&args.control_key)?;
     let until_s = SystemClock.now_s() + args.days * 86_400;
     let prover = prover(&args.api, args.trust.as_deref())?;
     let file = match prover.grant_blocking(number, &by, watcher, until_s)? {
         Ok(file) => file,
-        Err(refused) => return Ok(Report { text: refused.why.clone(), json: json!({"why": refused.why}), exit: Exit::Bogus }),
+        Err(refused) => {
+            return Ok(Report { text: refused.why.clone(), json: json!({"why": refused.why}), exit: Exit::Bogus });
+        }
     };
-    std::fs::write(&args.out, file.write()).map_err(|e| Failure::new(format!("cannot write {}: {e}", args.out.display())))?;
+    std::fs::write(&args.out, file.write())
+        .map_err(|e| Failure::new(format!("cannot write {}: {e}", args.out.display())))?;
     let until = rfc3339(until_s);
     let text = format!(
         "{} lets the key {} watch until {until}\n  it shows changes and who signed them, not the number; it cannot be taken back, only a new control key ends it for what comes later",
@@ -184,6 +190,7 @@ struct Watcher<'a> {
 }
 
 /// What a look came to.
+#[allow(clippy::large_enum_variant)] // there is one at a time
 enum Look {
     Seen(Monitored),
     Refused { why: String, evidence: Option<PathBuf> },
@@ -300,12 +307,15 @@ fn beside(pins: &Path, suffix: &str) -> PathBuf {
 
 fn read_grant(path: &Path) -> Result<GrantFile, Failure> {
     let text = read_bounded(path, GRANT_LEN_MAX as u64)?;
-    GrantFile::parse(&text).map_err(|e| Failure::new(format!("{}: {e}. It is a file that `callbook monitor grant` wrote", path.display())))
+    GrantFile::parse(&text)
+        .map_err(|e| Failure::new(format!("{}: {e}. It is a file that `callbook monitor grant` wrote", path.display())))
 }
 
 fn read_receipt(path: &Path) -> Result<([u8; 32], u64), Failure> {
     let text = read_bounded(path, RECEIPT_BYTES_MAX)?;
-    let wrong = |why: String| Failure::new(format!("{}: {why}. A receipt is what the API answered to a change", path.display()));
+    let wrong = |why: String| {
+        Failure::new(format!("{}: {why}. A receipt is what the API answered to a change", path.display()))
+    };
     let receipt: Receipt = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     let hash = data_encoding::HEXLOWER.decode(receipt.event_hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
     Ok((hash.ok_or_else(|| wrong("event_hash is not 64 hex digits".to_owned()))?, receipt.epoch_latest))
@@ -348,9 +358,14 @@ fn text_of(look: &Look) -> String {
             match evidence {
                 Some(path) => {
                     let path = path.display();
-                    let _ = write!(text, "\n  evidence {path}: `callbook log evidence {path}` explains it; show it to others");
+                    let _ = write!(
+                        text,
+                        "\n  evidence {path}: `callbook log evidence {path}` explains it; show it to others"
+                    );
                 }
-                None => text.push_str("\n  nothing that the directory signed proves this to others: ask it again over another way"),
+                None => text.push_str(
+                    "\n  nothing that the directory signed proves this to others: ask it again over another way",
+                ),
             }
             return text;
         }
@@ -360,7 +375,11 @@ fn text_of(look: &Look) -> String {
     // Writing into a String cannot fail.
     let mut text = String::new();
     let name = seen.number.as_deref().unwrap_or("the watched number");
-    let _ = writeln!(text, "{name}  {}, version {}, proved in epoch {} of {}", seen.standing, seen.version, seen.epoch, seen.log);
+    let _ = writeln!(
+        text,
+        "{name}  {}, version {}, proved in epoch {} of {}",
+        seen.standing, seen.version, seen.epoch, seen.log
+    );
     let news = if seen.first_use { "so far   " } else { "changed  " };
     if seen.earlier_changes > 0 {
         let _ = writeln!(text, "  {news} {} changes before these", seen.earlier_changes);
@@ -381,10 +400,16 @@ fn text_of(look: &Look) -> String {
         let _ = writeln!(text, "  warning   {warning}");
     }
     if seen.first_use {
-        let _ = writeln!(text, "  nothing was known before: what was shown now is believed from here on (trust on first use)");
+        let _ = writeln!(
+            text,
+            "  nothing was known before: what was shown now is believed from here on (trust on first use)"
+        );
     }
     if seen.trust_on_first_use {
-        let _ = writeln!(text, "  the keys of the log came from the directory itself: give --trust FILE to check against your own");
+        let _ = writeln!(
+            text,
+            "  the keys of the log came from the directory itself: give --trust FILE to check against your own"
+        );
     }
     text
 }

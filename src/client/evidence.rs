@@ -71,7 +71,9 @@ pub fn keep(evidence: &Misbehaviour, folder: &Path) -> io::Result<PathBuf> {
     let digest = HEXLOWER.encode(&sha256(&[text.as_bytes()])[..NAME_BYTES]);
     let path = folder.join(format!("{}-{digest}.evidence", evidence.kind()));
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && std::fs::read(&path)? == text.as_bytes() => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && std::fs::read(&path)? == text.as_bytes() => {
+            Ok(path)
+        }
         file => {
             let mut file = file?;
             file.write_all(text.as_bytes())?;
@@ -86,7 +88,11 @@ pub fn keep(evidence: &Misbehaviour, folder: &Path) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// Why it proves nothing.
-pub fn explain(evidence: &Misbehaviour, trust: Option<&Trust>, anchor: Option<&Anchor>) -> Result<Explained, Malformed> {
+pub fn explain(
+    evidence: &Misbehaviour,
+    trust: Option<&Trust>,
+    anchor: Option<&Anchor>,
+) -> Result<Explained, Malformed> {
     let vkey = evidence.log.to_string();
     if let Some(trust) = trust {
         let known = trust.log == vkey || trust.gov_key == vkey && evidence.vrf.is_none();
@@ -135,7 +141,9 @@ fn held_alone(held: &Held, not_proved: &mut Vec<String>) -> (Verdict, Vec<String
     match held {
         Held::Checkpoints(both) => {
             let [small, large] = &**both;
-            let signed = both.iter().map(|at| format!("the log signed that its first {} leaves have the root {}", at.size, to_base64(&at.root)));
+            let signed = both.iter().map(|at| {
+                format!("the log signed that its first {} leaves have the root {}", at.size, to_base64(&at.root))
+            });
             let contradiction = match small.size == large.size {
                 true => format!("two roots over the same {} leaves: one log cannot have both", small.size),
                 false => format!(
@@ -180,7 +188,8 @@ fn names(
     let must = |ok, why| Malformed::unless(ok, "evidence", why);
     let records = Records::read(records)?;
     let (zone, entry, text) = records.keys_of(number, seen_s, anchor)?;
-    let there = proved.number.as_ref().ok_or(Malformed::new("evidence", "the log proves that the number is not there"))?;
+    let there =
+        proved.number.as_ref().ok_or(Malformed::new("evidence", "the log proves that the number is not there"))?;
     must(text.version == there.state.version, "DNS and log speak of different versions")?;
     must(text.state_hash[..] != there.hash[..text.state_hash.len()], "DNS and log speak of the same State")?;
     if anchor.is_none() {
@@ -191,10 +200,20 @@ fn names(
     }
     let state = to_base64url(&there.hash[..text.state_hash.len()]);
     let signed = vec![
-        format!("the zone {zone} signed that version {} of {number} has State {}", text.version, to_base64url(&text.state_hash)),
-        format!("the log signed epoch {}, in which version {} of {number} has State {state}", proved.epoch, there.state.version),
+        format!(
+            "the zone {zone} signed that version {} of {number} has State {}",
+            text.version,
+            to_base64url(&text.state_hash)
+        ),
+        format!(
+            "the log signed epoch {}, in which version {} of {number} has State {state}",
+            proved.epoch, there.state.version
+        ),
     ];
-    Ok((signed, format!("DNS shows another State of version {} than the log: the directory has two faces", text.version)))
+    Ok((
+        signed,
+        format!("DNS shows another State of version {} than the log: the directory has two faces", text.version),
+    ))
 }
 
 /// Records with their signatures.
@@ -206,14 +225,20 @@ struct Records {
 impl Records {
     fn read(records: &[SignedRecord]) -> Result<Self, Malformed> {
         let read = |record: &SignedRecord| {
-            let owner = Name::from_ascii(&record.owner).map_err(|_| Malformed::new("evidence", "a name that is none"))?;
+            let owner =
+                Name::from_ascii(&record.owner).map_err(|_| Malformed::new("evidence", "a name that is none"))?;
             Ok(Rr { owner: owner.to_lowercase(), rr_type: record.rr_type, ttl_s: 0, rdata: record.rdata.clone() })
         };
         Ok(Self { all: records.iter().map(read).collect::<Result<_, _>>()?, work: Work::default() })
     }
 
     /// The `_keys` record of a number, its signatures good as of `seen_s`; with the zone that signed it, and that zone's entry key.
-    fn keys_of(&self, number: Number, seen_s: u64, anchor: Option<&Anchor>) -> Result<(String, String, KeysTxt), Malformed> {
+    fn keys_of(
+        &self,
+        number: Number,
+        seen_s: u64,
+        anchor: Option<&Anchor>,
+    ) -> Result<(String, String, KeysTxt), Malformed> {
         let none = Malformed::new("evidence", "no signed _keys record of this number");
         let set = Rrset::all(&self.all, rr::TXT).into_iter().find(|set| is_keys_of(&set.owner, number)).ok_or(none)?;
         let signer = set.signatures.first().ok_or(none)?.signer.to_lowercase();
@@ -225,7 +250,13 @@ impl Records {
     }
 
     /// The keys of a zone: from the anchor down, or without one whatever signs itself.
-    fn zone(&self, zone: &Name, seen_s: u64, anchor: Option<&Anchor>, more: usize) -> Result<(ZoneKeys, String), Malformed> {
+    fn zone(
+        &self,
+        zone: &Name,
+        seen_s: u64,
+        anchor: Option<&Anchor>,
+        more: usize,
+    ) -> Result<(ZoneKeys, String), Malformed> {
         let bad = Malformed::new("evidence", "the keys of the zone are not signed, or not from the trust anchor down");
         let set = Rrset::of(&self.all, zone, rr::DNSKEY).ok_or(bad)?;
         let keys: Vec<Dnskey> = set.rdatas.iter().filter_map(|rdata| Dnskey::read(rdata)).collect();

@@ -245,8 +245,10 @@ impl Prover {
             Ok(leaves) => leaves,
             Err(refused) => return Ok(Err(refused)),
         };
-        let none = |epoch| format!("epoch {epoch}, in which the number is said to have changed, is no epoch of the log");
-        let times = epochs.iter().zip(leaves).map(|(epoch, ms)| ms.map(|ms| ms / 1000).ok_or_else(|| none(epoch).into()));
+        let none =
+            |epoch| format!("epoch {epoch}, in which the number is said to have changed, is no epoch of the log");
+        let times =
+            epochs.iter().zip(leaves).map(|(epoch, ms)| ms.map(|ms| ms / 1000).ok_or_else(|| none(epoch).into()));
         Ok(times.collect())
     }
 

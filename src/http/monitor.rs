@@ -29,7 +29,8 @@ pub(crate) async fn watch(
 ) -> Result<impl IntoResponse, Reply> {
     let counted = api.limits.monitor(request.headers(), request.extensions(), api.clock.now_ms());
     let Body { value, .. } = Body::<MonitorAsked>::from_request(request, &api).await?;
-    counted.map_err(|wait_s| Reply::too_many(&id, "the budget on its own numbers of this address is used up", wait_s))?;
+    counted
+        .map_err(|wait_s| Reply::too_many(&id, "the budget on its own numbers of this address is used up", wait_s))?;
     let watch = read(value).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
     let watched = blocking(&id, move || api.authority.watch_blocking(&watch)).await?;
     let events = watched.events.iter().map(|event| Base64::from(event.write())).collect();

@@ -138,14 +138,19 @@ impl Misbehaviour {
                     [] => None,
                     [root] => Some(Forked {
                         root: array_from_base64(root).ok_or(bad())?,
-                        since: lines.all("hash")?.into_iter().map(|h| array_from_base64(h).ok_or(bad())).collect::<Result<_, _>>()?,
+                        since: lines
+                            .all("hash")?
+                            .into_iter()
+                            .map(|h| array_from_base64(h).ok_or(bad()))
+                            .collect::<Result<_, _>>()?,
                     }),
                     _ => return Err(bad()),
                 },
             },
-            "states" => {
-                What::States { label: Label(lines.array("label")?), proofs: Box::new([lines.text("proof")?, lines.text("proof")?]) }
-            }
+            "states" => What::States {
+                label: Label(lines.array("label")?),
+                proofs: Box::new([lines.text("proof")?, lines.text("proof")?]),
+            },
             "names" => What::Names {
                 number: number(lines.one("number")?)?,
                 seen_s: from_decimal(lines.one("seen")?, INT_DIGITS_MAX).ok_or(bad())?,
@@ -155,7 +160,11 @@ impl Misbehaviour {
             "unsigned" => What::Unsigned {
                 label: Label(lines.array("label")?),
                 proofs: Box::new([lines.text("proof")?, lines.text("proof")?]),
-                events: lines.all("event")?.into_iter().map(|e| from_base64(e).ok_or(bad())).collect::<Result<_, _>>()?,
+                events: lines
+                    .all("event")?
+                    .into_iter()
+                    .map(|e| from_base64(e).ok_or(bad()))
+                    .collect::<Result<_, _>>()?,
             },
             _ => return Err(Malformed::new("evidence", "of a kind that is not known here")),
         };
@@ -220,9 +229,15 @@ impl Misbehaviour {
                 let [small, large] = [self.signed(&notes[0])?, self.signed(&notes[1])?];
                 must(small.origin == self.log.name() && large.origin == small.origin, "checkpoints of another log")?;
                 match forked {
-                    None => must(small.size == large.size && small.root != large.root, "the checkpoints do not contradict each other")?,
+                    None => must(
+                        small.size == large.size && small.root != large.root,
+                        "the checkpoints do not contradict each other",
+                    )?,
                     Some(Forked { root, since }) => {
-                        must(0 < small.size && small.size < large.size && *root != small.root, "the checkpoints do not contradict each other")?;
+                        must(
+                            0 < small.size && small.size < large.size && *root != small.root,
+                            "the checkpoints do not contradict each other",
+                        )?;
                         merkle::check_consistency((small.size, root), (large.size, &large.root), since)?;
                     }
                 }
@@ -300,7 +315,8 @@ impl Misbehaviour {
 impl SignedRecord {
     fn parse(line: &str) -> Result<Self, Malformed> {
         let mut fields = line.split(' ');
-        let (Some(owner), Some(rr_type), Some(rdata), None) = (fields.next(), fields.next(), fields.next(), fields.next())
+        let (Some(owner), Some(rr_type), Some(rdata), None) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
         else {
             return Err(bad());
         };

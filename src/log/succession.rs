@@ -30,7 +30,10 @@ pub struct Where<'a> {
 pub fn check(event: &Event, before: Option<&State>, at: Where<'_>) -> Result<(), Malformed> {
     let must = |ok, why| Malformed::unless(ok, "event", why);
     event.state.check()?;
-    must(before.is_some() || event.state.version > 1 || event.kind == Kind::Create, "the first one is no registration")?;
+    must(
+        before.is_some() || event.state.version > 1 || event.kind == Kind::Create,
+        "the first one is no registration",
+    )?;
     if let Some(before) = before {
         follows(event, before)?;
         changes_only_what_it_may(event, before)?;
@@ -113,9 +116,7 @@ fn flags_fit(event: &Event, old: &State) -> bool {
     let flip = event.state.flags.changed(old.flags);
     let only = |may: Flags| flip.without(may) == Flags::NONE;
     match event.kind {
-        Kind::Create => {
-            event.state.flags.without(Flags::LOCK.with(Flags::PROVIDER_HELD)) == Flags::NONE
-        }
+        Kind::Create => event.state.flags.without(Flags::LOCK.with(Flags::PROVIDER_HELD)) == Flags::NONE,
         Kind::Update => only(Flags::LOCK.with(Flags::PROVIDER_HELD).with(Flags::OBJECTED)),
         Kind::Complete => only(Flags::LOCK.with(Flags::PROVIDER_HELD).with(Flags::OBJECTED)),
         Kind::Request | Kind::Veto => only(Flags::OBJECTED) && !event.state.flags.contains(Flags::OBJECTED),

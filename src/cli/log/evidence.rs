@@ -44,7 +44,8 @@ pub(super) fn run(args: &EvidenceArgs) -> Result<Report, Failure> {
         Verdict::Proved => "PROVED    ",
         Verdict::Question => "QUESTION  ",
     };
-    let mut text = format!("{verdict}{} ({})\n  {}\n\nsigned:\n", explained.log, explained.kind, explained.contradiction);
+    let mut text =
+        format!("{verdict}{} ({})\n  {}\n\nsigned:\n", explained.log, explained.kind, explained.contradiction);
     // Writing into a String cannot fail.
     explained.signed.iter().for_each(|line| _ = writeln!(text, "  {line}"));
     text.push_str("\nnot proved:\n");

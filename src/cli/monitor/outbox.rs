@@ -56,13 +56,17 @@ impl Outbox {
             return Err(Failure::new(format!("--webhook {url}: it is no address that begins with https://")));
         }
         let waiting = match fs::read(path) {
-            Ok(raw) => serde_json::from_slice(&raw).map_err(|e| wrong(format!("no list of messages ({e}): move it away")))?,
+            Ok(raw) => {
+                serde_json::from_slice(&raw).map_err(|e| wrong(format!("no list of messages ({e}): move it away")))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(wrong(error.to_string())),
         };
         let key: Option<SigningKey> = key.map(holder::load).transpose()?;
         if key.as_ref().is_some_and(|key| key.public().algorithm() != Algorithm::Ed25519) {
-            return Err(Failure::new("--webhook-key: webhooks are signed with Ed25519; `callbook monitor key FILE` makes such a key"));
+            return Err(Failure::new(
+                "--webhook-key: webhooks are signed with Ed25519; `callbook monitor key FILE` makes such a key",
+            ));
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)

@@ -77,7 +77,11 @@ impl Changed {
             kind: word(event.kind),
             epoch: event.state.since_epoch,
             at: rfc3339(at_s),
-            signed_by: event.signatures.iter().map(|signature| signer(event, signature.role, &signature.key.thumbprint())).collect(),
+            signed_by: event
+                .signatures
+                .iter()
+                .map(|signature| signer(event, signature.role, &signature.key.thumbprint()))
+                .collect(),
             own: by_own,
             alarm: !by_own && (alarming || took_away),
             told: told(event, before, by_own),
@@ -136,7 +140,9 @@ impl Pending {
     /// In a sentence.
     pub fn told(&self) -> String {
         let what = match Door::from_u8(self.door) {
-            Some(Door::Direct) => format!("the provider {} gives notice that it will release the number", self.provider),
+            Some(Door::Direct) => {
+                format!("the provider {} gives notice that it will release the number", self.provider)
+            }
             Some(Door::Code) => format!("{} asks for the number with a transfer code", self.provider),
             Some(Door::Validation) => format!("{} claims the number by fresh validation", self.provider),
             _ => format!("{} asks for a new control key", self.provider),
@@ -191,12 +197,14 @@ fn told(event: &Event, before: Option<&State>, by_own: bool) -> String {
     let what = match (event.kind, event.door) {
         (Kind::Create, _) => "the number was registered".to_owned(),
         (Kind::Update, _) if rotates => "the control key was changed".to_owned(),
-        (Kind::Update, _) => match before.map(|before| (before.commitment != new.commitment, before.recovery != new.recovery)) {
-            Some((false, true)) => "the recovery key was changed",
-            Some((false, false)) => "the lock was changed",
-            _ => "the record was changed",
+        (Kind::Update, _) => {
+            match before.map(|before| (before.commitment != new.commitment, before.recovery != new.recovery)) {
+                Some((false, true)) => "the recovery key was changed",
+                Some((false, false)) => "the lock was changed",
+                _ => "the record was changed",
+            }
+            .to_owned()
         }
-        .to_owned(),
         (Kind::Transfer, _) => format!("the number went to the provider {}", event.provider),
         (Kind::Request, Door::Direct) => "the provider gave notice of release".to_owned(),
         (Kind::Request, Door::Code) => format!("{} asked for the number with a transfer code", event.provider),

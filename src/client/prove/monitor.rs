@@ -12,6 +12,7 @@ use crate::client::prove::pins::{PinnedLog, PinnedNumber, Pins};
 use crate::client::prove::said::young;
 use crate::client::prove::{ProveError, Prover, Refused};
 use crate::clock::{Clock, SystemClock, rfc3339};
+use crate::log::ZERO;
 use crate::log::bytes::{Malformed, array_from_base64, to_base64, to_base64url};
 use crate::log::event::Event;
 use crate::log::key::{Algorithm, PublicKey, SigningKey, Thumbprint};
@@ -22,7 +23,6 @@ use crate::log::proof::Proof;
 use crate::log::proved::{self, Proved};
 use crate::log::state::State;
 use crate::log::succession::{self, Where};
-use crate::log::ZERO;
 use crate::number::Number;
 
 /// Pages of one look: more changes than any number has.
@@ -172,7 +172,8 @@ impl Prover {
             Subject::Number(number) => *number,
         };
         let known = pins.watched.iter().find(|(_, watched)| {
-            watched.log == self.trust.origin && watched.number.as_ref().is_some_and(|known| *known == number.to_string())
+            watched.log == self.trust.origin
+                && watched.number.as_ref().is_some_and(|known| *known == number.to_string())
         });
         if let Some(label) = known.and_then(|(label, _)| array_from_base64(label)) {
             return Ok(Ok(Label(label)));
@@ -181,7 +182,8 @@ impl Prover {
             Ok(proved) => proved,
             Err(refused) => return Ok(Err(refused)),
         };
-        let none = || ProveError::NotThere(format!("{number} is not registered in {}, and that is proved", self.trust.origin));
+        let none =
+            || ProveError::NotThere(format!("{number} is not registered in {}, and that is proved", self.trust.origin));
         Ok(Ok(proved.number.ok_or_else(none)?.label))
     }
 
@@ -201,9 +203,16 @@ impl Prover {
     }
 
     /// The events, if each follows from the one before, one makes the State that is known, and the last makes the one that is proved.
-    fn chain(&self, label: Label, known: Option<&State>, proved: &Proved, answer: &Answer) -> Result<Vec<Event>, Malformed> {
+    fn chain(
+        &self,
+        label: Label,
+        known: Option<&State>,
+        proved: &Proved,
+        answer: &Answer,
+    ) -> Result<Vec<Event>, Malformed> {
         let must = |ok, why| Malformed::unless(ok, "event", why);
-        let number = proved.number.as_ref().ok_or(Malformed::new("map", "the number has left the map, which no number does"))?;
+        let number =
+            proved.number.as_ref().ok_or(Malformed::new("map", "the number has left the map, which no number does"))?;
         let at = Where { origin: &self.trust.origin, eras: &self.trust.eras, label: &label };
         let mut events: Vec<Event> = Vec::with_capacity(answer.events.len());
         for raw in &answer.events {
@@ -217,7 +226,10 @@ impl Prover {
             let same = events.iter().find(|event| event.state.version == known.version);
             must(same.is_some_and(|event| event.state == *known), "the State that was seen before was another one")?;
         }
-        must(events.last().is_some_and(|event| event.state == number.state), "none that was shown makes the State that is proved")?;
+        must(
+            events.last().is_some_and(|event| event.state == number.state),
+            "none that was shown makes the State that is proved",
+        )?;
         Ok(events)
     }
 
@@ -273,7 +285,8 @@ impl Prover {
             proof: proof.write(),
             request: request.clone(),
         };
-        let policy = if request.is_some() { self.api.charter().ok().map(|charter| charter.in_force.policy_toml) } else { None };
+        let policy =
+            if request.is_some() { self.api.charter().ok().map(|charter| charter.in_force.policy_toml) } else { None };
         let now_s = SystemClock.now_s();
         let mut warnings: Vec<&str> = proved.warnings.iter().map(|warning| warning.word()).collect();
         warnings.extend(young(key_since_s, now_s).then_some("young_control_key"));

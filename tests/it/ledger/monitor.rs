@@ -41,7 +41,8 @@ fn question(desk: &Desk, label: Label, from_version: u64, key: &SigningKey, gran
 /// Asks as the holder of the n-th number, and makes the checks that need no network.
 fn watched(desk: &Desk, n: u64, from_version: u64) -> (Watched, Proved) {
     let label = label(desk, n);
-    let watched = desk.authority.watch_blocking(&question(desk, label, from_version, &device(n).control, None)).unwrap();
+    let watched =
+        desk.authority.watch_blocking(&question(desk, label, from_version, &device(n).control, None)).unwrap();
     assert_eq!(Proof::parse(&watched.proof.write()).as_ref(), Ok(&watched.proof));
     let proved = proved::check_label(&watched.proof, label, &trust(desk), desk.clock_ms(), None).unwrap();
     (watched, proved)
@@ -146,12 +147,12 @@ fn for_everybody_else_there_is_no_such_number() {
         ("a version that is not there yet", question(&desk, own, 2, &own_key, None)),
         ("a watcher without leave", question(&desk, own, 1, &watcher, None)),
         ("leave by a stranger", question(&desk, own, 1, &watcher, Some(grant(&other_key, &own, now_s + 9)))),
-        ("leave for another label", question(&desk, own, 1, &watcher, Some(grant(&own_key, &Label([9; 32]), now_s + 9)))),
-        ("leave that is over", question(&desk, own, 1, &watcher, Some(grant(&own_key, &own, now_s)))),
         (
-            "leave for ever",
-            question(&desk, own, 1, &watcher, Some(grant(&own_key, &own, now_s + GRANT_S_MAX + 1))),
+            "leave for another label",
+            question(&desk, own, 1, &watcher, Some(grant(&own_key, &Label([9; 32]), now_s + 9))),
         ),
+        ("leave that is over", question(&desk, own, 1, &watcher, Some(grant(&own_key, &own, now_s)))),
+        ("leave for ever", question(&desk, own, 1, &watcher, Some(grant(&own_key, &own, now_s + GRANT_S_MAX + 1)))),
         ("another's leave", question(&desk, own, 1, &other_key, Some(grant(&own_key, &own, now_s + 9)))),
     ];
     for (who, watch) in strangers {

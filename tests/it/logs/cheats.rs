@@ -31,6 +31,10 @@ fn refused(watched: Result<Watched, impl std::fmt::Display>) -> Refused {
 fn proved(refused: &Refused) -> (Misbehaviour, Explained) {
     let evidence = refused.evidence.as_ref().unwrap_or_else(|| panic!("no evidence: {}", refused.why));
     let text = evidence.write();
+    if std::env::var_os("CALLBOOK_UPDATE_CORPUS").is_some() {
+        let file = format!("{}/fuzz/corpus/evidence/{}", env!("CARGO_MANIFEST_DIR"), evidence.kind());
+        std::fs::write(file, &text).unwrap();
+    }
     assert_eq!(Misbehaviour::parse(&text).as_ref(), Ok(&**evidence));
     (*evidence.clone(), explain(evidence, None, None).unwrap())
 }
@@ -53,11 +57,15 @@ fn an_honest_operator_is_believed_and_each_change_is_told() {
     crook.do_so(|world| world.publish(Some(world.update("sip:c@acme.example", HOLDER)), 3000));
     let after = seen(crook.watch(&mut pins));
     assert_eq!((after.changes.len(), after.version, after.alarms()), (1, 3, false));
-    assert_eq!((after.changes[0].told.as_str(), after.changes[0].own), ("the record was changed, signed by your key", true));
+    assert_eq!(
+        (after.changes[0].told.as_str(), after.changes[0].own),
+        ("the record was changed, signed by your key", true)
+    );
 
     // A recovery that somebody else asks for: seen at once, and stopped.
     crook.do_so(|world| {
-        let request = Change::request(world.label, world.state.as_ref().unwrap(), Door::Main, key(THIEF).public(), "acme");
+        let request =
+            Change::request(world.label, world.state.as_ref().unwrap(), Door::Main, key(THIEF).public(), "acme");
         let request = World::signed(request.evidence(&["a.b.c"]).unwrap(), &[(Role::NewControl, THIEF)], true);
         world.publish(Some(request), 2500);
     });
@@ -96,59 +104,61 @@ fn another_world_for_one_caller_is_caught_by_its_pins() {
     assert!(!seen(crook.watch(&mut pins)).has_changed(), "nothing of it was remembered");
 }
 
+/// A change that the holder did not make, and what must be said of it.
+type Swap = (&'static str, fn(&mut World));
+
+const SWAPS: [Swap; 5] = [
+    ("signed by a key that is not the number's", |world| {
+        let before = world.state.clone().unwrap();
+        let change = Change::update(world.label, &before, &World::record("sip:b@acme.example"), [6; 32]);
+        let change = change.control(key(THIEF).public());
+        let event = World::signed(change, &[(Role::Control, THIEF), (Role::NewControl, THIEF)], true);
+        world.publish(Some(event), 3000);
+    }),
+    ("pending", |world| {
+        let before = world.state.clone().unwrap();
+        let change = Change::complete(
+            world.label,
+            &before,
+            Door::Main,
+            &World::record("sip:b@acme.example"),
+            [6; 32],
+            key(THIEF).public(),
+            before.not_after,
+        );
+        let change = change.evidence(&["a.b.c"]).unwrap();
+        world.publish(Some(World::signed(change, &[(Role::NewControl, THIEF)], true)), 3000);
+    }),
+    ("door or signatures", |world| {
+        let mut event = world.update("sip:c@acme.example", HOLDER);
+        event.signatures.retain(|signature| signature.role != Role::Control);
+        world.publish(Some(event), 3000);
+    }),
+    ("bad signature", |world| {
+        let mut event = world.update("sip:c@acme.example", HOLDER);
+        event.signatures[0].bytes[0] ^= 1;
+        world.publish(Some(event), 3000);
+    }),
+    ("none that was shown makes the State", |world| {
+        let mut state = world.state.clone().unwrap();
+        (state.prev, state.version, state.flags) = (state.hash(), state.version + 1, Flags::LOCK);
+        state.since_epoch = 3;
+        world.state = Some(state);
+        world.seal(3000);
+    }),
+];
+
 #[test]
 fn a_key_swapped_without_the_holder_is_caught_by_the_monitor() {
     let honest = Crook::honest();
     let pins = known(&honest);
-    type Cheat = fn(&mut World);
-    let cheats: [(&str, Cheat, bool); 5] = [
-        ("signed by a key that is not the number's", |world| {
-            let before = world.state.clone().unwrap();
-            let change = Change::update(world.label, &before, &World::record("sip:b@acme.example"), [6; 32]);
-            let change = change.control(key(THIEF).public());
-            let event = World::signed(change, &[(Role::Control, THIEF), (Role::NewControl, THIEF)], true);
-            world.publish(Some(event), 3000);
-        }, true),
-        ("pending", |world| {
-            let before = world.state.clone().unwrap();
-            let change = Change::complete(
-                world.label,
-                &before,
-                Door::Main,
-                &World::record("sip:b@acme.example"),
-                [6; 32],
-                key(THIEF).public(),
-                before.not_after,
-            );
-            let change = change.evidence(&["a.b.c"]).unwrap();
-            world.publish(Some(World::signed(change, &[(Role::NewControl, THIEF)], true)), 3000);
-        }, true),
-        ("door or signatures", |world| {
-            let mut event = world.update("sip:c@acme.example", HOLDER);
-            event.signatures.retain(|signature| signature.role != Role::Control);
-            world.publish(Some(event), 3000);
-        }, true),
-        ("bad signature", |world| {
-            let mut event = world.update("sip:c@acme.example", HOLDER);
-            event.signatures[0].bytes[0] ^= 1;
-            world.publish(Some(event), 3000);
-        }, true),
-        ("none that was shown makes the State", |world| {
-            let mut state = world.state.clone().unwrap();
-            (state.prev, state.version, state.flags) = (state.hash(), state.version + 1, Flags::LOCK);
-            state.since_epoch = 3;
-            world.state = Some(state);
-            world.seal(3000);
-        }, true),
-    ];
-    for (words, cheat, has_evidence) in cheats {
+    for (words, cheat) in SWAPS {
         let mut pins = pins.clone();
         let mut world = honest.copy();
         cheat(&mut world);
         let refused = refused(Crook::with(world).watch(&mut pins));
         let told = format!("{words}: {}", refused.why);
         assert!(refused.why.contains(words) || refused.why.contains("the proof does not hold: event"), "{told}");
-        assert_eq!(refused.evidence.is_some(), has_evidence, "{told}");
         let (evidence, explained) = proved(&refused);
         assert_eq!((evidence.kind(), explained.verdict), ("unsigned", Verdict::Question), "{told}");
         assert!(explained.not_proved.iter().any(|line| line.contains("no other events")), "{explained:?}");
@@ -252,10 +262,9 @@ fn no_change_to_an_event_passes() {
         let mut spoiled = world.clone();
         spoil(&mut spoiled);
         let crook = Crook::with(spoiled);
-        refused(crook.watch(&mut Pins::default()));
-        // From version 2 on the first event is not shown, and the second is only compared.
-        if i != 7 {
-            refused(crook.watch(&mut pins.clone()));
+        for mut pins in [Pins::default(), pins.clone()] {
+            let watched = crook.watch(&mut pins);
+            assert!(matches!(watched, Ok(Watched::Refused(_))), "spoil {i}");
         }
     }
     assert!(seen(Crook::with(world).watch(&mut pins.clone())).has_changed());
@@ -282,6 +291,9 @@ fn flipped(evidence: &Misbehaviour) {
     assert!(evidence.kind() != "checkpoints" || harmless == 0, "{harmless}");
     for length in 0..text.len() {
         let cut = Misbehaviour::parse(&text[..length]);
-        assert!(cut.is_err() || cut.is_ok_and(|cut| explain(&cut, None, None).is_err()) || evidence.kind() == "unsigned", "{length} bytes");
+        assert!(
+            cut.is_err() || cut.is_ok_and(|cut| explain(&cut, None, None).is_err()) || evidence.kind() == "unsigned",
+            "{length} bytes"
+        );
     }
 }

@@ -120,7 +120,8 @@ impl World {
 
     pub(super) fn creation(&self, control: u8) -> Event {
         let until = SystemClock.now_s() + 90 * 86_400;
-        let change = Change::create(self.label, &Self::record("sip:a@acme.example"), OPENING, key(control).public(), until);
+        let change =
+            Change::create(self.label, &Self::record("sip:a@acme.example"), OPENING, key(control).public(), until);
         Self::signed(change.evidence(&["a.b.c"]).unwrap(), &[(Role::NewControl, control)], true)
     }
 
@@ -201,12 +202,17 @@ impl World {
         });
         let siblings = map::path(&self.map(), &self.label).siblings;
         let path = path_of_last(&hashes);
-        Proof { extra: Extra { leaf, pi: self.pi, found, siblings }, index, path, checkpoint: self.checkpoint() }.write()
+        Proof { extra: Extra { leaf, pi: self.pi, found, siblings }, index, path, checkpoint: self.checkpoint() }
+            .write()
     }
 
     fn monitor(&self, from: u64) -> MonitorAnswer {
         let events = self.events.iter().filter(|event| event.state.version >= from);
-        MonitorAnswer { proof: self.proof(), events: events.map(|event| Base64::from(event.write())).collect(), more: false }
+        MonitorAnswer {
+            proof: self.proof(),
+            events: events.map(|event| Base64::from(event.write())).collect(),
+            more: false,
+        }
     }
 
     fn tile(&self, path: &str) -> Option<Vec<u8>> {
@@ -300,4 +306,3 @@ async fn checkpoint(Shared(world): Made) -> String {
 async fn tile(Shared(world): Made, Path(path): Path<String>) -> Result<Vec<u8>, StatusCode> {
     world.lock().unwrap().tile(&path).ok_or(StatusCode::NOT_FOUND)
 }
-

@@ -12,6 +12,7 @@ mod image;
 mod import;
 mod keeps;
 mod mail;
+mod monitor;
 mod proofs;
 mod provider;
 mod session;
