@@ -13,6 +13,7 @@ use crate::cli::report::{Exit, Failure, Report};
 use crate::client;
 use crate::client::log::{Named, named};
 use crate::client::prove::{LogProof, Pins, Prover, trust_list};
+use crate::client::provider::Api;
 use crate::client::{Anchor, Class, Directory, Lookup};
 use crate::clock::rfc3339;
 use crate::log::misbehaviour::Misbehaviour;
@@ -112,15 +113,19 @@ fn proved(prover: &Prover, directory: &Directory, number: Number, pins: Option<&
     Ok(found)
 }
 
-/// Asks that API, and believes that trust list, or none but the directory itself.
-pub(super) fn prover(api: &str, trust: Option<&Path>) -> Result<Prover, Failure> {
-    // As for the logs themselves: the scheme may be left out.
-    let Named::Url { base, .. } = named(api)? else {
-        return Err(Failure::new(format!("{api} is a folder: a proof comes from the API of a directory")));
-    };
-    let api = api_at(&base, "")?;
+/// Asks that API, and believes that trust list, or the directory itself.
+fn prover(api: &str, trust: Option<&Path>) -> Result<Prover, Failure> {
+    let api = api_named(api)?;
     let Some(path) = trust else { return Ok(Prover::on_first_use(api)?) };
     Ok(Prover::new(api, trust_list(&read_trust(path)?)?))
+}
+
+/// The API that somebody means; as for the logs themselves the scheme may be left out.
+pub(super) fn api_named(text: &str) -> Result<Api, Failure> {
+    match named(text)? {
+        Named::Url { base, .. } => api_at(&base, ""),
+        Named::Folder(_) => Err(Failure::new(format!("{text} is a folder: a proof comes from the API of a directory"))),
+    }
 }
 
 /// A trust list as it is written down.

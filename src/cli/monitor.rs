@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::api::numbers::Receipt;
 use crate::cli::instance::StopSignal;
-use crate::cli::lookup::{kept, prover};
+use crate::cli::lookup::{api_named, kept, read_trust};
 use crate::cli::monitor::outbox::Outbox;
 use crate::cli::report::{Exit, Failure, Report, note, say};
 use crate::client::holder;
-use crate::client::prove::{Monitored, Pins, ProveError, Prover, Question, Refused, Subject, Watched};
+use crate::client::prove::{Monitored, Pins, ProveError, Prover, Question, Refused, Subject, Watched, trust_list};
 use crate::client::provider::ApiError;
 use crate::client::webhook;
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -157,7 +157,7 @@ fn grant(args: &GrantArgs) -> Result<Report, Failure> {
     })?;
     let by = holder::load(&args.control_key)?;
     let until_s = SystemClock.now_s() + args.days * 86_400;
-    let prover = prover(&args.api, args.trust.as_deref())?;
+    let prover = prover(&args.api, args.trust.as_deref())?.map_err(Failure::new)?;
     let file = match prover.grant_blocking(number, &by, watcher, until_s)? {
         Ok(file) => file,
         Err(refused) => {
@@ -175,6 +175,18 @@ fn grant(args: &GrantArgs) -> Result<Report, Failure> {
     Ok(Report::done(text, json!({"file": args.out, "watcher": args.watcher, "until": until})))
 }
 
+/// Asks that API, and believes that trust list, or the directory itself; or why nobody answers.
+fn prover(api: &str, trust: Option<&Path>) -> Result<Result<Prover, String>, Failure> {
+    let api = api_named(api)?;
+    if let Some(path) = trust {
+        return Ok(Ok(Prover::new(api, trust_list(&read_trust(path)?)?)));
+    }
+    match Prover::on_first_use(api) {
+        Err(ProveError::Api(error @ ApiError::Unreachable { .. })) => Ok(Err(error.to_string())),
+        prover => Ok(Ok(prover?)),
+    }
+}
+
 fn read_number(text: &str) -> Result<Number, Failure> {
     Number::parse(text).map_err(|e| Failure::new(format!("{text}: {e}")))
 }
@@ -184,7 +196,8 @@ struct Watcher<'a> {
     args: &'a WatchArgs,
     subject: Subject,
     key: SigningKey,
-    prover: Prover,
+    /// None until the directory has answered for the first time.
+    prover: Option<Prover>,
     promised: Option<([u8; 32], u64)>,
     outbox: Option<Outbox>,
 }
@@ -220,15 +233,22 @@ impl<'a> Watcher<'a> {
             None => None,
         };
         let promised = args.receipt.as_deref().map(read_receipt).transpose()?;
-        let prover = prover(&args.api, args.trust.as_deref())?;
-        Ok(Self { args, subject, key, prover, promised, outbox })
+        Ok(Self { args, subject, key, prover: None, promised, outbox })
     }
 
     /// One look; what it teaches is kept before it is told.
     fn look(&mut self) -> Result<Look, Failure> {
         let mut pins = Pins::load(&self.args.pins)?;
+        let prover = match self.prover.take() {
+            Some(prover) => prover,
+            None => match prover(&self.args.api, self.args.trust.as_deref())? {
+                Ok(prover) => prover,
+                Err(why) => return Ok(Look::Silent(why)),
+            },
+        };
+        let prover = self.prover.insert(prover);
         let question = Question { subject: &self.subject, key: &self.key, promised: self.promised };
-        let look = match self.prover.watch_blocking(question, &mut pins) {
+        let look = match prover.watch_blocking(question, &mut pins) {
             Ok(Watched::Seen(seen)) => Look::Seen(seen),
             Ok(Watched::Refused(Refused { why, evidence })) => {
                 let folder = self.args.evidence.clone().unwrap_or_else(|| beside(&self.args.pins, ".evidence"));

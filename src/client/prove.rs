@@ -78,6 +78,9 @@ pub struct Refused {
     pub evidence: Option<Box<Misbehaviour>>,
 }
 
+/// What a log has after its first leaves, if it has more, and the consistency proof from there on.
+type Continued = (Option<Hash>, Vec<Hash>);
+
 impl From<String> for Refused {
     fn from(why: String) -> Self {
         Self { why, evidence: None }
@@ -204,7 +207,7 @@ impl Prover {
 
     /// What the log of the proof has after `size` leaves, if it has more, and how it continues them: from its tiles, under the proof's own
     /// checkpoint.
-    fn since(&self, size: u64, now: &Checkpoint) -> Result<Result<(Option<Hash>, Vec<Hash>), Refused>, ProveError> {
+    fn since(&self, size: u64, now: &Checkpoint) -> Result<Result<Continued, Refused>, ProveError> {
         if size >= now.size {
             return Ok(Ok((None, Vec::new()))); // the check says what is wrong, if anything is
         }

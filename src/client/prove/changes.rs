@@ -105,7 +105,7 @@ impl Pending {
     }
 
     /// The same with what the charter and the State say about it.
-    pub(super) fn as_of(mut self, state: &State, policy_toml: Option<&str>) -> Self {
+    pub(super) fn explained(mut self, state: &State, policy_toml: Option<&str>) -> Self {
         let wait_s = policy_toml.and_then(|policy| {
             let (name, unit_s) = self.wait(state.flags);
             parameter(policy, name)?.checked_mul(unit_s)

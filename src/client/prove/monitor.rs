@@ -171,12 +171,19 @@ impl Prover {
             }
             Subject::Number(number) => *number,
         };
-        let known = pins.watched.iter().find(|(_, watched)| {
-            watched.log == self.trust.origin
-                && watched.number.as_ref().is_some_and(|known| *known == number.to_string())
-        });
+        let (name, origin) = (number.to_string(), &self.trust.origin);
+        let pinned = pins.watched.iter().filter(|(_, watched)| watched.number.as_ref() == Some(&name));
+        let pinned: Vec<(&String, &PinnedNumber)> = pinned.collect();
+        let known = pinned.iter().find(|(_, watched)| watched.log == *origin);
         if let Some(label) = known.and_then(|(label, _)| array_from_base64(label)) {
             return Ok(Ok(Label(label)));
+        }
+        if let Some((_, before)) = pinned.first().filter(|_| self.first_use) {
+            return Ok(Err(Refused::from(format!(
+                "the directory now says that its log is {origin}, and it was {}: that can be a new era of the log, or another log that \
+                 nobody has seen. Give a trust list of your own, with --trust",
+                before.log
+            ))));
         }
         let (proved, _) = match self.prove(number, pins)? {
             Ok(proved) => proved,
@@ -300,7 +307,7 @@ impl Prover {
             sealed_at: rfc3339(proved.epoch_ms / 1000),
             changes,
             earlier_changes: earlier,
-            pending: request.map(|request| request.as_of(&number.state, policy.as_deref())),
+            pending: request.map(|request| request.explained(&number.state, policy.as_deref())),
             control: (number.state.control != ZERO).then(|| to_base64url(&number.state.control)),
             own: number.state.control == own,
             control_since: key_since_s.map(rfc3339),

@@ -207,6 +207,14 @@ fn mistakes_teach() {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
+    // A directory that names another log than before is not believed on its own word.
+    let pins = std::fs::read_to_string(house.file("a.json")).unwrap();
+    std::fs::write(house.file("a.json"), pins.replace("demo.example/map/0", "demo.example/map/7")).unwrap();
+    let (other, exit, _) = house.monitor(&[house.demo.sample(1)], &house.control_key(1), "a.json", &[]);
+    assert!(
+        exit == 3 && other["why"].as_str().is_some_and(|why| why.contains("and it was demo.example/map/7")),
+        "{other}"
+    );
     std::fs::write(&trust, "nothing\n").unwrap();
     let evidence = house.demo.run(&["log", "evidence", &trust]);
     let said = String::from_utf8_lossy(&evidence.stdout).into_owned();
