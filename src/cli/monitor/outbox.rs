@@ -53,7 +53,7 @@ impl Outbox {
     pub(super) fn open(path: &Path, url: &str, key: Option<&Path>) -> Result<Self, Failure> {
         let wrong = |why: String| Failure::new(format!("{}: {why}", path.display()));
         if !url.starts_with("https://") && !url.starts_with("http://") {
-            return Err(Failure::new(format!("--webhook {url}: it is no address that begins with https://")));
+            return Err(Failure::new("--webhook: it is no address that begins with https://"));
         }
         let waiting = match fs::read(path) {
             Ok(raw) => {
@@ -103,9 +103,8 @@ impl Outbox {
     fn add(&mut self, kind: &str, data: serde_json::Value) -> Result<(), Failure> {
         if self.waiting.len() >= WAITING_MAX {
             return Err(Failure::new(format!(
-                "{}: {WAITING_MAX} messages wait for {}; mend it, or move the file away",
-                self.path.display(),
-                self.url
+                "{}: {WAITING_MAX} messages wait for the webhook; mend it, or move the file away",
+                self.path.display()
             )));
         }
         let message = Message { kind: kind.to_owned(), timestamp: rfc3339(SystemClock.now_s()), data };
@@ -176,7 +175,8 @@ impl Outbox {
         let answer = request.send(&message.body).map_err(|error| error.to_string())?;
         match answer.status().is_success() {
             true => Ok(()),
-            false => Err(format!("{} answered {}", self.url, answer.status().as_u16())),
+            // The address may have a secret in it.
+            false => Err(format!("it answered {}", answer.status().as_u16())),
         }
     }
 }
