@@ -8,6 +8,7 @@ pub mod changes;
 pub mod charter;
 pub mod complaints;
 pub mod log;
+pub mod monitor;
 pub mod numbers;
 pub mod problem;
 pub mod proofs;

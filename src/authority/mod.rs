@@ -29,6 +29,7 @@ mod keys;
 mod labels;
 mod lists;
 mod logs;
+mod monitor;
 mod notices;
 mod open;
 mod orders;
@@ -84,6 +85,7 @@ pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::logs::LogFacts;
+pub use crate::authority::monitor::{Watch, Watched};
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };

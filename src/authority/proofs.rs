@@ -106,7 +106,7 @@ impl Core {
 }
 
 /// The proof of what is in view; `pi` unless the number's personal data holds it.
-fn prove(now: &Snapshot<'_>, view: &View, pi: Option<vrf::Proof>) -> Result<Proof, Rejection> {
+pub(super) fn prove(now: &Snapshot<'_>, view: &View, pi: Option<vrf::Proof>) -> Result<Proof, Rejection> {
     let Some(epoch) = &view.epoch else {
         let why = "nothing is published yet: the first epoch is being made".to_owned();
         return Err(Rejection::Unavailable { retry_after_s: RETRY_S, why });

@@ -304,6 +304,17 @@ impl StopSignal {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
+    /// Waits for so long; whether one of them came meanwhile, or before.
+    pub(crate) fn within(&mut self, runtime: &Runtime, pause: Duration) -> bool {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => true,
+                _ = self.terminate.recv() => true,
+                () = tokio::time::sleep(pause) => false,
+            }
+        })
+    }
+
     /// Returns when one of them came, perhaps before.
     pub(crate) fn wait(&mut self, runtime: &Runtime) {
         runtime.block_on(async {

@@ -1,4 +1,7 @@
-//! `log verify|mirror|show|proof|consistency|new-era`: the public logs, checked by whoever wants to and copied into a folder.
+//! `log verify|mirror|show|proof|consistency|evidence|new-era|refill`: the public logs, checked by whoever wants to, copied into a
+//! folder, and what their operator does when one ends or is lost.
+
+mod evidence;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use crate::api::log::LogKind;
 use crate::authority::{self, ERA_REASON_LEN_MAX, EraWish, OpenedEra};
 use crate::cli::connect::api_at;
+use crate::cli::lookup;
 use crate::cli::refill::{self, RefillArgs};
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{InstallationArgs, init, instance};
@@ -33,6 +37,8 @@ pub(crate) enum LogCommand {
     Proof(ProofArgs),
     /// Prove that the log has only grown.
     Consistency(ConsistencyArgs),
+    /// Explain a file of evidence, and check it offline: what it proves, and what not.
+    Evidence(evidence::EvidenceArgs),
     /// Close the map log of a stopped installation for ever, and open the next with a new VRF key and all live numbers.
     NewEra(NewEraArgs),
     /// Bring the ledger of a stopped, frozen installation up to what was signed, from copies that others kept.
@@ -57,6 +63,9 @@ pub(crate) struct VerifyArgs {
     /// Keep in this file how far was checked, and go on from there next time.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Where evidence of misbehaviour is kept; left out, it is printed.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -130,11 +139,12 @@ pub(crate) fn run(command: &LogCommand) -> Result<Report, Failure> {
         LogCommand::Show(args) => show(args),
         LogCommand::Proof(args) => proof(args),
         LogCommand::Consistency(args) => consistency(args),
+        LogCommand::Evidence(args) => return evidence::run(args),
         LogCommand::NewEra(args) => new_era(args).map_err(Refused::Other),
         LogCommand::Refill(args) => refill::run(args).map_err(Refused::Other),
     };
     match outcome {
-        Err(Refused::Log(error)) if error.is_untrue() => Ok(untrue(&error)),
+        Err(Refused::Log(error)) if error.is_untrue() => untrue(&error, evidence_folder(command).as_deref()),
         Err(Refused::Log(error)) => Err(Failure::from(error)),
         Err(Refused::Other(failure)) => Err(failure),
         Ok(report) => Ok(report),
@@ -159,13 +169,21 @@ impl From<Failure> for Refused {
     }
 }
 
+/// Where evidence goes, if it is kept.
+fn evidence_folder(command: &LogCommand) -> Option<PathBuf> {
+    match command {
+        LogCommand::Verify(args) => args.evidence.clone(),
+        LogCommand::Mirror(args) => Some(args.dir.join("evidence")),
+        _ => None,
+    }
+}
+
 /// A log that did not pass.
-fn untrue(error: &LogError) -> Report {
+fn untrue(error: &LogError, folder: Option<&Path>) -> Result<Report, Failure> {
     let mut text = format!("NOT TRUE  {error}");
     let mut json = json!({"verified": false, "why": error.to_string()});
-    if let LogError::Fork { log, notes, kept, .. } = error {
-        let _ =
-            write!(text, "\n  Both checkpoints are signed by the log. Show them to others: together they prove it.");
+    if let LogError::Fork { log, notes, kept, evidence, .. } = error {
+        let _ = write!(text, "\n  Both checkpoints are signed by the log.");
         for (note, kept) in notes.iter().zip(kept.iter().map(Some).chain(std::iter::repeat(None))) {
             let _ = match kept {
                 Some(path) => write!(text, "\n  kept: {}", path.display()),
@@ -173,8 +191,30 @@ fn untrue(error: &LogError) -> Report {
             };
         }
         json["fork"] = json!({"log": log, "checkpoints": **notes, "kept": kept});
+        match (evidence, folder) {
+            (None, _) => {
+                text.push_str("\n  They do not contradict each other: an old state of the log was shown, which proves nothing to others.");
+            }
+            (Some(evidence), Some(folder)) => {
+                let path = lookup::kept(evidence, folder)?;
+                let shown = path.display();
+                let _ = write!(
+                    text,
+                    "\n  Show them to others: evidence {shown}, which `callbook log evidence {shown}` explains."
+                );
+                json["evidence"] = serde_json::to_value(&path)?;
+            }
+            (Some(evidence), None) => {
+                let _ = write!(
+                    text,
+                    "\n  Show them to others. As a file for `callbook log evidence`:\n\n{}",
+                    evidence.write()
+                );
+                json["evidence_text"] = json!(evidence.write());
+            }
+        }
     }
-    Report { text, json, exit: Exit::Bogus }
+    Ok(Report { text, json, exit: Exit::Bogus })
 }
 
 fn place(text: &str) -> Result<Place, Refused> {

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use data_encoding::HEXLOWER;
 
+use crate::api::proofs::Trust;
 use crate::cli::connect::api_at;
 use crate::cli::report::{Exit, Failure, Report};
+use crate::client;
 use crate::client::log::{Named, named};
 use crate::client::prove::{LogProof, Pins, Prover, trust_list};
+use crate::client::provider::Api;
 use crate::client::{Anchor, Class, Directory, Lookup};
 use crate::clock::rfc3339;
+use crate::log::misbehaviour::Misbehaviour;
 use crate::number::Number;
 
 #[derive(Args)]
@@ -40,6 +44,9 @@ pub(crate) struct LookupArgs {
     /// Remember log and keys in this file, and tell what changed since the last time.
     #[arg(long, value_name = "FILE", requires = "prove")]
     pins: Option<PathBuf>,
+    /// Where evidence of misbehaviour is kept; left out, a folder beside the pins, and without pins it is not kept.
+    #[arg(long, value_name = "DIR", requires = "prove")]
+    evidence: Option<PathBuf>,
     /// Show each step: what was asked, what came, why it is trusted.
     #[arg(long)]
     explain: bool,
@@ -66,8 +73,34 @@ pub(crate) fn run(args: &LookupArgs) -> Result<Report, Failure> {
         (_, true) => Exit::Done,
         (_, false) => Exit::None,
     };
-    let json = serde_json::to_value(&found)?;
-    Ok(Report { text: text_of(&found), json, exit })
+    let mut json = serde_json::to_value(&found)?;
+    let mut text = text_of(&found);
+    if let (Some(evidence), Some(folder)) = (&found.evidence, args.evidence_folder()) {
+        let path = kept(evidence, &folder)?;
+        let shown = path.display();
+        let _ = writeln!(text, "  evidence   {shown}: `callbook log evidence {shown}` explains it; show it to others");
+        json["evidence"] = serde_json::to_value(&path)?;
+    }
+    Ok(Report { text, json, exit })
+}
+
+impl LookupArgs {
+    fn evidence_folder(&self) -> Option<PathBuf> {
+        let beside = |pins: &PathBuf| {
+            let mut folder = pins.as_os_str().to_owned();
+            folder.push(".evidence");
+            PathBuf::from(folder)
+        };
+        self.evidence.clone().or_else(|| self.pins.as_ref().map(beside))
+    }
+}
+
+/// Keeps evidence in a folder; gives the file.
+pub(super) fn kept(evidence: &Misbehaviour, folder: &Path) -> Result<PathBuf, Failure> {
+    let kept = client::evidence::keep(evidence, folder);
+    kept.map_err(|e| {
+        Failure::new(format!("evidence cannot be kept in {}: {e}. It is:\n{}", folder.display(), evidence.write()))
+    })
 }
 
 /// The look-up with its proof; what it teaches is kept in the file of pins, if there is one.
@@ -80,18 +113,26 @@ fn proved(prover: &Prover, directory: &Directory, number: Number, pins: Option<&
     Ok(found)
 }
 
+/// Asks that API, and believes that trust list, or the directory itself.
 fn prover(api: &str, trust: Option<&Path>) -> Result<Prover, Failure> {
-    // As for the logs themselves: the scheme may be left out.
-    let Named::Url { base, .. } = named(api)? else {
-        return Err(Failure::new(format!("{api} is a folder: a proof comes from the API of a directory")));
-    };
-    let api = api_at(&base, "")?;
+    let api = api_named(api)?;
     let Some(path) = trust else { return Ok(Prover::on_first_use(api)?) };
+    Ok(Prover::new(api, trust_list(&read_trust(path)?)?))
+}
+
+/// The API that somebody means; as for the logs themselves the scheme may be left out.
+pub(super) fn api_named(text: &str) -> Result<Api, Failure> {
+    match named(text)? {
+        Named::Url { base, .. } => api_at(&base, ""),
+        Named::Folder(_) => Err(Failure::new(format!("{text} is a folder: a proof comes from the API of a directory"))),
+    }
+}
+
+/// A trust list as it is written down.
+pub(super) fn read_trust(path: &Path) -> Result<Trust, Failure> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|e| Failure::new(format!("cannot read the trust list {}: {e}", path.display())))?;
-    let written = serde_json::from_str(&text);
-    let written = written.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?;
-    Ok(Prover::new(api, trust_list(&written)?))
+    serde_json::from_str(&text).map_err(|e| Failure::new(format!("{}: {e}", path.display())))
 }
 
 fn text_of(found: &Lookup) -> String {

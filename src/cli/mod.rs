@@ -20,6 +20,7 @@ mod keeper;
 mod keys;
 mod log;
 mod lookup;
+mod monitor;
 mod number;
 mod profile;
 mod provider;
@@ -45,7 +46,7 @@ use crate::telemetry::{self, LogFormat};
 #[derive(Parser)]
 #[command(name = "callbook", version, propagate_version = true, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 done or found, 1 none or a check that failed, 2 an error, 3 bogus: the answer was forged or broken."
+    after_help = "Exit codes: 0 done or found, 1 none or a check that failed, 2 an error, 3 bogus: the answer was forged or broken; of `monitor` also 4 changed, 5 nobody could be asked."
 )]
 pub(crate) struct Cli {
     /// Print one JSON object instead of text.
@@ -80,6 +81,8 @@ enum Command {
     /// The public logs: check them, copy them, show leaves, print proofs.
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Watch a number: every change since the last time, checked; once, or for ever with a webhook.
+    Monitor(monitor::MonitorArgs),
     /// The charter: what is in force, what a draft would change, the next version.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
@@ -159,6 +162,7 @@ pub fn main() -> ExitCode {
         Command::Provider(command) => provider::run(&command, json),
         Command::Webhook(command) => webhook::run(&command),
         Command::Log(command) => log::run(&command),
+        Command::Monitor(args) => monitor::run(&args, json),
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),

@@ -19,6 +19,10 @@ pub(crate) enum Exit {
     Error = 2,
     /// The answer was forged or broken.
     Bogus = 3,
+    /// What is watched has changed.
+    Changed = 4,
+    /// Nobody could be asked.
+    Silent = 5,
 }
 
 /// The result of a command.

@@ -28,6 +28,7 @@ use crate::client::message::{self, Message, Rr, rr};
 use crate::client::nsec3::{self, Nsec3};
 use crate::client::signature::{Dnskey, Ds, Flaw, Proof, Rrset, Work, ZoneKeys, is_supported};
 use crate::clock;
+use crate::log::misbehaviour::SignedRecord;
 
 /// Questions spent on one look-up: six for the number, and for each of at most 15 digits one for a DS and one for keys.
 const QUESTIONS_MAX: u32 = 48;
@@ -74,6 +75,8 @@ pub(crate) struct Chain {
     zones: Mutex<HashMap<Name, Arc<OnceCell<Zone>>>>,
     cuts: Mutex<HashMap<Name, Arc<OnceCell<Cut>>>>,
     steps: Mutex<Vec<Step>>,
+    /// Keys, delegations and `_keys` records as they came, with their signatures.
+    signed: Mutex<Vec<SignedRecord>>,
 }
 
 /// Whether a zone's keys are believed.
@@ -116,6 +119,7 @@ impl Chain {
             zones: Mutex::default(),
             cuts: Mutex::default(),
             steps: Mutex::default(),
+            signed: Mutex::default(),
         }
     }
 
@@ -135,6 +139,25 @@ impl Chain {
         let mut steps = lock(&self.steps).clone();
         steps.sort_by_key(Step::rank);
         steps
+    }
+
+    /// What an answer rests on, for whoever has to prove it to others: each record once.
+    pub(crate) fn signed(&self) -> Vec<SignedRecord> {
+        let mut signed = lock(&self.signed).clone();
+        signed.sort_unstable();
+        signed.dedup();
+        signed
+    }
+
+    fn keep_signed(&self, answer: &Message, rr_type: u16) {
+        if matches!(rr_type, rr::DNSKEY | rr::DS | rr::TXT) {
+            let kept = answer.answer.iter().filter(|rr| rr.rr_type == rr_type || rr.rr_type == rr::RRSIG);
+            lock(&self.signed).extend(kept.map(|rr| SignedRecord {
+                owner: rr.owner.to_ascii(),
+                rr_type: rr.rr_type,
+                rdata: rr.rdata.clone(),
+            }));
+        }
     }
 
     async fn judge_data(&self, rrset: Rrset, authority: &[Rr]) -> Result<Judged, LookupError> {
@@ -391,6 +414,7 @@ impl Chain {
             }
             match exchange::ask(server, name, rr_type, self.wait_ms).await {
                 Ok((answer, transport)) if matches!(answer.rcode, message::NOERROR | message::NXDOMAIN) => {
+                    self.keep_signed(&answer, rr_type);
                     return Ok(Asked { answer, server, transport });
                 }
                 Ok((answer, _)) => last = LookupError::refused(server, asked(name, rr_type), &answer),

@@ -20,6 +20,7 @@ mod walk;
 use std::path::PathBuf;
 
 use crate::client::provider::ApiError;
+use crate::log::misbehaviour::Misbehaviour;
 use crate::log::tree::TreeError;
 
 pub use check::{Before, Check, Checked, CheckedLog};
@@ -85,6 +86,8 @@ pub enum LogError {
         notes: Box<[String; 2]>,
         /// Where both are kept.
         kept: Vec<PathBuf>,
+        /// What proves it to others. None for a log that only became shorter: then nothing that it signed contradicts the rest.
+        evidence: Option<Box<Misbehaviour>>,
     },
 }
 

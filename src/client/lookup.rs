@@ -28,8 +28,9 @@ use crate::client::endpoint::{Endpoint, endpoints};
 use crate::client::explain::{Step, Trust};
 use crate::client::keys::{KeysTxt, PublishedKey, Purpose, keys_txt, published_keys};
 use crate::client::message::{Message, rr};
-use crate::client::prove::LogProof;
+use crate::client::prove::{LogProof, Refused};
 use crate::clock::{self, Clock, SystemClock};
+use crate::log::misbehaviour::{Misbehaviour, SignedRecord};
 use crate::number::Number;
 
 /// How long one answer is waited for; a server on the other side of the world answers in a third of it.
@@ -80,6 +81,12 @@ pub struct Lookup {
     /// Each question with its answer and judgement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What proves to others why the log refused it, if anything does.
+    #[serde(skip)]
+    pub evidence: Option<Box<Misbehaviour>>,
+    /// The keys, delegations and log records that it rests on, with their signatures.
+    #[serde(skip)]
+    pub(crate) signed: Vec<SignedRecord>,
 }
 
 /// Why there is no judgement at all: no answer, or none that could be used.
@@ -280,7 +287,7 @@ impl Directory {
         let answers = answers.map_err(|_| LookupError::TooSlow { server, total_ms: self.total_ms })??;
         let mut lookup = Lookup::read(number, &answers, now_s);
         lookup.apex = self.apex.to_ascii();
-        lookup.steps = chain.steps();
+        (lookup.steps, lookup.signed) = (chain.steps(), chain.signed());
         Ok((lookup, answers))
     }
 }
@@ -340,6 +347,8 @@ impl Lookup {
             notes: vec![],
             proof: None,
             steps: vec![],
+            evidence: None,
+            signed: vec![],
         };
         if let Trust::Bogus(_) = lookup.status {
             return lookup;
@@ -365,8 +374,8 @@ impl Lookup {
     }
 
     /// The look-up after the log was asked and gave no proof that holds.
-    pub(crate) fn refused_by_log(self, why: String) -> Self {
-        self.without_content(Trust::Bogus(why))
+    pub(crate) fn refused_by_log(self, refused: Refused) -> Self {
+        Self { evidence: refused.evidence, ..self.without_content(Trust::Bogus(refused.why)) }
     }
 
     /// The look-up after DNS and log went on differing.

@@ -8,7 +8,7 @@
 //!
 //! `delegation` asks one server what DS it has for a zone, for those who wait for their parent; `child` asks the servers of
 //! a delegated zone which DS it wants, for the parent; `inspect` looks at a zone from outside, for its operator; `log` checks
-//! and copies the public logs.
+//! and copies the public logs, `evidence` keeps and explains what they cannot deny.
 //!
 //! And for those who register: `holder` signs on the device, `ve` mints validation tokens, `provider` speaks HTTP,
 //! `register` is all of it in one call, `transfer` the same for a number that changes hands, `webhook` verifies what it is sent.
@@ -22,6 +22,7 @@ pub mod child;
 pub mod delegation;
 mod denial;
 mod endpoint;
+pub mod evidence;
 mod exchange;
 mod explain;
 pub mod fuzz;

@@ -36,6 +36,13 @@ pub struct PublicKey(key::PublicKey);
 #[error("a public key for webhooks is whpk_ and 32 bytes in base64; GET /v1/webhooks/keys shows the directory's")]
 pub struct NoKey;
 
+impl PublicKey {
+    /// That key as one for webhooks; None unless it is Ed25519.
+    pub fn of(key: &key::PublicKey) -> Option<Self> {
+        (key.algorithm() == Algorithm::Ed25519).then(|| Self(key.clone()))
+    }
+}
+
 impl FromStr for PublicKey {
     type Err = NoKey;
 

@@ -5,6 +5,7 @@ use crate::api::audit::AuditedCheckpoint;
 use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
+use crate::api::monitor::{MonitorAsked, MonitorGrant};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::proofs::ProofAsked;
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
@@ -236,5 +237,29 @@ impl Read for ProofAsked {
 impl Read for AuditedCheckpoint {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { checkpoint: fields.string("checkpoint")? })
+    }
+}
+
+impl Read for MonitorAsked {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (label, from_version) = (fields.bytes("label", Some(32)), fields.u32("from_version"));
+        let (at_s, key) = (fields.u32("at_s"), fields.object("key"));
+        let (signature, grant) = (fields.bytes("signature", Some(64)), fields.optional_object("grant"));
+        Some(Self {
+            label: label?,
+            from_version: from_version?,
+            at_s: at_s?,
+            key: key?,
+            signature: signature?,
+            grant: grant?,
+        })
+    }
+}
+
+impl Read for MonitorGrant {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (until_s, by) = (fields.u32("until_s"), fields.object("by"));
+        let signature = fields.bytes("signature", Some(64));
+        Some(Self { until_s: until_s?, by: by?, signature: signature? })
     }
 }

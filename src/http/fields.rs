@@ -146,6 +146,14 @@ impl Fields {
         (made.len() == count).then_some(made)
     }
 
+    /// An object that must be there.
+    pub(crate) fn object<T: Read>(&mut self, name: &str) -> Option<T> {
+        match self.left.contains_key(name) {
+            true => self.optional_object(name).flatten(),
+            false => self.mistake(name, "required", "this field is required: an object"),
+        }
+    }
+
     /// An object that may be left out.
     pub(crate) fn optional_object<T: Read>(&mut self, name: &str) -> Option<Option<T>> {
         match self.take(name) {

@@ -46,6 +46,7 @@ enum Sort {
     Complaint,
     Proof,
     LogFile,
+    Monitor,
 }
 
 impl Limits {
@@ -86,6 +87,13 @@ impl Limits {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
         let step_us = US_PER_S.checked_div(u64::from(self.settings.proofs_per_s));
         self.take(Sort::Proof, &address, (step_us, BURST_S * US_PER_S), now_ms)
+    }
+
+    /// Counts a holder's question about its own number, at the rate of proofs and in a bucket of its own.
+    pub(crate) fn monitor(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
+        let Some(address) = self.client(headers, extensions) else { return Ok(()) };
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.proofs_per_s));
+        self.take(Sort::Monitor, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
     /// The network that asks, unless it is exempt or unknown (a test without a connection).

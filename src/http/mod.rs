@@ -14,6 +14,7 @@ mod id;
 mod limits;
 mod list;
 mod log;
+mod monitor;
 mod naming;
 mod numbers;
 mod openapi;
@@ -118,6 +119,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(receipts::show))
         .routes(routes!(proofs::prove))
         .routes(routes!(proofs::trust))
+        .routes(routes!(monitor::watch))
         .routes(routes!(providers::list, providers::add))
         .routes(routes!(providers::change_status))
         .routes(routes!(providers::bulk_doors))

@@ -130,6 +130,15 @@ impl Proved {
     }
 }
 
+/// What a proof is about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    /// A number, whose place has to be proved.
+    Number(Number),
+    /// A place that is known.
+    Label(Label),
+}
+
 /// Checks a proof for `number` at `now_ms` (Unix milliseconds), and that the log continues what was `seen` before.
 ///
 /// # Errors
@@ -137,6 +146,31 @@ impl Proved {
 pub fn check(
     proof: &Proof,
     number: Number,
+    trust: &TrustList,
+    now_ms: u64,
+    seen: Option<Seen<'_>>,
+) -> Result<Proved, Malformed> {
+    check_subject(proof, Subject::Number(number), trust, now_ms, seen)
+}
+
+/// Like [`check`] for a label that is known to be the right one: its VRF proof and whose record it is are not looked at, and the record
+/// need not be opened.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_label(
+    proof: &Proof,
+    label: Label,
+    trust: &TrustList,
+    now_ms: u64,
+    seen: Option<Seen<'_>>,
+) -> Result<Proved, Malformed> {
+    check_subject(proof, Subject::Label(label), trust, now_ms, seen)
+}
+
+fn check_subject(
+    proof: &Proof,
+    subject: Subject,
     trust: &TrustList,
     now_ms: u64,
     seen: Option<Seen<'_>>,
@@ -153,11 +187,8 @@ pub fn check(
             merkle::check_consistency((seen.size, seen.root), (checkpoint.size, &checkpoint.root), seen.since);
         continues.map_err(|_| Malformed::new("checkpoint", "fork of the last one seen"))?;
     }
+    included(proof, &checkpoint)?;
     let leaf = &proof.extra.leaf;
-    Malformed::unless(proof.index.checked_add(1) == Some(checkpoint.size), "proof", "not the newest epoch")?;
-    let hash = merkle::leaf_hash(leaf.write().as_bytes());
-    merkle::check_inclusion(proof.index, checkpoint.size, &hash, &proof.path, &checkpoint.root)?;
-    Malformed::unless(leaf.epoch == proof.index, "epoch", "number")?;
     Malformed::unless(leaf.time_ms <= now_ms.saturating_add(AHEAD_MS_MAX), "epoch", "in the future")?;
     let age_ms = now_ms.saturating_sub(leaf.time_ms);
     Malformed::unless(age_ms <= TOO_OLD_MS, "epoch", "too old")?;
@@ -171,7 +202,7 @@ pub fn check(
     let witnesses = (1..auditors_from).filter(cosigned).count();
     let audited = (auditors_from..keys.len()).filter(cosigned).filter_map(|i| note.signed_by(i).flatten()).max();
 
-    let number = check_number(proof, number, trust)?;
+    let number = check_state(proof, subject, trust)?;
     let standing = number.as_ref().map_or(Standing::Absent, |number| standing(&number.state, leaf.time_ms));
     let pending = number.as_ref().is_some_and(|number| number.state.pending != ZERO);
     let warnings = [
@@ -185,6 +216,32 @@ pub fn check(
     Ok(Proved { standing, epoch, epoch_ms, checkpoint, witnesses, audited_s: audited, warnings, number })
 }
 
+/// The State that the log committed to at `label`, with its epoch and when that was sealed (Unix milliseconds), whether or not its holder
+/// ever agreed and whatever the time is. Only for evidence: whoever calls somebody uses [`check`].
+///
+/// # Errors
+/// If the log did not sign this, or signed that nothing is there.
+pub fn committed(proof: &Proof, label: &Label, trust: &TrustList) -> Result<(State, u64, u64), Malformed> {
+    let note = Note::open(&proof.checkpoint, std::slice::from_ref(&trust.log))?;
+    let checkpoint = Checkpoint::parse(&note.text)?;
+    let signed = checkpoint.origin == trust.origin && note.signed_by(0).is_some();
+    Malformed::unless(signed, "checkpoint", "not signed by this log")?;
+    included(proof, &checkpoint)?;
+    let leaf = &proof.extra.leaf;
+    proof.extra.path(label).check(&leaf.map, label)?;
+    let Found::Present(present) = &proof.extra.found else { return Err(Malformed::new("map", "nothing is there")) };
+    Ok((present.state.clone(), leaf.epoch, leaf.time_ms))
+}
+
+/// The epoch is the newest leaf of that checkpoint.
+fn included(proof: &Proof, checkpoint: &Checkpoint) -> Result<(), Malformed> {
+    let leaf = &proof.extra.leaf;
+    Malformed::unless(proof.index.checked_add(1) == Some(checkpoint.size), "proof", "not the newest epoch")?;
+    let hash = merkle::leaf_hash(leaf.write().as_bytes());
+    merkle::check_inclusion(proof.index, checkpoint.size, &hash, &proof.path, &checkpoint.root)?;
+    Malformed::unless(leaf.epoch == proof.index, "epoch", "number")
+}
+
 /// Where a number of that State stands at the epoch's time: it lapses without an event.
 pub const fn standing(state: &State, epoch_ms: u64) -> Standing {
     match state.status {
@@ -196,9 +253,12 @@ pub const fn standing(state: &State, epoch_ms: u64) -> Standing {
 }
 
 /// VRF, way through the map, State, the holder's signature, commitment, and whose record it is.
-fn check_number(proof: &Proof, number: Number, trust: &TrustList) -> Result<Option<ProvedNumber>, Malformed> {
+fn check_state(proof: &Proof, subject: Subject, trust: &TrustList) -> Result<Option<ProvedNumber>, Malformed> {
     let extra = &proof.extra;
-    let label = trust.vrf.verify_label(&trust.origin, number, &extra.pi)?;
+    let label = match subject {
+        Subject::Number(number) => trust.vrf.verify_label(&trust.origin, number, &extra.pi)?,
+        Subject::Label(label) => label,
+    };
     if let Found::Other((other, _)) = &extra.found {
         Malformed::unless(*other != label, "map", "this is the number itself")?;
     }
@@ -212,16 +272,19 @@ fn check_number(proof: &Proof, number: Number, trust: &TrustList) -> Result<Opti
         (_, Some(event)) => check_holder_signed(event, state, &label, trust)?,
     }
     let active = standing(state, extra.leaf.time_ms) == Standing::Active;
-    Malformed::unless(opened.is_some() == active, "proof", "discloses too much or too little")?;
-    let record = opened.as_ref().map(|opened| open(opened, state, number)).transpose()?;
+    let withheld = matches!(subject, Subject::Label(_)) && opened.is_none();
+    Malformed::unless(opened.is_some() == active || withheld, "proof", "discloses too much or too little")?;
+    let record = opened.as_ref().map(|opened| open(opened, state, subject)).transpose()?;
     Ok(Some(ProvedNumber { label, hash: state.hash(), state: state.clone(), record }))
 }
 
-fn open(opened: &Opened, state: &State, number: Number) -> Result<Record, Malformed> {
+fn open(opened: &Opened, state: &State, subject: Subject) -> Result<Record, Malformed> {
     let fits = record::commitment(&opened.opening, &opened.record) == state.commitment;
     Malformed::unless(fits, "commitment", "not to this record")?;
     let record = Record::parse(&opened.record)?;
-    Malformed::unless(record.number == number, "record", "another number")?;
+    if let Subject::Number(number) = subject {
+        Malformed::unless(record.number == number, "record", "another number")?;
+    }
     Ok(record)
 }
 

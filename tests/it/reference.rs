@@ -73,7 +73,7 @@ fn until_heading(text: &str) -> &str {
     text.split_once("\n## ").map_or(text, |(section, _)| section)
 }
 
-/// Every command that has none below it, with its own long options, as the program's help tells them.
+/// Every command that does something, with its own long options, as the program's help tells them.
 fn descend(at: &[&str], commands: &mut BTreeMap<String, Vec<String>>) {
     let out = Command::new(env!("CARGO_BIN_EXE_callbook")).args(at).arg("--help").output().expect("the program runs");
     let help = String::from_utf8(out.stdout).expect("help is text");
@@ -89,12 +89,14 @@ fn descend(at: &[&str], commands: &mut BTreeMap<String, Vec<String>>) {
     for name in &below {
         descend(&[at, &[name]].concat(), commands);
     }
-    if below.is_empty() {
-        let everywhere = ["--json", "--log", "--help", "--version"];
-        let all = first_words("Options:");
-        assert!(everywhere.iter().all(|option| all.iter().any(|o| o == option)), "the help was not read well: {help}");
-        let own = all.into_iter().filter(|o| o.starts_with("--") && !everywhere.contains(&o.as_str()));
-        commands.insert(format!("callbook {}", at.join(" ")), own.collect());
+    let everywhere = ["--json", "--log", "--help", "--version"];
+    let all = first_words("Options:");
+    assert!(everywhere.iter().all(|option| all.iter().any(|o| o == option)), "the help was not read well: {help}");
+    let own = all.into_iter().filter(|o| o.starts_with("--") && !everywhere.contains(&o.as_str()));
+    let own: Vec<String> = own.collect();
+    // A command that has others below it may do something by itself.
+    if below.is_empty() || !own.is_empty() {
+        commands.insert(format!("callbook {}", at.join(" ")), own);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::client::log::{Head, LogAt, LogError, Trust};
 use crate::log::bytes::to_base64;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::epoch::PrevEra;
+use crate::log::misbehaviour::{Forked, Misbehaviour, What};
 use crate::log::note::VerifierKey;
 use crate::log::tile::TILE_WIDTH;
 use crate::log::tree::Tree;
@@ -197,23 +198,31 @@ impl Check<'_> {
                 "{origin}: what was kept of the check before is not signed by this key: start anew elsewhere"
             ))
         })?;
-        let fork = |why: String| LogError::Fork {
+        let fork = |why: String, evidence| LogError::Fork {
             log: origin.clone(),
             why,
             notes: Box::new([before.note.clone(), head.note.clone()]),
             kept: Vec::new(),
+            evidence,
         };
         if old.origin != *origin {
             return Err(LogError::Asked(format!("what was kept of {origin} is a checkpoint of {}", old.origin)));
         }
         if old.size > tree.size() {
             let why = format!("it has {} leaves and had {}: a log never becomes shorter", tree.size(), old.size);
-            return Err(fork(why));
+            return Err(fork(why, None));
         }
         let root = tree.root_at(old.size).map_err(|error| LogError::of(origin, error))?;
         if root != old.root {
             let why = format!("its first {} leaves are not those of before: the log has changed its past", old.size);
-            return Err(fork(why));
+            let since = match old.size < tree.size() {
+                true => tree.consistency(old.size, tree.size()).ok(),
+                false => Some(Vec::new()),
+            };
+            let forked = |since| (old.size < tree.size()).then_some(Forked { root, since });
+            let notes = [before.note.clone(), head.note.clone()];
+            let evidence = since.and_then(|since| evidence(&head.keys, notes, forked(since)));
+            return Err(fork(why, evidence));
         }
         Ok(old.size)
     }
@@ -251,6 +260,15 @@ fn follows(maps: &mut [Passed], at: usize) -> Result<Follows, LogError> {
         lost => format!(", and the {lost} epochs behind that are lost"),
     };
     Ok(Follows::From(format!("{origin} goes on from the first {} leaves of {}{lost}", prev.size, prev.origin)))
+}
+
+/// Two checkpoints, that of the smaller size first, as evidence under one of the keys; None if they prove nothing.
+pub(super) fn evidence(keys: &[VerifierKey], notes: [String; 2], forked: Option<Forked>) -> Option<Box<Misbehaviour>> {
+    keys.iter().find_map(|log| {
+        let what = What::Checkpoints { notes: notes.clone(), forked: forked.clone() };
+        let evidence = Misbehaviour { log: log.clone(), vrf: None, eras: Vec::new(), what };
+        evidence.check().is_ok().then(|| Box::new(evidence))
+    })
 }
 
 fn said(logs: &[CheckedLog]) -> Vec<String> {

@@ -10,9 +10,13 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 
 use crate::api::log::{LogInfo, LogKind, Logs};
+use crate::client::log::check::evidence;
+use crate::client::log::head::signed;
 use crate::client::log::place::{COPY_INDEX, LogTree, TEXT_BYTES_MAX, read_file};
-use crate::client::log::{Before, Check, Checked, Head, LogAt, LogError};
+use crate::client::log::{Before, Check, Checked, Head, LogAt, LogError, Place};
 use crate::log::bytes::from_decimal;
+use crate::log::misbehaviour::{Forked, Misbehaviour};
+use crate::log::note::VerifierKey;
 use crate::log::tile::{Row, TILE_WIDTH, Tile, write_bundle, write_hashes};
 use crate::log::{Hash, sha256};
 
@@ -159,17 +163,33 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     fs::rename(&new, path).map_err(failed)
 }
 
-/// Keeps both checkpoints of a fork.
+/// Keeps both checkpoints of a fork, and what proves it.
 fn with_evidence(error: LogError, folder: &Path) -> LogError {
-    let LogError::Fork { log, why, notes, .. } = error else { return error };
+    let LogError::Fork { log, why, notes, evidence, .. } = error else { return error };
+    let evidence = evidence.or_else(|| shrunk(&log, &notes, folder));
     let dir = folder.join(EVIDENCE);
     let name = |note: &String| dir.join(format!("checkpoint-{}", HEXLOWER.encode(&sha256(&[note.as_bytes()])[..8])));
     let kept: Vec<PathBuf> = notes.iter().map(name).collect();
     match kept.iter().zip(&*notes).try_for_each(|(path, note)| write(path, note.as_bytes())) {
-        Ok(()) => LogError::Fork { log, why, notes, kept },
+        Ok(()) => LogError::Fork { log, why, notes, kept, evidence },
         Err(error) => {
             let why = format!("{why}. The evidence could not be kept ({error}); it is:\n{}\n{}", notes[0], notes[1]);
-            LogError::Fork { log, why, notes, kept: Vec::new() }
+            LogError::Fork { log, why, notes, kept: Vec::new(), evidence }
         }
     }
+}
+
+/// Whether a log that became shorter has another past too: the copy knows what the longer one had at that size.
+fn shrunk(origin: &str, notes: &[String; 2], folder: &Path) -> Option<Box<Misbehaviour>> {
+    let copy = Place::Folder(folder.to_owned()).logs().ok()?;
+    let copy = copy.iter().find(|log| log.info().is_some_and(|info| info.origin == origin))?;
+    let keys = copy.info().into_iter().flat_map(|info| &info.vkeys);
+    let keys: Vec<VerifierKey> = keys.filter_map(|vkey| VerifierKey::parse(vkey).ok()).collect();
+    let [long, short] = [signed(&notes[0], &keys).ok()?, signed(&notes[1], &keys).ok()?];
+    if short.size >= long.size {
+        return None;
+    }
+    let mut tree = copy.tree_at(&long).ok()?;
+    let forked = Forked { root: tree.root_at(short.size).ok()?, since: tree.consistency(short.size, long.size).ok()? };
+    evidence(&keys, [notes[1].clone(), notes[0].clone()], Some(forked))
 }

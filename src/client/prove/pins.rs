@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::prove::changes::Pending;
 use crate::log::Hash;
-use crate::log::bytes::array_from_base64;
+use crate::log::bytes::{array_from_base64, from_base64};
+use crate::log::state::State;
 
 /// The longest file that is read: some ten thousand contacts.
 const FILE_LEN_MAX: u64 = 4 * 1024 * 1024;
@@ -45,6 +47,34 @@ pub struct Pins {
     /// The contacts, by number.
     #[serde(default)]
     pub(super) contacts: BTreeMap<String, PinnedContact>,
+    /// What is watched, by label in base64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) watched: BTreeMap<String, PinnedNumber>,
+}
+
+/// How far a number that is watched had come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PinnedNumber {
+    /// The origin of the log.
+    pub(super) log: String,
+    /// The number, if the watcher knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) number: Option<String>,
+    /// Its State, base64 of 212 bytes.
+    pub(super) state: String,
+    /// The proof of that: what the log cannot deny.
+    pub(super) proof: String,
+    /// The request behind `pending` of that State.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<Pending>,
+}
+
+impl PinnedNumber {
+    /// The State.
+    pub(super) fn state(&self) -> Option<State> {
+        State::parse(&from_base64(&self.state)?).ok()
+    }
 }
 
 /// How far a log had come.
@@ -90,9 +120,10 @@ impl Pins {
         }
         let pins: Self =
             serde_json::from_slice(&std::fs::read(path).map_err(failed)?).map_err(|e| form(e.to_string()))?;
-        match pins.logs.values().all(|log| log.root().is_some()) {
+        let sound = pins.logs.values().all(|log| log.root().is_some());
+        match sound && pins.watched.values().all(|number| number.state().is_some()) {
             true => Ok(pins),
-            false => Err(form("the root of a log is not base64 of 32 bytes".to_owned())),
+            false => Err(form("the root of a log is not base64 of 32 bytes, or a State not one of 212".to_owned())),
         }
     }
 

@@ -65,9 +65,8 @@ impl LogProof {
         trust_on_first_use: bool,
     ) -> Self {
         let sealed_at = proved.epoch_ms / 1000;
-        let young = key_since_s.is_some_and(|since_s| now_s < since_s.saturating_add(YOUNG_KEY_S));
         let mut warnings: Vec<&str> = proved.warnings.iter().map(|warning| warning.word()).collect();
-        warnings.extend(young.then_some("young_control_key"));
+        warnings.extend(young(key_since_s, now_s).then_some("young_control_key"));
         warnings.extend(changed);
         Self {
             standing: proved.standing.word(),
@@ -83,6 +82,11 @@ impl LogProof {
             trust_on_first_use,
         }
     }
+}
+
+/// Whether a control key of that age is told.
+pub(super) fn young(key_since_s: Option<u64>, now_s: u64) -> bool {
+    key_since_s.is_some_and(|since_s| now_s < since_s.saturating_add(YOUNG_KEY_S))
 }
 
 /// The thumbprint of the control key, base64url.

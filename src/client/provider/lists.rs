@@ -5,6 +5,7 @@ use ureq::http::Method;
 use super::{Api, ApiError, Call, Repeat, path_segment};
 use crate::api::changes::Changes;
 use crate::api::complaints::{ComplaintTaken, NewComplaint};
+use crate::api::monitor::{MonitorAnswer, MonitorAsked};
 use crate::api::numbers::Numbers;
 use crate::api::proofs::{ProofAnswer, ProofAsked, Trust};
 use crate::number::Number;
@@ -53,6 +54,11 @@ impl Api {
     pub fn proof_and_audit(&self, number: Number, auditors: &[String]) -> Result<ProofAnswer, ApiError> {
         let asked = ProofAsked { number: number.to_string(), auditors: auditors.to_vec() };
         self.call(&Call::new(Method::POST, "/v1/proofs".into(), Repeat::Harmless).json(&asked)?)
+    }
+
+    /// What became of a number (`POST /v1/monitor`), to be checked; the question is signed, and no token is needed.
+    pub fn monitor(&self, asked: &MonitorAsked) -> Result<MonitorAnswer, ApiError> {
+        self.call(&Call::new(Method::POST, "/v1/monitor".into(), Repeat::Harmless).json(asked)?)
     }
 
     /// What the directory says one has to believe to check its logs (`GET /v1/log/trust`); no token is needed.

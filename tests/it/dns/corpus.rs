@@ -1,5 +1,5 @@
 //! The fuzz corpora, replayed without a fuzzer, and inputs made from them by a seeded hand: packets to the name server, answers
-//! to those who ask, master files, OpenPGP keys and certificates.
+//! to those who ask, master files, OpenPGP keys and certificates, files of evidence.
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use callbook::client::fuzz::answer;
 use callbook::clock::{Clock, SystemClock};
+use callbook::log::misbehaviour::read_any;
 use callbook::nameserver::Transport;
 use callbook::nameserver::fuzz::Target;
 use callbook::registry::fuzz::{Verdict, certificate, openpgp};
@@ -24,6 +25,7 @@ const PACKETS: u64 = 2_000_000;
 const ANSWERS: u64 = 200_000;
 const FILES: u64 = 50_000;
 const KEYS: u64 = 20_000;
+const EVIDENCE: u64 = 10_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
 /// Set to start the hand elsewhere.
@@ -188,4 +190,14 @@ fn mutated_answers_break_no_rule_of_those_who_ask() {
 fn mutated_master_files_break_no_rule() {
     let (count, taken) = mutated("master", FILES, master);
     assert!(taken > count / 10, "{taken} files were taken: what is refused breaks no rule");
+}
+
+#[test]
+fn mutated_evidence_breaks_no_rule() {
+    let body = |file: &[u8]| std::str::from_utf8(file).map_or(Ok(false), read_any);
+    let files = inputs("evidence");
+    assert!(files.len() >= 3, "a corpus is missing");
+    assert!(files.iter().all(|file| body(file) == Ok(true)));
+    let (count, read) = mutated("evidence", EVIDENCE, body);
+    assert!(read > count / 50, "{read} files could be read: what cannot be read breaks no rule");
 }

@@ -217,9 +217,14 @@ impl Desk {
 
     /// The same for a number that this provider's customer gave back: its versions go on.
     pub(super) fn registration_after_release(&self, n: u64, jti: &str) -> Submission {
+        self.registration_after_release_by(n, jti, device(n))
+    }
+
+    /// The same by somebody else with a device of its own.
+    pub(super) fn registration_after_release_by(&self, n: u64, jti: &str, device: Device) -> Submission {
         let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
         let released = prepared.sponsored.expect("its last provider is told").state;
-        self.registration_of(n, jti, device(n), |change| change.after_release(&released))
+        self.registration_of(n, jti, device, |change| change.after_release(&released))
     }
 
     /// A registration of the n-th number that publishes the keys of another's device.

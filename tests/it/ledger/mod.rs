@@ -19,6 +19,7 @@ mod files;
 mod index;
 mod matrix;
 mod memory;
+mod monitor;
 mod notices;
 mod orders;
 mod proofs;

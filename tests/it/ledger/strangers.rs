@@ -9,8 +9,10 @@ use callbook::authority::{Actor, Entrant, NewBatch, NewToken};
 use callbook::client::holder::{Change, Device, RecordDraft, Signed, opening};
 use callbook::client::ve::ValidationToken;
 use callbook::http::{self, Api};
+use callbook::log::bytes::to_base64;
 use callbook::log::event::Role;
 use callbook::log::key::{Algorithm, SigningKey};
+use callbook::log::monitor;
 use callbook::log::random::Seeded;
 use callbook::log::state::State;
 use callbook::net;
@@ -286,6 +288,10 @@ fn signed(town: &Town, number: Number) -> Vec<Value> {
         let alone = change.valid_until(now_s + 3600).sign(&directory, &[(Role::Control, control)]).unwrap();
         all.push(serde_json::to_value(alone.holder_act(number)).unwrap());
     }
+    // What became of it, asked with a key of one's own.
+    let signature = control.sign(&monitor::tbs(directory.origin(), &label, 1, now_s));
+    let key = json!({"algorithm": "ed25519", "key": to_base64(control.public().bytes())});
+    all.push(json!({"label": to_base64(label.as_bytes()), "from_version": 1, "at_s": now_s, "key": key, "signature": to_base64(&signature)}));
     all
 }
 

@@ -14,6 +14,7 @@ mod image;
 mod import;
 mod keeps;
 mod mail;
+mod monitor;
 mod proofs;
 mod provider;
 mod session;

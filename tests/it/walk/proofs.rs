@@ -58,12 +58,69 @@ fn a_directory_with_two_faces_is_caught() {
     assert_eq!((found["status"].as_str(), exit), (Some("bogus"), 3), "{found}{why}");
     assert!(found["why"].as_str().is_some_and(|why| why.contains("two faces")), "{found}");
     assert_eq!((&found["keys"], &found["endpoints"], &found["found"]), (&json!([]), &json!([]), &json!(false)));
+    what_it_signed_proves_it(&one, &other);
 
     let trust = one.dir().join("trust.json");
     std::fs::write(&trust, one.http("GET", "/v1/log/trust", None, &[], None).json.to_string()).unwrap();
     let (found, exit, _) = prove(&one, &other, one.sample(2), &["--trust", trust.to_str().unwrap()]);
     assert_eq!((found["status"].as_str(), exit), (Some("bogus"), 3), "another log's key: {found}");
     assert!(found["why"].as_str().is_some_and(|why| why.contains("proof does not hold")), "{found}");
+}
+
+/// The record that DNS signed and the proof that the log signed are kept, and prove it to whoever has the keys.
+fn what_it_signed_proves_it(one: &Demo, other: &Demo) {
+    let folder = one.dir().join("evidence");
+    let (found, exit, _) = prove(one, other, one.sample(2), &["--evidence", folder.to_str().unwrap()]);
+    let file = found["evidence"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+    assert_eq!(exit, 3);
+    let trust = |demo: &Demo| {
+        let path = demo.dir().join("trust-of-log.json");
+        std::fs::write(&path, demo.http("GET", "/v1/log/trust", None, &[], None).json.to_string()).unwrap();
+        path.display().to_string()
+    };
+    let explain = |file: &str, more: &[&str]| {
+        let ran = one.run(&[&["log", "evidence", file, "--json"], more].concat());
+        (serde_json::from_slice::<Value>(&ran.stdout).unwrap(), ran.status.code())
+    };
+    let anchors = [one.fact("anchor_file"), other.fact("anchor_file")];
+    let (alone, exit) = explain(&file, &[]);
+    assert_eq!((&alone["verdict"], &alone["kind"], exit), (&json!("proved"), &json!("names"), Some(0)), "{alone}");
+    assert!(alone["contradiction"].as_str().is_some_and(|told| told.contains("two faces")), "{alone}");
+    let told = alone["not_proved"].to_string();
+    assert!(told.contains("--trust") && told.contains("--anchor"), "{told}");
+    let (sure, exit) = explain(&file, &["--trust", &trust(other), "--anchor", anchors[0]]);
+    assert_eq!((&sure["verdict"], exit), (&json!("proved"), Some(0)), "{sure}");
+    assert!(!sure["not_proved"].to_string().contains("--"), "{sure}");
+    for (more, why) in [(["--trust", &trust(one)], "another key"), (["--anchor", anchors[1]], "trust anchor")] {
+        let (none, exit) = explain(&file, &more);
+        assert_eq!((&none["verdict"], exit), (&json!("nothing"), Some(3)), "{none}");
+        assert!(none["why"].as_str().is_some_and(|told| told.contains(why)), "{none}");
+    }
+    every_byte_counts(&file);
+}
+
+/// One changed bit in any byte: it proves nothing, or the same.
+fn every_byte_counts(file: &str) {
+    use callbook::client::evidence::explain;
+    use callbook::log::misbehaviour::Misbehaviour;
+    let mut bytes = std::fs::read(file).unwrap();
+    let explained = |bytes: &[u8]| {
+        let read = Misbehaviour::parse(std::str::from_utf8(bytes).ok()?).ok()?;
+        explain(&read, None, None).ok()
+    };
+    let whole = explained(&bytes).unwrap();
+    for at in 0..bytes.len() {
+        let bit = 1 << (at % 7);
+        bytes[at] ^= bit;
+        if let Some(changed) = explained(&bytes) {
+            assert_eq!(
+                (&changed.signed, &changed.contradiction, &changed.vkey),
+                (&whole.signed, &whole.contradiction, &whole.vkey),
+                "{at}"
+            );
+        }
+        bytes[at] ^= bit;
+    }
 }
 
 /// What a caller remembers: the log only grows, and a contact's keys do not change untold.
