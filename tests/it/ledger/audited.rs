@@ -22,7 +22,7 @@ use callbook::telemetry::Metrics;
 use tempfile::TempDir;
 
 use crate::audit::town::{dump, second_opinion};
-use crate::ledger::desk::{Desk, number};
+use crate::ledger::desk::{Desk, let_go, number};
 use crate::ledger::staff::wish;
 
 const DAY_MS: u64 = 86_400_000;

@@ -290,7 +290,7 @@ impl Crook {
 type Made = Shared<Arc<Mutex<World>>>;
 
 async fn prove(Shared(world): Made) -> String {
-    let answer = ProofAnswer { proof: world.lock().unwrap().proof(), padding: String::new() };
+    let answer = ProofAnswer { proof: world.lock().unwrap().proof(), padding: String::new(), auditor: None };
     serde_json::to_string(&answer).unwrap()
 }
 
