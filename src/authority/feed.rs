@@ -46,29 +46,12 @@ pub fn change_shown(row: &ChangeRow) -> Change {
 
 /// What sort of change it is: the word in its `kind`.
 pub(super) fn change_kind(row: &ChangeRow) -> &'static str {
-    Kind::from_u8(row.changed.kind).map_or(NOTICE, kind)
+    Kind::from_u8(row.changed.kind).map_or(NOTICE, Kind::word)
 }
 
 /// Every word that a `kind` can be.
 pub fn change_kinds() -> Vec<&'static str> {
-    (0..=u8::MAX).filter_map(Kind::from_u8).map(kind).chain([NOTICE]).collect()
-}
-
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Create => "create",
-        Kind::Update => "update",
-        Kind::Transfer => "transfer",
-        Kind::Request => "request",
-        Kind::Complete => "complete",
-        Kind::Veto => "veto",
-        Kind::Suspend => "suspend",
-        Kind::Resume => "resume",
-        Kind::Release => "release",
-        Kind::Renew => "renew",
-        Kind::Object => "object",
-        Kind::Carry => "carry",
-    }
+    (0..=u8::MAX).filter_map(Kind::from_u8).map(Kind::word).chain([NOTICE]).collect()
 }
 
 const fn door_of(door: Door, kind: u8) -> Option<&'static str> {

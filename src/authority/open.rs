@@ -57,6 +57,8 @@ const CLOCK_AHEAD_MS_MAX: u64 = 60_000;
 /// Logs up to this many leaves are added up anew at each start (0.2 s); of longer ones the newest note and the stored
 /// tree are compared.
 const LEAVES_CHECKED_MAX: u64 = 100_000;
+/// After so many labels a start says how far it is: a second or two.
+const LABELS_TOLD: usize = 1_000_000;
 /// Leaves read at a time while they are added up.
 const LEAVES_PAGE: usize = 1000;
 /// Signature checks for HTTP at the same time, for each processor: one works while another waits for memory or the lock.
@@ -410,7 +412,13 @@ fn laws(
 /// Reads all numbers once, for the map and for whoever serves them, and compares the map with the newest epoch.
 fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberData)) -> Result<MapTop, OpenError> {
     let mut leaves = Vec::new();
-    publish::read_all(now, |leaf| leaves.push(leaf), served)?;
+    let read = |leaf| {
+        leaves.push(leaf);
+        if leaves.len().is_multiple_of(LABELS_TOLD) {
+            tracing::info!(labels = leaves.len(), "reading the number map");
+        }
+    };
+    publish::read_all(now, read, served)?;
     head.labels = leaves.len() as u64;
     let map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;
     let sealed = match head.epoch.n {

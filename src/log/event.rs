@@ -62,6 +62,24 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| *kind as u8 == n)
     }
 
+    /// The word for it in feeds and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Transfer => "transfer",
+            Self::Request => "request",
+            Self::Complete => "complete",
+            Self::Veto => "veto",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Release => "release",
+            Self::Renew => "renew",
+            Self::Object => "object",
+            Self::Carry => "carry",
+        }
+    }
+
     /// Whether it sets commitment and control key anew: such an event proves that the holder agreed.
     pub const fn sets_record(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Transfer | Self::Complete)

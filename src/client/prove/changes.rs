@@ -74,7 +74,7 @@ impl Changed {
         let alarming = matches!(event.kind, Kind::Request | Kind::Complete | Kind::Suspend | Kind::Release);
         Self {
             version: event.state.version,
-            kind: word(event.kind),
+            kind: event.kind.word(),
             epoch: event.state.since_epoch,
             at: rfc3339(at_s),
             signed_by: event
@@ -158,23 +158,6 @@ fn parameter(policy_toml: &str, name: &str) -> Option<u64> {
     let value = line.split("value").nth(1)?.trim_start().strip_prefix('=')?.trim_start();
     let digits = value.len() - value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     value.get(..digits)?.parse().ok()
-}
-
-const fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Create => "create",
-        Kind::Update => "update",
-        Kind::Transfer => "transfer",
-        Kind::Request => "request",
-        Kind::Complete => "complete",
-        Kind::Veto => "veto",
-        Kind::Suspend => "suspend",
-        Kind::Resume => "resume",
-        Kind::Release => "release",
-        Kind::Renew => "renew",
-        Kind::Object => "object",
-        Kind::Carry => "carry",
-    }
 }
 
 fn signer(event: &Event, role: Role, key: &Thumbprint) -> Signer {
