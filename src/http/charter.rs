@@ -28,7 +28,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Json<Charter> {
 }
 
 /// A version of the charter by its number, those that are over included: past changes were lawful by the one of their time.
-#[utoipa::path(get, path = "/v1/charter/{version}", tag = "charter", params(("version" = u64, Path, description = "1 for the first")),
+#[utoipa::path(get, path = "/v1/charter/versions/{version}", tag = "charter", params(("version" = u64, Path, description = "1 for the first")),
     responses((status = 200, body = Version), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn version(

@@ -37,8 +37,8 @@ impl Api {
         self.call(&call.json(&AuditedCheckpoint { checkpoint })?)
     }
 
-    /// A version of the charter (`GET /v1/charter/{version}`).
+    /// A version of the charter (`GET /v1/charter/versions/{version}`).
     pub fn charter_version(&self, number: u64) -> Result<Version, ApiError> {
-        self.get(format!("/v1/charter/{number}"))
+        self.get(format!("/v1/charter/versions/{number}"))
     }
 }
