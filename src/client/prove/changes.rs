@@ -246,7 +246,7 @@ mod tests {
             (Door::Code, false, Flags::NONE, ("transfer_code_delay_d", Some(5))),
             (Door::Validation, false, Flags::NONE, ("objection_d", Some(7))),
             (Door::Validation, false, Flags::PROVIDER_HELD, ("held_claim_d", Some(5))),
-            (Door::Direct, false, Flags::LOCK, ("provider_release_notice_d", Some(30))),
+            (Door::Direct, false, Flags::LOCK, ("provider_release_notice_d", Some(7))),
         ] {
             assert_eq!(waits(pending(door, fast), flags), expected, "{door:?}");
         }

@@ -281,8 +281,10 @@ fn a_daemon_tells_its_webhook_at_least_once() {
     let before = receiver.got().len();
     let daemon = Daemon::start(&house, &receiver.url(), &key);
     let got = receiver.wait_until(|got| got.len() >= before + 2);
-    let told: Vec<_> =
-        got[before..].iter().map(|got| got.verified(&[public.clone()], SystemClock.now_s()).unwrap()).collect();
+    let told: Vec<_> = got[before..]
+        .iter()
+        .map(|got| got.verified(std::slice::from_ref(&public), SystemClock.now_s()).unwrap())
+        .collect();
     assert_eq!(got[before].header("webhook-id"), refused[0].header("webhook-id"));
     let versions = |i: usize| told[i].data["changes"][0]["version"].as_u64().unwrap();
     assert_eq!((told[0].kind.as_str(), versions(1)), ("monitor.changed", versions(0) + 1), "{told:?}");
