@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callbook::api::service::Check;
 use callbook::attest::auditor::{Auditor, FollowError, Store};
-use callbook::authority::{Actor, Rejection, Subject};
+use callbook::authority::{Actor, NewToken, Rejection, Subject};
 use callbook::client::holder::Change;
 use callbook::client::log::Place;
 use callbook::client::provider::Api as Client;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::audit::town::{dump, second_opinion};
 use crate::ledger::desk::{Desk, number};
-use crate::ledger::staff::wish;
+use crate::ledger::staff::{key_of, wish};
 
 const DAY_MS: u64 = 86_400_000;
 const NAME: &str = "auditor.example";
@@ -39,6 +39,8 @@ fn vkey() -> VerifierKey {
 /// A directory with its API on a port, and a folder for an auditor.
 struct Town {
     desk: Desk,
+    /// The only person of the operator: one hand is enough then.
+    admin: Actor,
     base: String,
     stop: tokio::sync::watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
@@ -50,6 +52,10 @@ impl Town {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desk = Desk::new(dir.path());
+        let wish = NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90, certificate: None };
+        let token = desk.authority.add_token(&Actor::operator(), wish).unwrap().token;
+        let admin = desk.authority.authenticate(&token).unwrap();
+        desk.authority.set_first_key(&admin, key_of("admin").public()).unwrap();
         let api = Api {
             authority: desk.authority.clone(),
             clock: desk.clock.clone(),
@@ -67,7 +73,7 @@ impl Town {
         runtime.spawn(net::http::serve(vec![net::http::Front::plain(listener)], http::router(api), stopped));
         let home = tempfile::tempdir().unwrap();
         Store::create(home.path()).unwrap();
-        Self { desk, base, stop, _runtime: runtime, home, _dir: dir }
+        Self { desk, admin, base, stop, _runtime: runtime, home, _dir: dir }
     }
 
     fn turn(&self) {
@@ -102,7 +108,7 @@ impl Town {
     }
 
     fn admit(&self, kind: ActKind, key: VerifierKey) -> Result<String, Rejection> {
-        let act = self.desk.authority.request_act(&Actor::operator(), wish(kind, Subject::Auditor(key)), None)?;
+        let act = self.desk.authority.request_act(&self.admin, wish(kind, Subject::Auditor(key)), None)?;
         Ok(act.row.state)
     }
 
