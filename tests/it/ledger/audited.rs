@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callbook::api::service::Check;
 use callbook::attest::auditor::{Auditor, FollowError, Store};
-use callbook::authority::{Actor, Leaves, Rejection, Subject};
+use callbook::authority::{Actor, Leaves, NewToken, Rejection, Subject};
 use callbook::client::holder::Change;
 use callbook::client::log::Place;
 use callbook::client::provider::Api as Client;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::audit::town::{dump, second_opinion};
 use crate::ledger::desk::{Desk, let_go, number};
-use crate::ledger::staff::wish;
+use crate::ledger::staff::{key_of, wish};
 
 const DAY_MS: u64 = 86_400_000;
 pub(super) const NAME: &str = "auditor.example";
@@ -39,6 +39,8 @@ pub(super) fn vkey() -> VerifierKey {
 /// A directory with its API on a port, and a folder for an auditor.
 pub(super) struct Town {
     pub(super) desk: Desk,
+    /// The only person of the operator: one hand is enough then.
+    admin: Actor,
     base: String,
     stop: tokio::sync::watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
@@ -51,20 +53,25 @@ impl Town {
         let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         Store::create(home.path()).unwrap();
         let desk = Desk::new(dir.path());
-        Self::serving(desk, Arc::new(dir), Arc::new(home))
+        let wish = NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90, certificate: None };
+        let token = desk.authority.add_token(&Actor::operator(), wish).unwrap().token;
+        let admin = desk.authority.authenticate(&token).unwrap();
+        desk.authority.set_first_key(&admin, key_of("admin").public()).unwrap();
+        Self::serving(desk, admin, Arc::new(dir), Arc::new(home))
     }
 
     /// Stops it, does something to its folder, and starts it again a second later.
     pub(super) fn after(self, work: impl FnOnce(&std::path::Path, u64)) -> Self {
-        let (dir, home, now_ms) = (self.dir.clone(), self.home.clone(), self.now_ms());
+        let (admin, dir, home) = (self.admin.clone(), self.dir.clone(), self.home.clone());
+        let now_ms = self.now_ms();
         drop(self);
         let_go(dir.path());
         work(dir.path(), now_ms);
         let desk = Desk::open(dir.path(), now_ms + 1000).unwrap();
-        Self::serving(desk, dir, home)
+        Self::serving(desk, admin, dir, home)
     }
 
-    fn serving(desk: Desk, dir: Arc<TempDir>, home: Arc<TempDir>) -> Self {
+    fn serving(desk: Desk, admin: Actor, dir: Arc<TempDir>, home: Arc<TempDir>) -> Self {
         let api = Api {
             authority: desk.authority.clone(),
             clock: desk.clock.clone(),
@@ -80,7 +87,7 @@ impl Town {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::watch::channel(false);
         runtime.spawn(net::http::serve(vec![net::http::Front::plain(listener)], http::router(api), stopped));
-        Self { desk, base, stop, _runtime: runtime, home, dir }
+        Self { desk, admin, base, stop, _runtime: runtime, home, dir }
     }
 
     pub(super) fn turn(&self) {
@@ -115,7 +122,7 @@ impl Town {
     }
 
     pub(super) fn admit(&self, kind: ActKind, key: VerifierKey) -> Result<String, Rejection> {
-        let act = self.desk.authority.request_act(&Actor::operator(), wish(kind, Subject::Auditor(key)), None)?;
+        let act = self.desk.authority.request_act(&self.admin, wish(kind, Subject::Auditor(key)), None)?;
         Ok(act.row.state)
     }
 
