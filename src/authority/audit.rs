@@ -125,7 +125,7 @@ impl Authority {
     pub fn map_log(&self, era: Option<u64>) -> Option<Leaves> {
         match era {
             Some(era) if era != self.core.settings.era => {
-                self.core.eras.iter().find(|closed| closed.era == era).map(|closed| Leaves::Past(closed.era))
+                self.core.past.rows.iter().find(|closed| closed.era == era).map(|closed| Leaves::Past(closed.era))
             }
             _ => Some(Leaves::Map),
         }
@@ -133,7 +133,7 @@ impl Authority {
 
     /// Whether an admitted auditor has signed the request for `path`, which is about that log, just now.
     pub fn is_auditor(&self, credentials: &Credentials, log: Leaves, path: &str) -> bool {
-        let closed = self.core.eras.iter().find(|era| Leaves::Past(era.era) == log);
+        let closed = self.core.past.rows.iter().find(|era| Leaves::Past(era.era) == log);
         let origin = closed.map_or(&self.core.origin, |era| &era.origin);
         let (law, Credentials { name, at_s, signature }) = (self.core.law(), credentials);
         let fresh = unix_s(self.core.now_ms()).abs_diff(*at_s) <= AGE_MAX_S;
@@ -151,7 +151,7 @@ impl Authority {
 
     /// The newest epoch of a map log that anybody may see.
     fn last_epoch(&self, log: Leaves) -> u64 {
-        let closed = self.core.eras.iter().find(|era| Leaves::Past(era.era) == log);
+        let closed = self.core.past.rows.iter().find(|era| Leaves::Past(era.era) == log);
         closed.map_or_else(|| self.published_epoch(), |era| era.size - 1)
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use crate::authority::error::OpenError;
 use crate::authority::keys::vrf_of;
-use crate::ledger::EraRow;
+use crate::ledger::{EraRow, Ledger, LedgerError};
 use crate::log::label::Label;
 use crate::log::vrf::{Proof, SecretKey};
 use crate::number::Number;
@@ -37,28 +38,32 @@ impl Labels {
     }
 }
 
-/// The keys of closed eras. A number that was given back in one rests at its label of then: nobody knows any more whose that is,
-/// but whoever asks for the number shows which one it would be.
-#[derive(Default)]
-pub(super) struct PastLabels(Vec<(String, SecretKey)>);
+/// The eras that are closed, with the keys of theirs that are there. A number that was given back in one rests at its label of
+/// then: nobody knows any more whose that is, but whoever asks for the number shows which one it would be.
+pub(super) struct PastEras {
+    /// The oldest first.
+    pub(super) rows: Vec<EraRow>,
+    keys: Vec<(String, SecretKey)>,
+}
 
-impl PastLabels {
-    /// Reads the keys that are there; a destroyed one tells of nothing any more.
-    pub(super) fn open(dir: &Path, lock: &Lock, eras: &[EraRow]) -> Result<Self, KeyError> {
-        let mut keys = Vec::with_capacity(eras.len());
-        for era in eras {
+impl PastEras {
+    /// Reads them; a key that was destroyed tells of nothing any more.
+    pub(super) fn open(ledger: &Ledger, dir: &Path, lock: &Lock) -> Result<Self, OpenError> {
+        let rows = ledger.read::<_, LedgerError>(|now| now.eras())?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for era in &rows {
             match key_file::read(dir, &vrf_of(era.era), lock) {
                 Ok(seed) => keys.push((era.origin.clone(), SecretKey::from_seed(&seed))),
                 Err(KeyError::Missing { .. }) => {}
-                Err(other) => return Err(other),
+                Err(other) => return Err(other.into()),
             }
         }
-        Ok(Self(keys))
+        Ok(Self { rows, keys })
     }
 
     /// The labels that a number had, or would have had.
-    pub(super) fn of(&self, number: Number) -> Vec<Label> {
-        self.0.iter().map(|(origin, key)| key.label(origin, number).0).collect()
+    pub(super) fn labels_of(&self, number: Number) -> Vec<Label> {
+        self.keys.iter().map(|(origin, key)| key.label(origin, number).0).collect()
     }
 }
 

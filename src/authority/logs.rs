@@ -31,20 +31,20 @@ impl Authority {
     pub fn logs(&self) -> Result<Vec<LogFacts>, Rejection> {
         // The map log first: each of its leaves rests on a size of the gov log, which is never smaller when it is read later.
         let map = self.log_facts(Log::Map)?;
-        let past = self.core.eras.iter().rev().map(|era| self.core.facts_of(era));
+        let past = self.core.past.rows.iter().rev().map(|era| self.core.facts_of(era));
         Ok([self.log_facts(Log::Gov)?, map].into_iter().chain(past).collect())
     }
 
     /// The log that is served by this name.
     pub fn log_at(&self, path: &str) -> Option<Leaves> {
         let now = [Log::Gov, Log::Map].into_iter().find(|log| self.core.log_path(*log) == path).map(Leaves::from);
-        let past = || self.core.eras.iter().find(|era| self.core.path_of(&era.origin) == path);
+        let past = || self.core.past.rows.iter().find(|era| self.core.path_of(&era.origin) == path);
         now.or_else(|| past().map(|era| Leaves::Past(era.era)))
     }
 
     /// The origins of the map logs of eras that are closed.
     pub fn past_origins(&self) -> Vec<String> {
-        self.core.eras.iter().map(|era| era.origin.clone()).collect()
+        self.core.past.rows.iter().map(|era| era.origin.clone()).collect()
     }
 
     /// The newest published checkpoint of a log, signed.

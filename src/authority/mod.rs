@@ -117,7 +117,7 @@ use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
 use crate::authority::image::Images;
 use crate::authority::keys::Keys;
-use crate::authority::labels::{Labels, PastLabels};
+use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake};
@@ -128,7 +128,7 @@ use crate::authority::webhooks::Webhooks;
 use crate::authority::witnesses::Witnesses;
 use crate::charter::Policy;
 use crate::clock::Clock;
-use crate::ledger::{EraRow, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::log::note::VerifierKey;
 use crate::registry::nonce::NonceKey;
 use crate::seal::Lock;
@@ -193,10 +193,8 @@ struct Core {
     signer: LogSigner,
     ledger: Ledger,
     keys: Keys,
-    /// Eras that are closed, the oldest first.
-    eras: Vec<EraRow>,
-    /// What labels were made with in them, while these keys are there.
-    past_labels: PastLabels,
+    /// Eras that are closed.
+    past: PastEras,
     nonces: NonceKey,
     prepares: Prepares,
     wrong_codes: WrongCodes,

@@ -20,7 +20,7 @@ use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
 use crate::authority::keys::{Keys, vrf_of};
-use crate::authority::labels::{Labels, PastLabels};
+use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::run::{Line, Wake, vitals};
@@ -229,13 +229,11 @@ impl Authority {
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
-        let eras = ledger.read::<_, LedgerError>(|now| now.eras())?;
-        let past_labels = PastLabels::open(&settings.keys, &settings.lock, &eras)?;
+        let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
         let audits = Audits::load(&ledger, found.laws.last().map(|law| law.auditors()).unwrap_or_default())?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
-        let origin = settings.map_origin();
-        let vitals = vitals(&found.head);
+        let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
         let path = found.head.path.take().unwrap_or_default();
         let shown = Shown::new(found.map, ShownEpoch::of(&found.head.epoch, path)?);
         let line =
@@ -244,8 +242,7 @@ impl Authority {
             origin,
             clock,
             random: SystemRandom::new(),
-            eras,
-            past_labels,
+            past,
             ledger,
             signer,
             gov_note: Mutex::default(),

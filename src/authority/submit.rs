@@ -251,7 +251,7 @@ impl Authority {
         let examined = core.examine(entrance, submission, label).map_err(Rejection::Refused)?;
         core.serves(examined.event.kind, submission.number)?;
         let past_labels = match examined.event.kind {
-            Kind::Create => core.past_labels.of(submission.number),
+            Kind::Create => core.past.labels_of(submission.number),
             _ => Vec::new(),
         };
         Ok((Passed::Good(Box::new(Good { examined, label, proof, hash, order: None, past_labels })), ticket))

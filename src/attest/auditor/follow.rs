@@ -145,7 +145,7 @@ impl Auditor {
         let of_kind = |kind| logs.iter().filter(move |log| log.info().is_some_and(|info| info.kind == kind));
         let gov_log = of_kind(LogKind::Gov).next().cloned().ok_or(FollowError::NoLog("gov"))?;
         // An audit begins with the first era; the logs of closed ones are behind the present one, the oldest last.
-        let first = of_kind(LogKind::Map).last().ok_or(FollowError::NoLog("map"))?;
+        let first = of_kind(LogKind::Map).next_back().ok_or(FollowError::NoLog("map"))?;
         let origin = store.text("log")?.unwrap_or_else(|| origin_of(first));
         let map_log = of_kind(LogKind::Map).find(|log| origin_of(log) == origin).cloned();
         let another = || FollowError::Another { ours: origin.clone(), theirs: origin_of(first) };
