@@ -57,12 +57,12 @@ struct Head {
 
 impl Audits {
     /// What the ledger has of these auditors.
-    pub(super) fn load(ledger: &Ledger, auditors: &[VerifierKey]) -> Result<Self, OpenError> {
+    pub(super) fn load(ledger: &Ledger, auditors: &[VerifierKey], origin: &str) -> Result<Self, OpenError> {
         let mut heads = Vec::new();
         for key in auditors {
             let stored = ledger.read::<_, LedgerError>(|now| now.meta(&stored_as(key)))?;
             let note = stored.and_then(|raw| String::from_utf8(raw).ok());
-            heads.extend(note.and_then(|note| head_of(key, note)));
+            heads.extend(note.and_then(|note| head_of(key, note, origin)));
         }
         Ok(Self { heads: Mutex::new(heads), proofs: Mutex::default() })
     }
@@ -80,12 +80,12 @@ fn stored_as(key: &VerifierKey) -> String {
     format!("audited by {key}")
 }
 
-/// A note as a head, if this auditor has cosigned it.
-fn head_of(key: &VerifierKey, note: String) -> Option<Head> {
+/// A note as a head, if this auditor has cosigned it and it is of this log: in an era before it may have been longer.
+fn head_of(key: &VerifierKey, note: String, origin: &str) -> Option<Head> {
     let opened = Note::open(&note, std::slice::from_ref(key)).ok()?;
     let time_s = opened.signed_by(0)??;
-    let size = Checkpoint::parse(&opened.text).ok()?.size;
-    Some(Head { key: key.clone(), size, time_s, note })
+    let head = Checkpoint::parse(&opened.text).ok().filter(|head| head.origin == origin)?;
+    Some(Head { key: key.clone(), size: head.size, time_s, note })
 }
 
 /// What an act about an auditor does.

@@ -230,10 +230,10 @@ impl Authority {
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
-        let audits = Audits::load(&ledger, found.laws.last().map(|law| law.auditors()).unwrap_or_default())?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
+        let audits = Audits::load(&ledger, found.auditors(), &origin)?;
         let path = found.head.path.take().unwrap_or_default();
         let shown = Shown::new(found.map, ShownEpoch::of(&found.head.epoch, path)?);
         let line =
@@ -324,6 +324,10 @@ impl Found {
         let map = load_map(now, &mut head, served)?;
         head.path = Some(logs::path_of_newest(now, head.log.size())?);
         Ok(Self { head, map, laws })
+    }
+
+    fn auditors(&self) -> &[VerifierKey] {
+        self.laws.last().map(|law| law.auditors()).unwrap_or_default()
     }
 
     fn newest_law_ms(&self) -> u64 {
