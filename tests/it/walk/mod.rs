@@ -6,6 +6,7 @@ mod bad_input;
 mod canary;
 mod child;
 mod delegated;
+mod eras;
 mod erased;
 mod frozen;
 mod full_disk;
