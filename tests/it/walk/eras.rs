@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -25,6 +26,15 @@ fn found(demo: &Demo, number: &str) -> bool {
     let (found, _) = demo.lookup(number);
     assert_eq!(found["status"], json!("secure"), "{found}");
     found["endpoints"].as_array().is_some_and(|endpoints| !endpoints.is_empty())
+}
+
+/// A batch is done when its changes are accepted; an epoch later they are seen.
+fn appears(demo: &Demo, number: &str) {
+    let began = Instant::now();
+    while !found(demo, number) {
+        assert!(began.elapsed() < Duration::from_secs(30), "{number} does not appear");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[test]
@@ -98,7 +108,7 @@ fn a_lost_ledger_comes_back_from_those_who_copied_it() {
     let with_provider = |args: &[&str]| ran(&[args, &["--provider", text(&provider)]].concat(), 0).1;
     with_provider(&["number", "register", NUMBER, "--sip", "sip:me@acme.example", "--to-batch", text(&batch)]);
     with_provider(&["provider", "batch", text(&batch), "--wait"]);
-    assert!(found(&demo, NUMBER));
+    appears(&demo, NUMBER);
     ran(&["auditor", "run", "--dir", text(&auditor), "--api", &url, "--once", "--keep", text(&kept), "--json"], 0);
     ran(&["log", "mirror", &url, text(&copy), "--json"], 0);
     demo.kill();
