@@ -24,22 +24,20 @@ use crate::authority::sequencer::{
 use crate::authority::signed::{self, REMEMBERED};
 use crate::charter::Policy;
 use crate::ledger::{Accepted, Carried, EpochRow, EraRow, EventRow, Ledger, LedgerError, Standing, Transaction};
+use crate::log::Hash;
 use crate::log::batch::Batch;
 use crate::log::bytes::to_base64;
 use crate::log::cosigner::Seen;
 use crate::log::epoch::{ConfigLeaf, EpochLeaf, PrevEra};
-use crate::log::event::{Door, Event, Kind, Role};
+use crate::log::event::Event;
 use crate::log::gov::GovLeaf;
 use crate::log::key::SigningKey;
 use crate::log::label::Label;
 use crate::log::map::MapTop;
 use crate::log::merkle::{self, Frontier};
 use crate::log::random::Random;
-use crate::log::state::State;
-use crate::log::{Hash, ZERO};
 use crate::number::Number;
-use crate::registry::rules;
-use crate::registry::terms::DAY_S;
+use crate::registry::{lapse, rules};
 use crate::signer::{Log, LogSigner, Memory, Origins, Place, key_file};
 
 /// Bytes of the reason that the gov log gives for a new era.
@@ -339,7 +337,7 @@ impl Opening {
         label: Label,
     ) -> Result<(Event, Told), LedgerError> {
         let standing = tx.standing(&label)?.ok_or(LedgerError::Damaged("a number without its State"))?;
-        let event = carry(&standing.entry.state, label, &self.config.origin, self.now_ms, &self.sequencer);
+        let event = lapse::carry(&standing.entry.state, label, &self.config.origin, self.now_ms, &self.sequencer);
         let (bytes, hash) = (event.write(), event.hash());
         let (received_ms, gov_size) = (self.now_ms, self.law.size());
         let before_seq = Some(standing.event_seq);
@@ -370,25 +368,6 @@ impl Growing {
         self.map.show();
         if self.leaves.is_empty() { EMPTY_MAP } else { self.map.root() }
     }
-}
-
-/// The event by which the sequencer carries a number over into an era, signed and with both epochs 0 (TRUST.md 2, kind 12).
-fn carry(state: &State, label: Label, origin: &str, now_ms: u64, sequencer: &SigningKey) -> Event {
-    let prev = state.hash();
-    let state = State { version: state.version.saturating_add(1), since_epoch: 0, key_epoch: 0, prev, ..state.clone() };
-    let mut event = Event {
-        kind: Kind::Carry,
-        door: Door::Main,
-        label,
-        prev,
-        state,
-        provider: String::new(),
-        evidence: ZERO,
-        valid_until: now_ms / 1000 + DAY_S,
-        signatures: Vec::new(),
-    };
-    event.sign(origin, Role::Sequencer, sequencer);
-    event
 }
 
 /// Signs the newest epoch, if that was not done.

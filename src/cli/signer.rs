@@ -107,7 +107,18 @@ fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
     let mut told_to_stop = StopSignal::listen(&runtime)?;
     let lock = args.passphrase_file.as_deref().map(init::passphrase).transpose()?.unwrap_or_else(Lock::default);
     let state = args.state.as_ref().unwrap_or(&args.keys);
-    let signer = Local::open(&args.keys, state, &lock, &Origins::of_era(&args.host, args.era))?;
+    let origins = Origins::of_era(&args.host, args.era);
+    let path = origins.state_file(Log::Map, state);
+    if args.era > 0 && !path.exists() {
+        return Err(Failure::new(format!(
+            "{} is missing. If nothing was ever signed of {}, begin it: `callbook signer begin --era {}`. Otherwise move the file back from \
+             where it was",
+            path.display(),
+            origins.map,
+            args.era
+        )));
+    }
+    let signer = Local::open(&args.keys, state, &lock, &origins)?;
     let signed = [signer.seen(Log::Map)?, signer.seen(Log::Gov)?];
     let service = Service::start(signer, &args.socket).map_err(|e| {
         let path = args.socket.display();

@@ -1,4 +1,5 @@
-//! What happens by time alone: a registration that nobody renews is released by the sequencer (clause 5.3).
+//! What the sequencer does without being asked: a registration that nobody renews is released (clause 5.3), and live numbers
+//! are carried over into a new era.
 
 use crate::log::ZERO;
 use crate::log::event::{Door, Event, Kind, Role};
@@ -31,11 +32,23 @@ pub fn release(entry: &Entry, label: Label, origin: &str, now_ms: u64, sequencer
         pending: ZERO,
         commitment: ZERO,
     };
+    by_sequencer(Kind::Release, state, label, origin, now_ms, sequencer)
+}
+
+/// The event by which the sequencer carries a number in that State over into the era of `origin`, signed and with both epochs 0
+/// (TRUST.md 2, kind 12).
+pub fn carry(before: &State, label: Label, origin: &str, now_ms: u64, sequencer: &SigningKey) -> Event {
+    let (version, prev) = (before.version.saturating_add(1), before.hash());
+    let state = State { version, since_epoch: 0, key_epoch: 0, prev, ..before.clone() };
+    by_sequencer(Kind::Carry, state, label, origin, now_ms, sequencer)
+}
+
+fn by_sequencer(kind: Kind, state: State, label: Label, origin: &str, now_ms: u64, sequencer: &SigningKey) -> Event {
     let mut event = Event {
-        kind: Kind::Release,
+        kind,
         door: Door::Main,
         label,
-        prev,
+        prev: state.prev,
         state,
         provider: String::new(),
         evidence: ZERO,

@@ -1,4 +1,4 @@
-//! What an auditor keeps on a disk: one SQLite file, in which a million labels are 400 MB and a start reads them once.
+//! What an auditor keeps on a disk: one SQLite file, some four hundred octets a label; a start reads all labels once.
 //!
 //! Whole epochs go in, many in one transaction with the position behind them; a crash loses the last of these, never a part.
 
