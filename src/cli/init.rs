@@ -1,7 +1,7 @@
 //! `init`: makes an installation and says what to do next. Never touches one that is there.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,9 @@ pub(crate) struct InitArgs {
     /// The directory to make the installation in; made if missing.
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Write the settings to this file, to which config.toml in the directory becomes a link; such as /etc/callbook/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The apex of the number zone, such as e164.example.
     #[arg(long, value_name = "NAME")]
     apex: String,
@@ -89,7 +92,11 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
     if args.pkcs11_module.is_some() {
         config.dnssec.pkcs11 = token(args, &config)?;
     }
-    make(&args.dir, &config, if args.offline_ksk { Ksk::Offline } else { Ksk::Here })?;
+    let ksk = if args.offline_ksk { Ksk::Offline } else { Ksk::Here };
+    match &args.config {
+        None => make(&args.dir, &config, ksk)?,
+        Some(file) => make_with_settings_in(file, &args.dir, &config, ksk)?,
+    }
     let keys = if args.passphrase_file.is_some() { "sealed private keys" } else { "private keys, mode 0600" };
     let elsewhere = match &args.pkcs11_token {
         Some(token) => format!("\n  the token {token:?}        private keys too: back it up as its maker says"),
@@ -188,6 +195,33 @@ pub(crate) fn make(dir: &Path, config: &Config, ksk: Ksk) -> Result<(), Failure>
     fs::write(dir.join(FILE_NAME), config.to_file())?;
     fs::File::open(dir)?.sync_all()?;
     Ok(())
+}
+
+/// The same with the settings in `file`, where a system keeps such files; paths in it stay relative to the installation.
+fn make_with_settings_in(file: &Path, dir: &Path, config: &Config, ksk: Ksk) -> Result<(), Failure> {
+    let file = std::path::absolute(file)?;
+    // The directory's config.toml makes it an installation, so the settings come before it: a run that was cut off left no half of one.
+    if dir.join(FILE_NAME).exists() {
+        return make(dir, config, ksk);
+    }
+    let mut settings = fs::OpenOptions::new().write(true).create_new(true).open(&file).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::new(format!("{} is there already: settings are not overwritten", file.display()))
+        }
+        _ => Failure::new(format!("{}: {e}", file.display())),
+    })?;
+    let made = make(dir, config, ksk).and_then(|()| {
+        settings.write_all(config.to_file().as_bytes())?;
+        settings.sync_all()?;
+        let (link, beside) = (dir.join(FILE_NAME), dir.join(".config.toml.link"));
+        std::os::unix::fs::symlink(&file, &beside)?;
+        Ok(fs::rename(beside, link)?)
+    });
+    if made.is_err() {
+        // Ours and empty, or made from what failed.
+        let _ = fs::remove_file(&file);
+    }
+    made
 }
 
 /// The trust anchor in both forms, by file.

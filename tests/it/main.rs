@@ -18,6 +18,7 @@ mod logs;
 mod lookup;
 mod numbers;
 mod oracle;
+mod package;
 mod peers;
 mod ports;
 mod provider;

@@ -1,4 +1,4 @@
-//! The provider's guide shows a session; this runs it, every command of it, against the program under test.
+//! The provider's guide and the operator's first hour show a session; this runs it, every command of it, against the program under test.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +11,15 @@ const TOOLS: [&str; 6] = ["bash", "curl", "jq", "openssl", "dig", "delv"];
 
 #[test]
 fn the_providers_guide_is_true() {
+    is_true("docs/provider-guide.md");
+}
+
+#[test]
+fn the_operators_first_hour_is_true() {
+    is_true("docs/manual/first-hour.md");
+}
+
+fn is_true(page: &str) {
     if TOOLS.iter().any(|tool| peers::program(tool).is_none()) {
         return;
     }
@@ -18,7 +27,7 @@ fn the_providers_guide_is_true() {
     let programs = Path::new(callbook().get_program()).parent().expect("a folder").to_owned();
     let out = Command::new("bash")
         .arg(root.join("tests/readme-session.sh"))
-        .arg(root.join("docs/provider-guide.md"))
+        .arg(root.join(page))
         .env("SESSION_PROGRAMS", programs)
         .output()
         .expect("it runs");
