@@ -9,6 +9,9 @@ use crate::{peers, source};
 
 /// Tenths of systemd's scale from 0 (nothing is exposed) to 100; an ordinary service has 96.
 const EXPOSURE_MAX: &str = "20";
+/// Calls that the unit's user never makes: the program's own start is the tracer's doing, and SQLite gives its files to their
+/// owner where it is root.
+const ELSEWHERE: [&str; 2] = ["execve", "fchown"];
 /// How long a traced program may take to answer: tracing slows it many times.
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -66,8 +69,7 @@ fn calls(trace: &str) -> BTreeSet<String> {
         let (name, _) = line.split_once(' ')?.1.trim_start().split_once('(')?;
         name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_').then(|| name.to_owned())
     };
-    // The program's own start is the tracer's doing.
-    trace.lines().filter_map(name).filter(|name| name != "execve").collect()
+    trace.lines().filter_map(name).filter(|name| !ELSEWHERE.contains(&name.as_str())).collect()
 }
 
 /// What the unit's SystemCallFilter lets through: each line adds, or with ~ takes away.
