@@ -10,6 +10,7 @@ mod access;
 mod acts;
 mod affected;
 mod audit;
+mod backups;
 mod batches;
 mod bulk;
 mod carry_out;
@@ -24,6 +25,7 @@ mod error;
 mod falls_due;
 mod feed;
 mod gov;
+mod heads;
 mod image;
 mod keys;
 mod labels;
@@ -65,6 +67,7 @@ pub use crate::authority::access::{
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::audit::{AUDITORS_MAX, Audited};
+pub use crate::authority::backups::{Backup, Backups, Verified};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
@@ -81,6 +84,7 @@ pub use crate::authority::era::{ERA_REASON_LEN_MAX, EraWish, OpenedEra, open_era
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
+pub use crate::authority::heads::{Heads, examine, heads};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};

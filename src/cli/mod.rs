@@ -3,6 +3,7 @@
 mod act;
 mod apex;
 mod auditor;
+mod backup;
 mod charter;
 mod config;
 mod connect;
@@ -110,6 +111,11 @@ enum Command {
     /// Check the configuration and show what is in force.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Backups of an installation: make one while it works, prove that it can be restored.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore a backup to an empty place, and say what is missing and how the service will go on.
+    Restore(backup::RestoreArgs),
     /// Look for what keeps an installation from working, with a remedy for each finding.
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -172,6 +178,8 @@ pub fn main() -> ExitCode {
         Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => docs::completions(&args),
         Command::Man(args) => docs::man(&args),

@@ -18,6 +18,7 @@ mod batches;
 mod changes;
 mod charters;
 mod complaints;
+mod copy;
 mod counters;
 mod doors;
 mod epochs;
