@@ -22,6 +22,7 @@ mod compromise;
 mod delegate;
 mod era;
 mod error;
+mod escrow;
 mod falls_due;
 mod feed;
 mod gov;

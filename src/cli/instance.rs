@@ -17,6 +17,7 @@ use crate::authority::{self, Authority, Comparison, Courier, Opening};
 use crate::charter::Policy;
 use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
+use crate::cli::escrow::Depositing;
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
 use crate::cli::report::Failure;
@@ -53,6 +54,7 @@ pub(crate) struct Instance {
     keeper: Keeper,
     statics: primary::Running,
     delegating: Delegating,
+    depositing: Depositing,
     stop: watch::Sender<bool>,
     told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
@@ -83,6 +85,7 @@ impl Instance {
         keeps.push(numbers_kept(config, dir, shown.apex(), keys));
         let keeper = Keeper::start(keeps, Arc::clone(&clock), runtime.handle().clone())?;
         let running = authority.start(shown)?;
+        let depositing = Depositing::start(dir, config, &authority, &clock)?;
         let sending = authority.send_webhooks(courier(config)?)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
@@ -119,6 +122,7 @@ impl Instance {
             keeper,
             statics,
             delegating,
+            depositing,
             stop,
             told_to_stop,
             api,
@@ -140,6 +144,7 @@ impl Instance {
     pub(crate) fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(true);
         let _ended = self.runtime.block_on(self.api);
+        drop(self.depositing);
         drop(self.delegating);
         drop(self.sending);
         self.running.stop();

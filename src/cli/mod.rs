@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod doors;
+mod escrow;
 mod export;
 mod held;
 mod import;
@@ -114,6 +115,9 @@ enum Command {
     /// Backups of an installation: make one while it works, prove that it can be restored.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Deposits for an escrow agent, and the drill that restores them.
+    #[command(subcommand)]
+    Escrow(escrow::EscrowCommand),
     /// Restore a backup to an empty place, and say what is missing and how the service will go on.
     Restore(backup::RestoreArgs),
     /// Look for what keeps an installation from working, with a remedy for each finding.
@@ -179,6 +183,7 @@ pub fn main() -> ExitCode {
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
         Command::Backup(command) => backup::run(&command),
+        Command::Escrow(command) => escrow::run(&command),
         Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => docs::completions(&args),

@@ -84,6 +84,11 @@ fn said(out: &Path, manifest: &Manifest, digest: &str, remembered: &str) -> Repo
     Report::done(text, json!({"backup": out, "manifest_sha256": digest, "manifest": manifest}))
 }
 
+/// Writes the same without private keys into the folder `to`, for an escrow deposit; gives the manifest with its digest.
+pub(crate) fn snapshot(to: &Path, dir: &Path, config: &Config) -> Result<(Manifest, String), Failure> {
+    fill(to, dir, config, None)
+}
+
 /// Writes everything into the folder `to`, the manifest last; gives it with its digest.
 fn fill(to: &Path, dir: &Path, config: &Config, lock: Option<&Lock>) -> Result<(Manifest, String), Failure> {
     let mut files = Vec::new();
@@ -144,7 +149,7 @@ fn sealed(path: &Path, config: &Config, lock: &Lock, to: &Path) -> Result<Entry,
 }
 
 /// Writes a file of the backup, durably, with the digest of what was written.
-pub(super) fn copied(mut from: impl Read, to: &Path, name: &str) -> Result<Entry, Failure> {
+pub(crate) fn copied(mut from: impl Read, to: &Path, name: &str) -> Result<Entry, Failure> {
     let path = to.join(name);
     let at = |e: io::Error| Failure::new(format!("{}: {e}", path.display()));
     let above = path.parent().unwrap_or(to);
@@ -183,7 +188,7 @@ fn entry(to: &Path, name: &str) -> Result<Entry, Failure> {
 }
 
 /// Makes a folder for its owner alone.
-pub(super) fn folder(path: &Path) -> Result<(), Failure> {
+pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

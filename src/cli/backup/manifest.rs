@@ -9,13 +9,13 @@ use crate::cli::report::Failure;
 use crate::log::cosigner::Seen;
 
 /// The file in a backup that describes the others. It is written last.
-pub(super) const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 /// The first word of every version.
 const FAMILY: &str = "callbook/backup/";
 /// The version that is written, and the only one that is read.
 pub(super) const FORM: &str = "callbook/backup/v1";
 /// Files of a backup: a ledger, some texts, and two for each static zone.
-const FILES_MAX: usize = 4096;
+pub(crate) const FILES_MAX: usize = 4096;
 /// Octets of a manifest with so many.
 const OCTETS_MAX: u64 = 4 << 20;
 /// Folders above a file.
@@ -24,39 +24,39 @@ const DEPTH_MAX: usize = 4;
 /// A backup's manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// The form of the backup.
-    pub(super) format: String,
+    pub(crate) format: String,
     /// The program that made it.
-    pub(super) made_by: String,
+    pub(crate) made_by: String,
     /// The moment that it holds, Unix seconds.
-    pub(super) made_s: u64,
+    pub(crate) made_s: u64,
     /// The apex of the number zone.
-    pub(super) apex: String,
+    pub(crate) apex: String,
     /// The format of the ledger.
-    pub(super) ledger_format: u64,
+    pub(crate) ledger_format: u64,
     /// How far it goes.
-    pub(super) heads: Told,
+    pub(crate) heads: Told,
     /// The SHA-256 of the number zone's unsigned export at `made_s`, in hexadecimal digits.
-    pub(super) zone_sha256: String,
+    pub(crate) zone_sha256: String,
     /// Whether private keys are in it, sealed.
-    pub(super) keys: bool,
+    pub(crate) keys: bool,
     /// What a service needs beside it.
-    pub(super) missing: Vec<String>,
+    pub(crate) missing: Vec<String>,
     /// The files.
-    pub(super) files: Vec<Entry>,
+    pub(crate) files: Vec<Entry>,
 }
 
 /// A file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Its name, relative to the backup.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its length.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Its digest in hexadecimal digits.
-    pub(super) sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// How far a ledger goes, as text.
@@ -159,7 +159,7 @@ impl Manifest {
 }
 
 /// Whether a name of a file stays below the folder it is seen from.
-pub(super) fn is_inside(name: &str) -> bool {
+pub(crate) fn is_inside(name: &str) -> bool {
     let parts: Vec<Component<'_>> = Path::new(name).components().collect();
     let normal = parts.iter().all(|part| matches!(part, Component::Normal(_)));
     let written = parts.iter().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");

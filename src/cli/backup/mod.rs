@@ -20,7 +20,11 @@ use clap::Subcommand;
 use crate::cli::report::{Failure, Report};
 use crate::config::{Config, FILE_NAME};
 
+pub(crate) use make::{copied, folder, snapshot};
+pub(crate) use manifest::{FILES_MAX, MANIFEST, Manifest, is_inside};
+pub(crate) use parts::ledger;
 pub(crate) use restore::RestoreArgs;
+pub(crate) use verify::{TempFolder, age, prove};
 
 #[derive(Subcommand)]
 pub(crate) enum BackupCommand {
@@ -56,6 +60,6 @@ fn installed_in(folder: &Path, text: &str) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn sha256_hex(octets: &[u8]) -> String {
+pub(crate) fn sha256_hex(octets: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, octets).as_ref())
 }

@@ -20,7 +20,7 @@ const DATA_FOLDERS: [&str; 2] = ["zones", "delegations/children"];
 const PASSING: [&str; 6] = [".partial", ".request", ".result", ".lock", "status.json", ".sqlite-shm"];
 
 /// The name of the ledger in a backup.
-pub(super) fn ledger() -> String {
+pub(crate) fn ledger() -> String {
     format!("data/{}", Ledger::file_name())
 }
 

@@ -97,7 +97,7 @@ fn remember(config: &Config, backup: &Path, manifest: &Manifest, digest: &str, n
 }
 
 /// A time span in the largest unit that says something.
-pub(super) fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
@@ -107,9 +107,9 @@ pub(super) fn age(seconds: u64) -> String {
 }
 
 /// Restores to a temporary place below `work`, opens what is there, and compares. Leaves nothing behind.
-pub(super) fn prove(backup: &Path, work: &Path) -> Result<(Manifest, String), Failure> {
+pub(crate) fn prove(backup: &Path, work: &Path) -> Result<(Manifest, String), Failure> {
     let (manifest, digest) = Manifest::read(backup)?;
-    let place = Place::create(work)?;
+    let place = TempFolder::create(work)?;
     copy_all(backup, &manifest, &|name| Ok(place.path.join(name)))?;
     no_strangers(backup, &manifest)?;
     let text = fs::read_to_string(place.path.join(FILE_NAME))
@@ -175,12 +175,12 @@ fn no_strangers(backup: &Path, manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// A folder for the time of a proof.
-struct Place {
-    path: PathBuf,
+pub(crate) struct TempFolder {
+    pub(crate) path: PathBuf,
 }
 
-impl Place {
-    fn create(work: &Path) -> Result<Self, Failure> {
+impl TempFolder {
+    pub(crate) fn create(work: &Path) -> Result<Self, Failure> {
         let mut id = [0; 8];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut id)
             .map_err(|_| Failure::new("the system gives no random numbers"))?;
@@ -193,7 +193,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TempFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path); // for its owner alone, if the disk does not let it go
     }

@@ -23,7 +23,7 @@ pub(super) const VALID_S: u64 = 90 * DAY_S;
 pub(super) const WAIT: [(&str, &str); 1] = [("prefer", "wait=20")];
 
 /// A provider with its folder.
-pub(super) struct Kit<'a> {
+pub(in crate::walk) struct Kit<'a> {
     pub(super) demo: &'a Demo,
     pub(super) provider: String,
     pub(super) token: String,
@@ -33,7 +33,7 @@ pub(super) struct Kit<'a> {
 }
 
 /// A registration, signed and not sent yet.
-pub(super) struct Made {
+pub(in crate::walk) struct Made {
     pub(super) number: Number,
     pub(super) device: Device,
     /// The validation token in it.
@@ -43,7 +43,7 @@ pub(super) struct Made {
 
 impl<'a> Kit<'a> {
     /// The demo's own provider.
-    pub(super) fn acme(demo: &'a Demo) -> Self {
+    pub(in crate::walk) fn acme(demo: &'a Demo) -> Self {
         Self::of(demo, "acme", demo.fact("provider_dir").as_ref())
     }
 
@@ -133,7 +133,7 @@ impl<'a> Kit<'a> {
     }
 
     /// Registers a number and waits until DNS has it.
-    pub(super) fn registered(&self, number: &str) -> Made {
+    pub(in crate::walk) fn registered(&self, number: &str) -> Made {
         let made = self.create(Number::parse(number).expect("a number"));
         let answer = self.http("PUT", &format!("/v1/numbers/{number}"), &WAIT, &made.body);
         assert_eq!((answer.status, answer.json["visibility"].as_str()), (202, Some("published")), "{}", answer.json);
