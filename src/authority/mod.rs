@@ -32,10 +32,12 @@ mod keys;
 mod labels;
 mod lists;
 mod logs;
+mod maintenance;
 mod monitor;
 mod notices;
 mod open;
 mod orders;
+mod outlook;
 mod prepare;
 mod proofs;
 mod providers;
@@ -90,11 +92,13 @@ pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::logs::LogFacts;
+pub use crate::authority::maintenance::{MAINTENANCE_REASON_MAX, MAINTENANCE_RETRY_S, Maintenance};
 pub use crate::authority::monitor::{Watch, Watched};
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
+pub use crate::authority::outlook::Outlook;
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
@@ -240,6 +244,8 @@ struct Core {
     interrupt: OnceLock<run::Interrupt>,
     /// Why nothing is changed any more.
     frozen: OnceLock<String>,
+    /// That changes are refused, while they are.
+    maintenance: ArcSwapOption<Maintenance>,
     /// The signer's memory and the ledger were compared.
     agreed: AtomicBool,
 }

@@ -274,6 +274,7 @@ impl Authority {
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
+            maintenance: ArcSwapOption::empty(),
             agreed: AtomicBool::new(agreed),
             settings,
         };
@@ -281,6 +282,7 @@ impl Authority {
             Some(why) => core.freeze(why),
             None => core.adopt_charter(Arc::unwrap_or_clone(folder))?,
         }
+        core.mind_maintenance();
         Ok(Self { core: Arc::new(core) })
     }
 

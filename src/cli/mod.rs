@@ -9,6 +9,7 @@ mod config;
 mod connect;
 mod delegations;
 mod demo;
+mod disk;
 mod docs;
 mod doctor;
 mod doors;
@@ -22,6 +23,7 @@ mod keeper;
 mod keys;
 mod log;
 mod lookup;
+mod maintenance;
 mod monitor;
 mod number;
 mod profile;
@@ -31,6 +33,7 @@ mod report;
 mod serve;
 mod signer;
 mod staff;
+mod status;
 mod synthetic;
 mod webhook;
 mod witness;
@@ -112,6 +115,11 @@ enum Command {
     /// Check the configuration and show what is in force.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// How the directory stands, on one screen: state, cause, who acts next.
+    Status(status::StatusArgs),
+    /// Refuse changes for a while, with a reason; look-ups go on.
+    #[command(subcommand)]
+    Maintenance(maintenance::MaintenanceCommand),
     /// Backups of an installation: make one while it works, prove that it can be restored.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -182,6 +190,8 @@ pub fn main() -> ExitCode {
         Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Maintenance(command) => maintenance::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Escrow(command) => escrow::run(&command),
         Command::Restore(args) => backup::restore(&args),

@@ -18,6 +18,7 @@ mod import;
 mod keeps;
 mod mail;
 mod monitor;
+mod operations;
 mod proofs;
 mod provider;
 mod session;

@@ -1,0 +1,157 @@
+//! A day of the operator: how everything stands, and maintenance, during which changes wait and nothing else does.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use callbook::number::Number;
+use serde_json::{Value, json};
+
+use super::api::kit::Kit;
+use super::child::{Demo, callbook};
+use crate::ports::free_port;
+
+fn ran(args: &[&str], exit: i32) -> (Value, String) {
+    let out = callbook().args(args).output().expect("the program runs");
+    let (text, why) =
+        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
+    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
+    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// An installation that is served at the addresses of its configuration.
+struct Served(Child);
+
+impl Served {
+    fn start(dir: &Path) -> Self {
+        let mut child = callbook()
+            .args(["serve", "--json", "--dir"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
+        assert!(line.contains("serving"), "it did not start: {line:?}");
+        Self(child)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// A part of `status`: its state and what is said of it.
+fn part(dir: &Path, name: &str) -> (String, String) {
+    let out = callbook().args(["status", "--json", "--dir"]).arg(dir).output().expect("the program runs");
+    let said: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let well = said["parts"]
+        .as_array()
+        .expect("parts")
+        .iter()
+        .all(|part| ["well", "unused"].contains(&part["state"].as_str().unwrap()));
+    assert_eq!((out.status.code(), &said["well"]), (Some(i32::from(!well)), &json!(well)));
+    let found = said["parts"].as_array().expect("parts").iter().find(|part| part["part"] == name);
+    let found = found.unwrap_or_else(|| panic!("no {name}: {said}"));
+    (found["state"].as_str().expect("a state").to_owned(), format!("{} / {}", found["cause"], found["next"]))
+}
+
+#[test]
+fn status_says_what_is_so_and_who_acts_next() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("house");
+    let (dns, http) = (free_port().to_string(), free_port().to_string());
+    ran(&["init", "--apex", "e164.example", "--dir", text(&dir), "--dns", &dns, "--http", &http], 0);
+    let (state, said) = part(&dir, "service");
+    assert!(state == "bad" && said.contains("callbook serve"), "{said}");
+    let served = Served::start(&dir);
+    assert_eq!(part(&dir, "service").0, "well", "{:?}", part(&dir, "service"));
+    assert_eq!(part(&dir, "log").0, "well");
+    assert_eq!(part(&dir, "zone").0, "well");
+    let (state, said) = part(&dir, "keys");
+    assert!(state == "due" && said.contains("callbook keys status"), "the parent has no DS yet: {said}");
+    let (state, said) = part(&dir, "backup");
+    assert!(state == "due" && said.contains("callbook backup make"), "{said}");
+    let out = home.path().join("backup");
+    ran(&["backup", "make", "--dir", text(&dir), "--out", text(&out)], 0);
+    assert_eq!(part(&dir, "backup").0, "due", "one that nobody has proven is none");
+    ran(&["backup", "verify", text(&out), "--dir", text(&dir)], 0);
+    assert_eq!(part(&dir, "backup").0, "well");
+    assert_eq!(part(&dir, "maintenance").0, "unused");
+    let (_, said) = ran(&["maintenance", "on", "--dir", text(&dir), "--reason", "a new disk"], 0);
+    assert!(!said.contains("no service runs"), "{said}");
+    let (state, said) = part(&dir, "maintenance");
+    assert!(state == "due" && said.contains("a new disk"), "{said}");
+    assert_eq!(part(&dir, "service").0, "well", "maintenance is no illness");
+    ran(&["maintenance", "off", "--dir", text(&dir)], 0);
+    assert_eq!(part(&dir, "maintenance").0, "unused");
+    let (doctor, _) = ran(&["doctor", "--json", "--dir", text(&dir)], 0);
+    assert!(doctor["findings"].to_string().contains("backup"), "{doctor}");
+    drop(served);
+    let memory = dir.join("keys/log.state");
+    fs::rename(&memory, home.path().join("aside")).expect("moved");
+    let (state, said) = part(&dir, "log");
+    assert!(state == "bad" && said.contains("log.state is missing"), "{said}");
+}
+
+#[test]
+fn during_maintenance_changes_wait_and_nothing_else_does() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("demo");
+    assert_eq!(Demo::start_in(&dir, &[]).stop(), 0);
+    // A demo listens elsewhere than its configuration says: nobody is to be taken for it.
+    let config = dir.join("config.toml");
+    let before = fs::read_to_string(&config).expect("readable");
+    fs::write(&config, before.replace("127.0.0.1:8300", &free_port().to_string())).expect("writable");
+    let demo = Demo::start_in(&dir, &[]);
+    let kit = Kit::acme(&demo);
+    let number = Number::parse("+999000777001").expect("a number");
+    let made = kit.create(number);
+    let path = format!("/v1/numbers/{number}");
+    let switch = |demo: &Demo, to: &[&str], on: bool| {
+        ran(&[&["maintenance"], to, &["--dir", text(&dir)]].concat(), 0);
+        let began = Instant::now();
+        while demo.http("GET", "/healthz", None, &[], None).json["maintenance"] != json!(on) {
+            assert!(began.elapsed() < Duration::from_secs(60), "the service does not notice");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let refused = |demo: &Demo, kit: &Kit<'_>| {
+        let answer = kit.http("PUT", &path, &[], &made.body);
+        answer.expect_problem(503, "maintenance");
+        assert_eq!(answer.retry_after.as_deref(), Some("77"));
+        assert!(answer.json["detail"].as_str().is_some_and(|why| why.contains("a new disk")), "{}", answer.json);
+        demo.http("POST", &format!("{path}/prepare"), Some(&kit.token), &[], None).expect_problem(503, "maintenance");
+        assert_eq!(demo.lookup(demo.sample(0)).1, 0, "DNS goes on");
+        let ask = json!({"number": demo.sample(0)}).to_string();
+        let proof = demo.http("POST", "/v1/proofs", None, &[], Some(ask.as_bytes()));
+        assert_eq!(proof.status, 200, "proofs go on: {}", proof.text);
+        assert_eq!(demo.http("GET", "/healthz", None, &[], None).status, 200);
+        assert_eq!(
+            demo.http("GET", &format!("/v1/numbers/{}", demo.sample(0)), Some(&kit.token), &[], None).status,
+            200
+        );
+    };
+    switch(&demo, &["on", "--reason", "a new disk", "--retry-after", "77"], true);
+    refused(&demo, &kit);
+    assert_eq!(demo.stop(), 0);
+    // A demo that starts has its numbers already, and makes none: it comes up, and refuses still.
+    let demo = Demo::start_in(&dir, &[]);
+    let kit = Kit { demo: &demo, ..kit };
+    refused(&demo, &kit);
+    switch(&demo, &["off"], false);
+    let answer = kit.http("PUT", &path, &[("prefer", "wait=20")], &made.body);
+    assert_eq!(answer.status, 202, "the same request is taken afterwards: {}", answer.text);
+    assert_eq!(demo.lookup("+999000777001").1, 0);
+    assert_eq!(demo.stop(), 0);
+}
