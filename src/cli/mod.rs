@@ -15,6 +15,7 @@ mod doctor;
 mod doors;
 mod escrow;
 mod export;
+mod gauges;
 mod held;
 mod import;
 mod init;
@@ -29,6 +30,7 @@ mod number;
 mod profile;
 mod provider;
 mod refill;
+mod reload;
 mod report;
 mod serve;
 mod signer;
@@ -60,6 +62,9 @@ pub(crate) struct Cli {
     /// What to log to standard error: a level, or a list such as `info,callbook=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "CALLBOOK_LOG", default_value = "warn")]
     log: String,
+    /// How log lines look: text, json (one object a line), or auto: text at a terminal, JSON elsewhere.
+    #[arg(long, global = true, value_name = "FORMAT", env = "CALLBOOK_LOG_FORMAT", default_value = "auto")]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -120,6 +125,8 @@ enum Command {
     /// Refuse changes for a while, with a reason; look-ups go on.
     #[command(subcommand)]
     Maintenance(maintenance::MaintenanceCommand),
+    /// Have the running service read config.toml again; says what is in force now and what needs a restart.
+    Reload(InstallationArgs),
     /// Backups of an installation: make one while it works, prove that it can be restored.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -169,7 +176,7 @@ pub(crate) struct ListenArgs {
 /// Parses the arguments, runs the command, prints its report.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(LogFormat::fitting(), &cli.log);
+    telemetry::start(cli.log_format, &cli.log);
     let json = cli.json;
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args, json),
@@ -192,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(&command),
         Command::Status(args) => status::run(&args),
         Command::Maintenance(command) => maintenance::run(&command),
+        Command::Reload(args) => reload::run(&args),
         Command::Backup(command) => backup::run(&command),
         Command::Escrow(command) => escrow::run(&command),
         Command::Restore(args) => backup::restore(&args),

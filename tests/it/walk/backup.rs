@@ -45,12 +45,7 @@ struct Served {
 impl Served {
     /// On free ports, with a passphrase if the keys are sealed.
     fn start(dir: &Path, passphrase: Option<&Path>) -> Self {
-        let path = dir.join("config.toml");
-        let config = fs::read_to_string(&path).expect("a configuration");
-        let config = config.replace("127.0.0.1:5300", "127.0.0.1:0").replace("127.0.0.1:8300", "127.0.0.1:0");
-        let sealed = passphrase.map_or(String::new(), |path| path.display().to_string());
-        let config = config.replace("passphrase_file = \"\"", &format!("passphrase_file = \"{sealed}\""));
-        fs::write(&path, config).expect("writable");
+        configured(dir, passphrase);
         let mut child = callbook()
             .args(["serve", "--json", "--dir"])
             .arg(dir)
@@ -88,6 +83,15 @@ impl Drop for Served {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }
+}
+
+fn configured(dir: &Path, passphrase: Option<&Path>) {
+    let path = dir.join("config.toml");
+    let config = fs::read_to_string(&path).expect("a configuration");
+    let config = config.replace("127.0.0.1:5300", "127.0.0.1:0").replace("127.0.0.1:8300", "127.0.0.1:0");
+    let sealed = passphrase.map_or(String::new(), |path| path.display().to_string());
+    let config = config.replace("passphrase_file = \"\"", &format!("passphrase_file = \"{sealed}\""));
+    fs::write(&path, config).expect("writable");
 }
 
 fn secret(path: &Path, line: &str) {
@@ -190,6 +194,7 @@ fn made_under_load_and_restored_on_an_empty_machine() {
     }
     let again = make(&elsewhere, &home.path().join("again"));
     assert_eq!((&again["heads"], &again["zone_sha256"]), (&manifest["heads"], &manifest["zone_sha256"]));
+    configured(&elsewhere, Some(&passphrase));
     assert_eq!(json!(exported(&elsewhere, &home.path().join("export-2"))), manifest["zone_sha256"]);
     let served = Served::start(&elsewhere, Some(&passphrase));
     assert_eq!(served.get("/healthz").0, 200, "{}", served.get("/healthz").1);

@@ -123,7 +123,8 @@ fn full_and_difference_restore_to_the_same_head_and_the_same_zone() {
     }
     let other = house.path("other.key");
     ran(&["escrow", "keygen", text(&other)], 0);
-    let wrong = ["escrow", "open", text(&full), "--out", text(&house.path("none")), "--identity", text(&other)];
+    let none = house.path("none");
+    let wrong = ["escrow", "open", text(&full), "--out", text(&none), "--identity", text(&other)];
     assert!(ran(&wrong, 2).1.contains("not encrypted to this key"));
     assert!(!house.path("none").exists() && !house.path("none.partial").exists());
     fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).expect("ours");

@@ -17,6 +17,7 @@ mod image;
 mod import;
 mod keeps;
 mod mail;
+mod metrics;
 mod monitor;
 mod operations;
 mod proofs;

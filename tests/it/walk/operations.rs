@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::api::kit::Kit;
 use super::child::{Demo, callbook};
+use crate::peers;
 use crate::ports::free_port;
 
 fn ran(args: &[&str], exit: i32) -> (Value, String) {
@@ -114,9 +115,11 @@ fn during_maintenance_changes_wait_and_nothing_else_does() {
     let before = fs::read_to_string(&config).expect("readable");
     fs::write(&config, before.replace("127.0.0.1:8300", &free_port().to_string())).expect("writable");
     let demo = Demo::start_in(&dir, &[]);
-    let kit = Kit::acme(&demo);
     let number = Number::parse("+999000777001").expect("a number");
-    let made = kit.create(number);
+    let (token, body) = {
+        let kit = Kit::acme(&demo);
+        (kit.token.clone(), serde_json::to_vec(&kit.create(number).body).expect("JSON"))
+    };
     let path = format!("/v1/numbers/{number}");
     let switch = |demo: &Demo, to: &[&str], on: bool| {
         ran(&[&["maintenance"], to, &["--dir", text(&dir)]].concat(), 0);
@@ -126,32 +129,117 @@ fn during_maintenance_changes_wait_and_nothing_else_does() {
             std::thread::sleep(Duration::from_millis(50));
         }
     };
-    let refused = |demo: &Demo, kit: &Kit<'_>| {
-        let answer = kit.http("PUT", &path, &[], &made.body);
+    let put = |demo: &Demo, headers: &[(&str, &str)]| demo.http("PUT", &path, Some(&token), headers, Some(&body));
+    let refused = |demo: &Demo| {
+        let answer = put(demo, &[]);
         answer.expect_problem(503, "maintenance");
         assert_eq!(answer.retry_after.as_deref(), Some("77"));
         assert!(answer.json["detail"].as_str().is_some_and(|why| why.contains("a new disk")), "{}", answer.json);
-        demo.http("POST", &format!("{path}/prepare"), Some(&kit.token), &[], None).expect_problem(503, "maintenance");
+        demo.http("POST", &format!("{path}/prepare"), Some(&token), &[], None).expect_problem(503, "maintenance");
         assert_eq!(demo.lookup(demo.sample(0)).1, 0, "DNS goes on");
         let ask = json!({"number": demo.sample(0)}).to_string();
         let proof = demo.http("POST", "/v1/proofs", None, &[], Some(ask.as_bytes()));
         assert_eq!(proof.status, 200, "proofs go on: {}", proof.text);
         assert_eq!(demo.http("GET", "/healthz", None, &[], None).status, 200);
-        assert_eq!(
-            demo.http("GET", &format!("/v1/numbers/{}", demo.sample(0)), Some(&kit.token), &[], None).status,
-            200
-        );
+        assert_eq!(demo.http("GET", &format!("/v1/numbers/{}", demo.sample(0)), Some(&token), &[], None).status, 200);
     };
     switch(&demo, &["on", "--reason", "a new disk", "--retry-after", "77"], true);
-    refused(&demo, &kit);
+    refused(&demo);
     assert_eq!(demo.stop(), 0);
     // A demo that starts has its numbers already, and makes none: it comes up, and refuses still.
     let demo = Demo::start_in(&dir, &[]);
-    let kit = Kit { demo: &demo, ..kit };
-    refused(&demo, &kit);
+    refused(&demo);
     switch(&demo, &["off"], false);
-    let answer = kit.http("PUT", &path, &[("prefer", "wait=20")], &made.body);
+    let answer = put(&demo, &[("prefer", "wait=20")]);
     assert_eq!(answer.status, 202, "the same request is taken afterwards: {}", answer.text);
     assert_eq!(demo.lookup("+999000777001").1, 0);
     assert_eq!(demo.stop(), 0);
+}
+
+/// The load is dnsperf's; without it, this test is no judge.
+#[test]
+fn a_reload_changes_limits_and_loses_no_query() {
+    let Some(dnsperf) = peers::program("dnsperf") else { return };
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("house");
+    let (dns, http) = (free_port(), free_port());
+    let init =
+        ["init", "--apex", "e164.example", "--dir", text(&dir), "--dns", &dns.to_string(), "--http", &http.to_string()];
+    ran(&init, 0);
+    let served = Served::start(&dir);
+    let config = dir.join("config.toml");
+    let plain = fs::read_to_string(&config).expect("readable");
+    let queries = home.path().join("queries");
+    let all: String = (0..500).map(|i| format!("{}.e164.example. NAPTR\n", i)).collect();
+    fs::write(&queries, format!("e164.example. SOA\ne164.example. NS\n{all}")).expect("writable");
+    let load = Command::new(dnsperf)
+        .args([
+            "-s",
+            "127.0.0.1",
+            "-p",
+            &dns.port().to_string(),
+            "-l",
+            "8",
+            "-Q",
+            "2000",
+            "-t",
+            "3",
+            "-d",
+            text(&queries),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("dnsperf runs");
+    let reload = |exit| ran(&["reload", "--json", "--dir", text(&dir)], exit).0;
+    assert_eq!(reload(0), json!({"changed": {}, "needs_restart": {}, "refused": null}));
+    for round in 0..8 {
+        let rate = 100 + round;
+        let tables = format!("[limits]\nresponses_per_s = {rate}\n");
+        let http = format!("requests_per_s = {rate}\n");
+        fs::write(&config, format!("{}\n{tables}", plain.replace("[http]\n", &format!("[http]\n{http}"))))
+            .expect("writable");
+        let said = reload(0);
+        assert_eq!(said["changed"], json!({"limits.responses_per_s": rate, "http.requests_per_s": rate}), "{said}");
+        let hup = Command::new("kill").args(["-HUP", &served.0.id().to_string()]).status().expect("kill runs");
+        assert!(hup.success());
+    }
+    // What cannot change while the service works is told, and what is wrong changes nothing.
+    fs::write(&config, plain.replace("heartbeat_s = 60", "heartbeat_s = 30")).expect("writable");
+    let said = reload(0);
+    assert_eq!(said["needs_restart"], json!({"publish.heartbeat_s": 30}), "{said}");
+    assert_eq!(said["changed"], json!({"limits.responses_per_s": 1000, "http.requests_per_s": 50}), "{said}");
+    fs::write(&config, format!("{plain}\n[limits]\nslip = \"x\"\n")).expect("writable");
+    assert!(callbook().args(["reload", "--dir"]).arg(&dir).output().expect("it runs").status.code() == Some(2));
+    fs::write(&config, &plain).expect("writable");
+    let out = load.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    let count = |what: &str| -> u64 {
+        let line = said.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}: {said}"));
+        line.split_whitespace().find_map(|word| word.parse().ok()).expect("a count")
+    };
+    assert!(count("Queries sent:") > 1_000, "{said}");
+    assert_eq!(count("Queries lost:"), 0, "{said}");
+    assert_eq!(count("Queries sent:"), count("Queries completed:"), "{said}");
+}
+
+/// A limit that was reloaded is in force: the API refuses what is over it.
+#[test]
+fn a_reloaded_rate_is_in_force() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("house");
+    let (dns, http) = (free_port().to_string(), free_port().to_string());
+    ran(&["init", "--apex", "e164.example", "--dir", text(&dir), "--dns", &dns, "--http", &http], 0);
+    let _served = Served::start(&dir);
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let over = || {
+        let ask = |_| agent.get(format!("http://{http}/v1/charter")).call().expect("an answer").status().as_u16();
+        (0..40).map(ask).filter(|status| *status == 429).count()
+    };
+    assert_eq!(over(), 0, "loopback is exempt");
+    let config = dir.join("config.toml");
+    let plain = fs::read_to_string(&config).expect("readable");
+    fs::write(&config, plain.replace("[http]\n", "[http]\nrequests_per_s = 1\nexempt = []\n")).expect("writable");
+    ran(&["reload", "--dir", text(&dir)], 0);
+    assert!(over() >= 25, "ten are let through at once");
 }
