@@ -34,6 +34,7 @@ mod lists;
 mod logs;
 mod maintenance;
 mod monitor;
+mod month;
 mod notices;
 mod open;
 mod orders;
@@ -94,6 +95,7 @@ pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, Numb
 pub use crate::authority::logs::LogFacts;
 pub use crate::authority::maintenance::{MAINTENANCE_REASON_MAX, MAINTENANCE_RETRY_S, Maintenance};
 pub use crate::authority::monitor::{Watch, Watched};
+pub use crate::authority::month::{Growth, Month};
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };

@@ -26,6 +26,7 @@ mod log;
 mod lookup;
 mod maintenance;
 mod monitor;
+mod monthly;
 mod number;
 mod profile;
 mod provider;
@@ -127,6 +128,8 @@ enum Command {
     Maintenance(maintenance::MaintenanceCommand),
     /// Have the running service read config.toml again; says what is in force now and what needs a restart.
     Reload(InstallationArgs),
+    /// A month of the directory for its members and the public: counts, log, decisions, keys, copies.
+    Report(monthly::ReportArgs),
     /// Backups of an installation: make one while it works, prove that it can be restored.
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -200,6 +203,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Maintenance(command) => maintenance::run(&command),
         Command::Reload(args) => reload::run(&args),
+        Command::Report(args) => monthly::run(&args),
         Command::Backup(command) => backup::run(&command),
         Command::Escrow(command) => escrow::run(&command),
         Command::Restore(args) => backup::restore(&args),

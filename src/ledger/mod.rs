@@ -25,6 +25,7 @@ mod epochs;
 mod eras;
 mod events;
 mod idempotency;
+mod monthly;
 mod numbers;
 mod sponsored;
 mod staff;

@@ -243,3 +243,38 @@ fn a_reloaded_rate_is_in_force() {
     ran(&["reload", "--dir", text(&dir)], 0);
     assert!(over() >= 25, "ten are let through at once");
 }
+
+#[test]
+fn a_month_is_told_without_numbers_persons_and_small_counts() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().join("demo");
+    let demo = Demo::start_in(&dir, &[]);
+    let contact = "somebody@contact.example";
+    for _ in 0..3 {
+        let body = json!({"about": "abuse", "text": "a complaint", "contact": contact, "number": demo.sample(0)});
+        demo.http("POST", "/v1/complaints", None, &[], Some(body.to_string().as_bytes()));
+    }
+    let samples: Vec<String> = (0..20).map(|i| demo.sample(i).trim_start_matches('+').to_owned()).collect();
+    assert_eq!(demo.stop(), 0);
+    let month = Command::new("date").args(["-u", "+%Y-%m"]).output().expect("date runs");
+    let month = String::from_utf8(month.stdout).expect("text").trim().to_owned();
+    let page = home.path().join("report.html");
+    let report = |args: &[&str]| ran(&[&["report", "--dir", text(&dir), "--month", &month], args].concat(), 0);
+    let (said, _) = report(&["--json", "--html", text(&page)]);
+    // The twenty sample numbers are just enough to be shown, the complaints are not.
+    assert_eq!(said["parts"]["changes"], json!([["create", "20"]]), "{said}");
+    assert_eq!(said["parts"]["complaints"], json!([["abuse", "fewer than 20"]]), "{said}");
+    let decisions = said["parts"]["decisions"].to_string();
+    assert!(decisions.contains("organisation acme: accredited") && decisions.contains("is opened"), "{decisions}");
+    assert!(said["parts"]["keys"].to_string().contains("ksk"), "{said}");
+    let (again, told) = report(&["--json"]);
+    assert_eq!(again, said, "the same ledger gives the same report");
+    let (_, plain) = report(&[]);
+    let page = fs::read_to_string(page).expect("written");
+    assert!(page.contains("<h2>Changes</h2>") && plain.contains("Changes"));
+    for told in [&told, &plain, &page] {
+        assert!(!told.contains(contact) && samples.iter().all(|number| !told.contains(number.as_str())), "{told}");
+    }
+    let (empty, _) = ran(&["report", "--json", "--dir", text(&dir), "--month", "2020-02"], 0);
+    assert_eq!((&empty["parts"]["changes"], &empty["parts"]["public log"]), (&json!([]), &json!([])));
+}
