@@ -13,6 +13,8 @@ use crate::charter::Policy;
 use crate::ledger::{Ledger, LedgerError, Snapshot};
 use crate::log::cosigner::Seen;
 use crate::log::note::VerifierKey;
+use crate::log::record::{self, Record};
+use crate::log::state::Status;
 use crate::signer::Log;
 use crate::zone::NumberData;
 
@@ -56,11 +58,25 @@ pub fn examine(settings: &Settings, policy: Policy, mut each: impl FnMut(NumberD
     let (ours, policy) = (Ours { vrf: None, sequencer: [0; 32] }, Arc::new(policy));
     let found = ledger.read(|now| Found::read(now, settings, &policy, &ours, &gov_key, &mut each))?;
     check_note(&ledger, &found.head, settings, &map_key)?;
+    ledger.read(check_records)?;
     let law = found.laws.last().ok_or(LedgerError::Damaged("the gov log has no leaf"))?;
     let gov = Seen { size: law.size(), root: law.root() };
     let sized = ledger.read::<_, LedgerError>(|now| now.gov_size())?;
     agree(sized == gov.size, || ("the gov log has more leaves than were read".to_owned(), "Take another backup"))?;
     Ok(ledger.read::<_, LedgerError>(|now| said(now, &found.head, gov))?)
+}
+
+/// Every record is the one that its State commits to, and of its number. A start does not look: whoever can write the ledger
+/// there can do worse; a backup has lain elsewhere.
+fn check_records(now: &Snapshot<'_>) -> Result<(), OpenError> {
+    let mut wrong = 0u64;
+    now.each_disclosed(|state, number, disclosed| {
+        let of_number = Record::parse(&disclosed.record).is_ok_and(|record| record.number == number);
+        let committed = record::commitment(&disclosed.opening, &disclosed.record) == state.commitment;
+        wrong += u64::from(state.status != Status::Released && !(of_number && committed));
+        Ok(())
+    })?;
+    agree(wrong == 0, || (format!("{wrong} records are not those that their States commit to"), "Take another backup"))
 }
 
 fn said(now: &Snapshot<'_>, head: &Head, gov: Seen) -> Result<Heads, LedgerError> {

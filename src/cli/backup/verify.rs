@@ -56,7 +56,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Report, Failure> {
     let text = format!(
         "PASSED: {backup} can be restored\n  \
          made     {made}, {age} ago: what came later is not in it\n  \
-         logs     map {map}, gov {gov} leaves; every leaf, tile, State and signed checkpoint agrees\n  \
+         logs     map {map}, gov {gov} leaves; every leaf, tile, State, record and signed checkpoint agrees\n  \
          gov key  {key}\n  \
          zone     sha256 {zone}, as the manifest says\n  {notes}",
         backup = args.backup.display(),

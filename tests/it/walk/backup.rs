@@ -267,6 +267,17 @@ fn a_damaged_backup_is_refused_with_the_reason() {
         let text = fs::read_to_string(&zone).expect("readable").replace("callbook directory", "another directory");
         replaced(bad, &zone, &text);
     });
+    damaged("records are not those that their States commit to", &|bad| {
+        let swap = "import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+rows = db.execute('SELECT label, number, opening, record FROM personal ORDER BY label LIMIT 2').fetchall()
+db.execute('UPDATE personal SET record = ? WHERE label = ?', (rows[1][3], rows[0][0]))
+db.commit()";
+        let done = Command::new("python3").args(["-c", swap]).arg(ledger(bad)).status().expect("python3 runs");
+        assert!(done.success());
+        let octets = fs::read(ledger(bad)).expect("readable");
+        relisted(bad, &ledger(bad), octets.len());
+    });
     damaged("the head of the map log", &|bad| {
         let before: Value = serde_json::from_slice(&fs::read(bad.join("manifest.json")).unwrap()).unwrap();
         let root = before["heads"]["map"][1].as_str().expect("a root").to_owned();
@@ -293,6 +304,11 @@ fn edit(bad: &Path, from: &str, to: &str) {
 /// Puts another content into a file, with a manifest that fits: whoever can write the backup can do that.
 fn replaced(bad: &Path, file: &Path, text: &str) {
     fs::write(file, text).expect("writable");
+    relisted(bad, file, text.len());
+}
+
+/// Names the file as it is now in the manifest.
+fn relisted(bad: &Path, file: &Path, bytes: usize) {
     let path = bad.join("manifest.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("readable")).expect("JSON");
     let name = file.strip_prefix(bad).expect("inside").to_str().expect("UTF-8");
@@ -300,7 +316,7 @@ fn replaced(bad: &Path, file: &Path, text: &str) {
     let digest = String::from_utf8_lossy(&said.stdout).split(' ').next().unwrap_or_default().to_owned();
     let files = manifest["files"].as_array_mut().expect("a list");
     let entry = files.iter_mut().find(|entry| entry["name"] == name).expect("named");
-    (entry["bytes"], entry["sha256"]) = (json!(text.len()), json!(digest));
+    (entry["bytes"], entry["sha256"]) = (json!(bytes), json!(digest));
     fs::write(path, serde_json::to_vec(&manifest).expect("JSON")).expect("writable");
 }
 
