@@ -25,12 +25,12 @@ const MONTH_S: u64 = 30 * DAY_S;
 pub(crate) enum Kind {
     /// It does.
     Full,
-    /// It has what is different from the last full one (RFC 8909: differential).
+    /// It has what is different from the last full one, and rests on that alone.
     Diff,
 }
 
 impl Kind {
-    /// As in RFC 8909.
+    /// The word in headers and names of files.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Full => "FULL",
