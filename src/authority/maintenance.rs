@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::{Authority, Core};
@@ -68,6 +69,11 @@ impl Maintenance {
             Ok(()) => File::open(data)?.sync_all().map(|()| true),
         }
     }
+}
+
+/// As the folder of the ledger says it.
+pub(super) fn found(data: &Path) -> ArcSwapOption<Maintenance> {
+    ArcSwapOption::from(Maintenance::read(data).map(Arc::new))
 }
 
 impl Core {

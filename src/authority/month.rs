@@ -79,27 +79,42 @@ impl Month {
     }
 }
 
-/// Times between epochs, those that reach into the span and out of it counted inside it alone.
-fn growth(now: &Snapshot<'_>, (from_ms, until_ms): (u64, u64), patience_ms: u64) -> Result<Growth, LedgerError> {
-    let (before_ms, newest_ms) = now.epochs_around(from_ms)?;
-    let mut growth = Growth { until_ms: until_ms.min(newest_ms), ..Growth::default() };
-    let mut last_ms = before_ms;
-    let mut step = |growth: &mut Growth, at_ms: u64| {
-        if let Some(last_ms) = last_ms {
-            let gap_ms = at_ms.saturating_sub(last_ms.max(from_ms));
-            growth.longest_gap_ms = growth.longest_gap_ms.max(gap_ms);
-            growth.late_ms += at_ms.saturating_sub((last_ms + patience_ms).max(from_ms));
-        }
-        last_ms = Some(at_ms);
-    };
-    now.each_epoch_between(from_ms, until_ms, |at_ms| {
-        growth.epochs += 1;
-        step(&mut growth, at_ms);
-    })?;
-    if newest_ms >= until_ms {
-        step(&mut growth, until_ms);
+fn growth(now: &Snapshot<'_>, span: (u64, u64), patience_ms: u64) -> Result<Growth, LedgerError> {
+    let (before_ms, newest_ms) = now.epochs_around(span.0)?;
+    let mut gaps = Gaps { span, patience_ms, last_ms: before_ms, growth: Growth::default() };
+    now.each_epoch_between(span.0, span.1, |at_ms| gaps.epoch(at_ms))?;
+    Ok(gaps.end(newest_ms))
+}
+
+/// Times between epochs; of those that reach into the span or out of it, the part inside.
+struct Gaps {
+    span: (u64, u64),
+    patience_ms: u64,
+    last_ms: Option<u64>,
+    growth: Growth,
+}
+
+impl Gaps {
+    fn epoch(&mut self, at_ms: u64) {
+        self.growth.epochs += 1;
+        self.until(at_ms);
+        self.last_ms = Some(at_ms);
     }
-    Ok(growth)
+
+    fn until(&mut self, at_ms: u64) {
+        let Some(last_ms) = self.last_ms else { return };
+        let begins_ms = self.span.0;
+        self.growth.longest_gap_ms = self.growth.longest_gap_ms.max(at_ms.saturating_sub(last_ms.max(begins_ms)));
+        self.growth.late_ms += at_ms.saturating_sub((last_ms + self.patience_ms).max(begins_ms));
+    }
+
+    /// Nothing is known of the time behind the newest epoch of all.
+    fn end(mut self, newest_ms: u64) -> Growth {
+        if newest_ms >= self.span.1 {
+            self.until(self.span.1);
+        }
+        Growth { until_ms: self.span.1.min(newest_ms), ..self.growth }
+    }
 }
 
 /// What a leaf decided, in words. Whatever it names is public for ever: organisations, versions, no person.
@@ -113,5 +128,27 @@ fn words(leaf: &GovLeaf) -> String {
         gov::INCIDENT => format!("incident: {}", text("what")),
         gov::ERA_OPEN => format!("the log {} is opened", text("map")),
         kind => format!("{}{clause}", kind.replace('-', " ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(before_ms: Option<u64>, epochs: &[u64], newest_ms: u64) -> Growth {
+        let mut gaps = Gaps { span: (1000, 2000), patience_ms: 100, last_ms: before_ms, growth: Growth::default() };
+        epochs.iter().for_each(|at_ms| gaps.epoch(*at_ms));
+        gaps.end(newest_ms)
+    }
+
+    #[test]
+    fn only_what_lies_inside_the_span_is_late() {
+        let of = |growth: Growth| (growth.epochs, growth.longest_gap_ms, growth.late_ms, growth.until_ms);
+        assert_eq!(of(grown(Some(950), &[1050, 1150, 1900], 2050)), (3, 750, 650, 2000));
+        // From before the span until its end nothing: all of it is late.
+        assert_eq!(of(grown(Some(10), &[], 9000)), (0, 1000, 1000, 2000));
+        // What comes after the newest epoch is not known.
+        assert_eq!(of(grown(None, &[1900], 1900)), (1, 0, 0, 1900));
+        assert_eq!(of(grown(Some(1990), &[2000 - 1], 2000)), (1, 9, 0, 2000));
     }
 }

@@ -32,7 +32,7 @@ use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
 use crate::authority::witnesses::Witnesses;
-use crate::authority::{Authority, Core, Settings, logs, publish};
+use crate::authority::{Authority, Core, Settings, logs, maintenance, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
@@ -230,7 +230,6 @@ impl Authority {
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
         let audits = Audits::load(&ledger, found.auditors(), &origin)?;
@@ -271,10 +270,10 @@ impl Authority {
             view: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
-            examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
+            examiners: examiners(),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
-            maintenance: ArcSwapOption::empty(),
+            maintenance: maintenance::found(&settings.data),
             agreed: AtomicBool::new(agreed),
             settings,
         };
@@ -282,7 +281,6 @@ impl Authority {
             Some(why) => core.freeze(why),
             None => core.adopt_charter(Arc::unwrap_or_clone(folder))?,
         }
-        core.mind_maintenance();
         Ok(Self { core: Arc::new(core) })
     }
 
@@ -290,6 +288,12 @@ impl Authority {
     pub fn serial(&self) -> u32 {
         self.core.line().head.as_ref().map_or(1, |head| publish::serial(head.generation))
     }
+}
+
+/// Places for the threads that check signatures.
+fn examiners() -> Semaphore {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(cpus * EXAMINERS_PER_CPU)
 }
 
 /// What the ledger tells, compared with settings and keys.

@@ -54,7 +54,10 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     api.metrics.overdue(vitals.overdue);
     let webhooks = api.authority.webhook_vitals();
     api.metrics.webhooks(&webhooks.states, webhooks.taken, webhooks.refused);
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], api.metrics.text()).into_response()
+    // Some of it is read from the disk.
+    let metrics = api.metrics.clone();
+    let text = tokio::task::spawn_blocking(move || metrics.text()).await.unwrap_or_default();
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
 fn check(name: &str, ok: bool, detail: &str) -> Check {

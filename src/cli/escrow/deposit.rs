@@ -139,6 +139,9 @@ fn file_name(header: &Header, seq: u64) -> String {
     format!("{}_{day}_{}_S{seq}.age", header.apex.trim_end_matches('.'), header.kind.as_str())
 }
 
+/// The digests of the pages of the last full deposit, and of the ledger now.
+type Difference<'p> = (&'p [[u8; 32]], &'p [[u8; 32]]);
+
 /// Writes the deposit, durably; gives the digest of what was written.
 fn written(
     partial: &Path,
@@ -146,7 +149,7 @@ fn written(
     from: &Path,
     manifest: &Manifest,
     header: &Header,
-    difference: Option<(&[[u8; 32]], &[[u8; 32]])>,
+    difference: Option<Difference<'_>>,
 ) -> Result<String, Failure> {
     let _ = fs::remove_file(partial); // left by a run that was cut off
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial)?;

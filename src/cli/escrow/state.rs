@@ -164,3 +164,35 @@ fn replaced(data: &Path, name: &str, write: impl FnOnce(&mut dyn Write) -> Resul
     fs::rename(&partial, data.join(name))?;
     Ok(File::open(data)?.sync_all()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_follows_the_charter() {
+        let policy = Policy::parse(crate::charter::POLICY_TEXT).unwrap();
+        assert_eq!((policy.escrow_full_d, policy.escrow_diff_d, policy.escrow_drill_months), (7, 1, 3));
+        let deposit = |kind, day: u64| Deposit {
+            seq: 1,
+            kind,
+            watermark_s: day * DAY_S,
+            file: String::new(),
+            sha256: String::new(),
+            manifest: String::new(),
+        };
+        let mut state = State::default();
+        assert_eq!((state.next(&policy), state.drill_due_s(&policy)), ((Kind::Full, 0), None));
+        state.full = Some(deposit(Kind::Full, 100));
+        assert_eq!(state.next(&policy), (Kind::Diff, 101 * DAY_S));
+        assert_eq!(state.drill_due_s(&policy), Some(190 * DAY_S));
+        state.diff = Some(deposit(Kind::Diff, 105));
+        assert_eq!(state.next(&policy), (Kind::Diff, 106 * DAY_S));
+        state.diff = Some(deposit(Kind::Diff, 106));
+        assert_eq!(state.next(&policy), (Kind::Full, 107 * DAY_S), "both are due: the full one");
+        state.drill = Some(Drill { at_s: 110 * DAY_S, passed: false, watermark_s: 0 });
+        assert_eq!(state.drill_due_s(&policy), Some(190 * DAY_S), "a drill that failed is none");
+        state.drill = Some(Drill { at_s: 110 * DAY_S, passed: true, watermark_s: 0 });
+        assert_eq!(state.drill_due_s(&policy), Some(200 * DAY_S));
+    }
+}

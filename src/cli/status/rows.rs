@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::api::service::Health;
-use crate::authority::{self, Backups, Outlook};
+use crate::authority::{self, Backup, Backups, Outlook};
 use crate::charter::Policy;
 use crate::cli::backup::age;
 use crate::cli::escrow;
@@ -233,8 +233,8 @@ fn backup(config: &Config, now_s: u64) -> Row {
         .made
         .last()
         .map_or("none made".to_owned(), |last| format!("last made {} ago", age(now_s.saturating_sub(last.made_s))));
-    let old = backups.made.iter().filter(|of| now_s.saturating_sub(of.made_s) > BACKUP_KEPT_D * DAY_S);
-    if let Some(old) = old.filter(|of| of.path.exists()).last() {
+    let is_old = |of: &&Backup| now_s.saturating_sub(of.made_s) > BACKUP_KEPT_D * DAY_S && of.path.exists();
+    if let Some(old) = backups.made.iter().rfind(is_old) {
         let cause = format!(
             "{} is older than {BACKUP_KEPT_D} days, and numbers that were given back are still in it",
             old.path.display()

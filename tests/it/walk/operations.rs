@@ -266,7 +266,7 @@ fn a_month_is_told_without_numbers_persons_and_small_counts() {
     assert_eq!(said["parts"]["complaints"], json!([["abuse", "fewer than 20"]]), "{said}");
     let decisions = said["parts"]["decisions"].to_string();
     assert!(decisions.contains("organisation acme: accredited") && decisions.contains("is opened"), "{decisions}");
-    assert!(said["parts"]["keys"].to_string().contains("ksk"), "{said}");
+    assert!(said["parts"]["keys"].to_string().contains("KSK"), "{said}");
     let (again, told) = report(&["--json"]);
     assert_eq!(again, said, "the same ledger gives the same report");
     let (_, plain) = report(&[]);
