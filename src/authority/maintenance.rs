@@ -98,3 +98,23 @@ impl Authority {
         self.core.maintenance.load_full()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_means_that_it_is_on() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Maintenance::read(dir.path()), None);
+        let on = Maintenance { since_s: 7, reason: "a new disk".to_owned(), retry_after_s: 60 };
+        on.on(dir.path()).unwrap();
+        assert_eq!(Maintenance::read(dir.path()), Some(on));
+        for text in ["", "{", &"x".repeat(10_000)] {
+            fs::write(dir.path().join(FILE), text).unwrap();
+            assert!(Maintenance::read(dir.path()).is_some_and(|on| !on.reason.is_empty() && on.retry_after_s > 0));
+        }
+        assert!(Maintenance::off(dir.path()).unwrap() && !Maintenance::off(dir.path()).unwrap());
+        assert_eq!(Maintenance::read(dir.path()), None);
+    }
+}

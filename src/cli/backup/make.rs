@@ -112,7 +112,8 @@ fn fill(to: &Path, dir: &Path, config: &Config, lock: Option<&Lock>) -> Result<(
     }
     if let Some(lock) = lock {
         for path in places.keys()? {
-            files.push(sealed(&path, config, lock, to)?);
+            // A key may be moved aside at any moment, once it is not needed.
+            files.extend(sealed(&path, config, lock, to)?);
         }
     }
     let copy = installed_in(to, &fs::read_to_string(to.join(FILE_NAME))?)?;
@@ -137,15 +138,18 @@ fn fill(to: &Path, dir: &Path, config: &Config, lock: Option<&Lock>) -> Result<(
     Ok((manifest, sha256_hex(&text)))
 }
 
-/// A private key, sealed under the backup's passphrase.
-fn sealed(path: &Path, config: &Config, lock: &Lock, to: &Path) -> Result<Entry, Failure> {
+/// A private key, sealed under the backup's passphrase; None if it is not there any more.
+fn sealed(path: &Path, config: &Config, lock: &Lock, to: &Path) -> Result<Option<Entry>, Failure> {
     let mut text = Zeroizing::new(Vec::with_capacity(KEY_OCTETS_MAX as usize));
-    File::open(path)?.take(KEY_OCTETS_MAX).read_to_end(&mut text)?;
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?.take(KEY_OCTETS_MAX).read_to_end(&mut text)?,
+    };
     let plain = config.dnssec.passphrase_file.open(path, text)?;
     let name = format!("keys/{}", path.file_name().unwrap_or_default().to_string_lossy());
     folder(&to.join("keys"))?;
     let sealed = lock.seal(&to.join(&name), &plain, Beside::Others)?;
-    copied(sealed.as_bytes(), to, &name)
+    copied(sealed.as_bytes(), to, &name).map(Some)
 }
 
 /// Writes a file of the backup, durably, with the digest of what was written.

@@ -130,7 +130,9 @@ fn open(args: &OpenArgs) -> Result<Report, Failure> {
         return Err(Failure::new(format!("{} is there already", args.out.display())));
     }
     let identity = open::identity(&args.of.identity)?;
-    let partial = args.out.with_extension("partial");
+    let mut partial = args.out.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
     if partial.is_dir() {
         fs::remove_dir_all(&partial)?; // left by a run that was cut off
     }

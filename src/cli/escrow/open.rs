@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::cli::backup::{FILES_MAX, MANIFEST, copied, folder, is_inside, ledger, sha256_hex};
+use crate::cli::backup::{FILES_MAX, MANIFEST, TempFolder, copied, folder, is_inside, ledger, sha256_hex};
 use crate::cli::escrow::deposit::{FORM, HEADER, Header, PAGES};
 use crate::cli::escrow::state::{Kind, PAGE};
 use crate::cli::escrow::tar;
@@ -19,19 +19,21 @@ const HEADER_OCTETS_MAX: u64 = 64 * 1024;
 /// Turns a full deposit, and a differential one that rests on it, into a backup in the folder `to`, which must not be there.
 /// What is in it was not proven good: that is the work of `backup verify`, or of a drill.
 pub(super) fn open(full: &Path, diff: Option<&Path>, identity: &Identity, to: &Path) -> Result<Header, Failure> {
-    folder(to)?;
-    let header = taken_out(full, Kind::Full, identity, to, &mut |_, _| {
+    let above = to.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let work = TempFolder::create(above)?;
+    let whole = work.path.join("full");
+    let header = taken_out(full, Kind::Full, identity, &whole, &mut |_, _| {
         Err(Failure::new("a full deposit has pages of a difference"))
     })?;
-    let Some(diff) = diff else { return Ok(header) };
-    let base = sha256_hex(&fs::read(to.join(MANIFEST))?);
-    // Texts are in both; those of the difference count. Only the ledger stays.
-    let held = to.with_extension("held");
-    fs::rename(to.join(ledger()), &held)?;
-    fs::remove_dir_all(to)?;
-    folder(&to.join(ledger()).with_file_name(""))?;
-    fs::rename(&held, to.join(ledger()))?;
-    let (mut told, mut pages) = (None, 0);
+    let Some(diff) = diff else {
+        fs::rename(whole, to)?;
+        return Ok(header);
+    };
+    let base = sha256_hex(&fs::read(whole.join(MANIFEST))?);
+    // Texts are in both, and those of the difference count; of the full one only the ledger is needed.
+    folder(to.join(ledger()).parent().unwrap_or(to))?;
+    fs::rename(whole.join(ledger()), to.join(ledger()))?;
+    let mut has_pages = false;
     let header = taken_out(diff, Kind::Diff, identity, to, &mut |header, content| {
         if header.base_manifest.as_deref() != Some(&base) {
             let on = header.prev_id.clone().unwrap_or_default();
@@ -39,13 +41,12 @@ pub(super) fn open(full: &Path, diff: Option<&Path>, identity: &Identity, to: &P
                 "it rests on the full deposit {on}, and the one that was named is another"
             )));
         }
-        told = Some(header.ledger_pages);
-        pages = patched(&to.join(ledger()), header.ledger_pages, content)?;
-        Ok(())
+        has_pages = true;
+        patched(&to.join(ledger()), header.ledger_pages, content)
     })?;
-    match told {
-        Some(_) => Ok(header),
-        None => Err(Failure::new("the differential deposit has no pages of the ledger")),
+    match has_pages {
+        true => Ok(header),
+        false => Err(Failure::new("the differential deposit has no pages of the ledger")),
     }
 }
 
@@ -94,10 +95,10 @@ fn unpacked<R: Read>(
 }
 
 /// Puts other pages into a ledger, which then has so many.
-fn patched(path: &Path, count: u64, content: &mut dyn Read) -> Result<u64, Failure> {
+fn patched(path: &Path, count: u64, content: &mut dyn Read) -> Result<(), Failure> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.set_len(count.checked_mul(PAGE as u64).ok_or_else(|| Failure::new("it says an impossible size"))?)?;
-    let (mut number, mut page, mut pages) = ([0; 8], vec![0; PAGE], 0);
+    let (mut number, mut page) = ([0; 8], vec![0; PAGE]);
     loop {
         match content.read(&mut number[..1])? {
             0 => break,
@@ -110,10 +111,8 @@ fn patched(path: &Path, count: u64, content: &mut dyn Read) -> Result<u64, Failu
         }
         file.seek(SeekFrom::Start(at * PAGE as u64))?;
         file.write_all(&page)?;
-        pages += 1;
     }
-    file.sync_all()?;
-    Ok(pages)
+    Ok(file.sync_all()?)
 }
 
 /// A file with the agent's private key, for its owner alone.

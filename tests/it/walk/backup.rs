@@ -205,17 +205,20 @@ fn made_under_load_and_restored_on_an_empty_machine() {
     }
     drop(served);
 
-    // An old one under the memory of the signer: served, and not changed.
-    let frozen = home.path().join("frozen");
-    ran(&["restore", text(&loaded[0]), "--dir", text(&frozen)], 0);
+    an_old_one_is_frozen(&dir, &loaded[0], &home.path().join("frozen"));
+}
+
+/// An old backup under the memory of the signer: served, and not changed.
+fn an_old_one_is_frozen(dir: &Path, old: &Path, frozen: &Path) {
+    ran(&["restore", text(old), "--dir", text(frozen)], 0);
     for key in fs::read_dir(dir.join("keys")).expect("keys") {
         let from = key.expect("an entry").path();
         fs::copy(&from, frozen.join("keys").join(from.file_name().expect("a name"))).expect("copied");
     }
-    let served = Served::start(&frozen, None);
+    let served = Served::start(frozen, None);
     let (status, health) = served.get("/healthz");
     assert!(status == 503 && health.contains("FROZEN"), "{health}");
-    assert_eq!(served.lookup(demo_sample(), &anchor)["found"], json!(true));
+    assert_eq!(served.lookup(demo_sample(), &dir.join("anchor.key"))["found"], json!(true));
 }
 
 /// A number that every demo has.
