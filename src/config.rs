@@ -2,6 +2,7 @@
 
 mod delegation;
 mod dnssec;
+mod escrow;
 mod http;
 mod limits;
 mod log;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
+pub use escrow::Escrow;
 pub use http::Http;
 pub use limits::Limits;
 pub use log::Log;
@@ -53,6 +55,9 @@ pub struct Config {
     /// The keys of delegated blocks.
     #[serde(default)]
     pub delegation: Delegation,
+    /// Copies for an escrow agent.
+    #[serde(default)]
+    pub escrow: Escrow,
     /// What an address may ask the name server for.
     #[serde(default)]
     pub limits: Limits,
@@ -232,6 +237,7 @@ impl Config {
             dns: Dns::default(),
             dnssec: Dnssec::default(),
             delegation: Delegation::default(),
+            escrow: Escrow::default(),
             limits: Limits::default(),
             http: Http::default(),
             webhooks: Webhooks::default(),
@@ -270,6 +276,7 @@ impl Config {
         self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
         self.dnssec.under(dir);
         self.delegation.under(dir);
+        self.escrow.under(dir);
         self.webhooks.under(dir);
         self.log.under(dir);
         self
@@ -402,6 +409,7 @@ impl Config {
         );
         found.extend(self.dnssec.mistakes());
         found.extend(self.delegation.mistakes());
+        found.extend(self.escrow.mistakes());
         found.extend(self.log.mistakes());
         found.extend(self.limits.mistakes());
         found.extend(self.http.mistakes());

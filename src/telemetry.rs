@@ -24,12 +24,31 @@ pub enum LogFormat {
     Text,
     /// For a log collector: one JSON object a line.
     Json,
+    /// Text at a terminal, JSON elsewhere.
+    Fitting,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            "auto" => Ok(Self::Fitting),
+            _ => Err("text, json or auto".to_owned()),
+        }
+    }
 }
 
 impl LogFormat {
-    /// Text at a terminal, JSON elsewhere.
-    pub fn fitting() -> Self {
-        if std::io::stderr().is_terminal() { Self::Text } else { Self::Json }
+    /// What it comes to here.
+    fn is_text(self) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Json => false,
+            Self::Fitting => std::io::stderr().is_terminal(),
+        }
     }
 }
 
@@ -52,9 +71,9 @@ where
         !TELLS_QUERIES.contains(&origin)
     });
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines = match format {
-        LogFormat::Text => lines.with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    let lines = match format.is_text() {
+        true => lines.with_target(false).boxed(),
+        false => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(filter).and(harmless)))
 }

@@ -12,6 +12,9 @@ pub struct Health {
     pub epoch: u64,
     /// Its age in seconds.
     pub epoch_age_s: u64,
+    /// Whether changes are refused for maintenance; that alone is no illness.
+    #[serde(default)]
+    pub maintenance: bool,
     /// The single checks.
     pub checks: Vec<Check>,
 }

@@ -122,8 +122,8 @@ fn close_and_open(
     let (old_keys, keys) = (keys_of_era(&before)?, keys_of_era(settings)?);
     let signer = signer(settings)?;
     let policy = Arc::new(policy);
-    let found =
-        ledger.read(|now| Found::read(now, &before, &policy, &old_keys, signer.verifier(Log::Gov), &mut |_| {}))?;
+    let found = ledger
+        .read(|now| Found::read(now, &before, &policy, &old_keys.ours(), signer.verifier(Log::Gov), &mut |_| {}))?;
     let Found { head, laws, .. } = found;
     check_clock(head.epoch.time_ms, now_ms)?;
     let waiting = ledger.read::<_, LedgerError>(|now| now.count_waiting(head.epoch.last_seq))?;

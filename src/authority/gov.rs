@@ -38,6 +38,8 @@ pub(super) const ORDER: &str = "order";
 pub(super) const BULK_DOOR: &str = "bulk-door";
 /// The type of a leaf that tells that something did not go as the directory promises.
 pub(super) const INCIDENT: &str = "incident";
+/// The type of a leaf that tells of an escrow deposit.
+pub(super) const ESCROW: &str = "escrow";
 /// The type of a leaf by which an auditor is admitted, or is none any more.
 pub(super) const AUDITOR: &str = "auditor";
 /// The type of leaf 0, and of a leaf that closes the map log for ever and opens the next.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::log::key::SigningKey;
+use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::random::Random;
 use crate::log::vrf;
 use crate::seal::Lock;
@@ -32,7 +32,20 @@ pub(super) struct Keys {
     pub(super) nonce: Zeroizing<[u8; 32]>,
 }
 
+/// What the ledger's leaves are compared with of one's own keys.
+pub(super) struct Ours {
+    /// The VRF key; None where the private keys are elsewhere, as beside a backup.
+    pub(super) vrf: Option<[u8; 32]>,
+    /// The key by which the sequencer's releases are known.
+    pub(super) sequencer: Thumbprint,
+}
+
 impl Keys {
+    /// What of them is public.
+    pub(super) fn ours(&self) -> Ours {
+        Ours { vrf: Some(*self.vrf.public().as_bytes()), sequencer: self.sequencer.public().thumbprint() }
+    }
+
     /// Makes every key anew in `dir`, durably; refuses if one of them is there.
     pub(super) fn create(dir: &Path, random: &dyn Random, lock: &Lock) -> Result<(), KeyError> {
         let paths = PURPOSES.map(|purpose| file(dir, purpose));

@@ -10,6 +10,7 @@ mod access;
 mod acts;
 mod affected;
 mod audit;
+mod backups;
 mod batches;
 mod bulk;
 mod carry_out;
@@ -21,18 +22,23 @@ mod compromise;
 mod delegate;
 mod era;
 mod error;
+mod escrow;
 mod falls_due;
 mod feed;
 mod gov;
+mod heads;
 mod image;
 mod keys;
 mod labels;
 mod lists;
 mod logs;
+mod maintenance;
 mod monitor;
+mod month;
 mod notices;
 mod open;
 mod orders;
+mod outlook;
 mod prepare;
 mod proofs;
 mod providers;
@@ -65,6 +71,7 @@ pub use crate::authority::access::{
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::audit::{AUDITORS_MAX, Audited};
+pub use crate::authority::backups::{Backup, Backups, Verified};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
@@ -81,15 +88,19 @@ pub use crate::authority::era::{ERA_REASON_LEN_MAX, EraWish, OpenedEra, open_era
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
+pub use crate::authority::heads::{Heads, examine, heads};
 pub use crate::authority::image::{Comparison, Early, discard_image};
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::logs::LogFacts;
+pub use crate::authority::maintenance::{MAINTENANCE_REASON_MAX, MAINTENANCE_RETRY_S, Maintenance};
 pub use crate::authority::monitor::{Watch, Watched};
+pub use crate::authority::month::{Growth, Month};
 pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
+pub use crate::authority::outlook::Outlook;
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
@@ -235,6 +246,8 @@ struct Core {
     interrupt: OnceLock<run::Interrupt>,
     /// Why nothing is changed any more.
     frozen: OnceLock<String>,
+    /// That changes are refused, while they are.
+    maintenance: ArcSwapOption<Maintenance>,
     /// The signer's memory and the ledger were compared.
     agreed: AtomicBool,
 }

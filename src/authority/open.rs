@@ -19,7 +19,7 @@ use crate::authority::codes::WrongCodes;
 use crate::authority::error::OpenError;
 use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
-use crate::authority::keys::{Keys, vrf_of};
+use crate::authority::keys::{Keys, Ours, vrf_of};
 use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
@@ -32,7 +32,7 @@ use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
 use crate::authority::witnesses::Witnesses;
-use crate::authority::{Authority, Core, Settings, logs, publish};
+use crate::authority::{Authority, Core, Settings, logs, maintenance, publish};
 use crate::charter::Policy;
 use crate::clock::Clock;
 use crate::ledger::{EpochRow, Ledger, LedgerError, Snapshot, StaffRow};
@@ -214,8 +214,8 @@ impl Authority {
     ) -> Result<Self, OpenError> {
         let Opening { settings, signer, ledger, keys, is_first } = opening;
         let folder = Arc::new(policy);
-        let mut found =
-            ledger.read(|now| Found::read(now, &settings, &folder, &keys, signer.verifier(Log::Gov), &mut served))?;
+        let mut found = ledger
+            .read(|now| Found::read(now, &settings, &folder, &keys.ours(), signer.verifier(Log::Gov), &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
         check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
         if is_first {
@@ -230,7 +230,6 @@ impl Authority {
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
         let audits = Audits::load(&ledger, found.auditors(), &origin)?;
@@ -271,9 +270,10 @@ impl Authority {
             view: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
-            examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
+            examiners: examiners(),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
+            maintenance: maintenance::found(&settings.data),
             agreed: AtomicBool::new(agreed),
             settings,
         };
@@ -290,6 +290,12 @@ impl Authority {
     }
 }
 
+/// Places for the threads that check signatures.
+fn examiners() -> Semaphore {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(cpus * EXAMINERS_PER_CPU)
+}
+
 /// What the ledger tells, compared with settings and keys.
 pub(super) struct Found {
     pub(super) head: Head,
@@ -303,7 +309,7 @@ impl Found {
         now: &Snapshot<'_>,
         settings: &Settings,
         policy: &Arc<Policy>,
-        keys: &Keys,
+        ours: &Ours,
         gov_key: &VerifierKey,
         served: &mut impl FnMut(NumberData),
     ) -> Result<Self, OpenError> {
@@ -313,13 +319,13 @@ impl Found {
             (format!("this ledger is for the apex {theirs:?}, the configuration says {:?}", settings.apex), SET_BACK)
         })?;
         let config = check_origin(now, settings)?;
-        agree(config.vrf == *keys.vrf.public().as_bytes(), || {
+        agree(ours.vrf.is_none_or(|vrf| config.vrf == vrf), || {
             (format!("{}.key is not the key that placed this ledger's numbers", vrf_of(settings.era)), RESTORE_KEY)
         })?;
         let mut head = Head::load(now)?.ok_or(LedgerError::Damaged("the map log has no leaf"))?;
         check_tree(now, &head)?;
         logs::check_tiles(now, Log::Map, head.log.size(), &head.log.root())?;
-        let laws = laws(now, policy, keys, gov_key, head.epoch.gov_size)?;
+        let laws = laws(now, policy, ours, gov_key, head.epoch.gov_size)?;
         laws.last().map_or(Ok(()), |law| logs::check_tiles(now, Log::Gov, law.size(), &law.root()))?;
         let map = load_map(now, &mut head, served)?;
         head.path = Some(logs::path_of_newest(now, head.log.size())?);
@@ -387,7 +393,7 @@ fn check_tree(now: &Snapshot<'_>, head: &Head) -> Result<(), OpenError> {
 fn laws(
     now: &Snapshot<'_>,
     policy: &Arc<Policy>,
-    keys: &Keys,
+    ours: &Ours,
     key: &VerifierKey,
     from: u64,
 ) -> Result<Vec<Arc<InForce>>, OpenError> {
@@ -398,7 +404,7 @@ fn laws(
     let (old, new) = texts.split_at(split);
     let unsigned =
         |_| OpenError::Disagree { what: "the gov log is not signed by gov.key".to_owned(), remedy: RESTORE_KEY };
-    let mut law = InForce::new(policy.clone(), keys.sequencer.public().thumbprint());
+    let mut law = InForce::new(policy.clone(), ours.sequencer);
     charter::texts(now)?.into_iter().for_each(|text| law.know(text));
     law.append(old.iter().copied(), key).map_err(unsigned)?;
     let mut laws = vec![Arc::new(law)];
@@ -436,7 +442,12 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
 }
 
 /// The newest note is over this log and by this key.
-fn check_note(ledger: &Ledger, head: &Head, settings: &Settings, key: &VerifierKey) -> Result<(), OpenError> {
+pub(super) fn check_note(
+    ledger: &Ledger,
+    head: &Head,
+    settings: &Settings,
+    key: &VerifierKey,
+) -> Result<(), OpenError> {
     let (epoch, whole) = match &head.epoch.note {
         Some(_) => (Some(head.epoch.clone()), true),
         None => (ledger.read::<_, LedgerError>(|now| now.epoch(head.epoch.n.saturating_sub(1)))?, false),

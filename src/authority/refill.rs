@@ -77,7 +77,7 @@ pub fn refill(settings: &Settings, policy: Policy, copies: &dyn Copies) -> Resul
     let signer = LogSigner::open(&settings.signer, &settings.keys, &settings.lock, &settings.origins(), None)?;
     let policy = Arc::new(policy);
     let found =
-        ledger.read(|now| Found::read(now, settings, &policy, &keys, signer.verifier(Log::Gov), &mut |_| {}))?;
+        ledger.read(|now| Found::read(now, settings, &policy, &keys.ours(), signer.verifier(Log::Gov), &mut |_| {}))?;
     let seen = signer.all_seen()?;
     let law = found.laws.last().ok_or(LedgerError::Damaged("the gov log has no leaf"))?;
     let map = target(copies, &signer, Log::Map, settings.origins().of(Log::Map), &found.head.log, &seen[0])?;

@@ -171,6 +171,7 @@ fn sequence(core: &Arc<Core>) {
         }
     }
     loop {
+        core.mind_maintenance();
         let turned = core.turn();
         core.note_incident();
         if let Err(TurnError::Unconfirmed) = &turned {

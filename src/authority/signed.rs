@@ -115,7 +115,7 @@ fn root_at(now: &Snapshot<'_>, log: Log, head: &Head, size: u64) -> Result<Hash,
 }
 
 /// The root over some leaves, read from the ledger.
-fn root_of(now: &Snapshot<'_>, log: Log, range: std::ops::Range<u64>) -> Result<Hash, LedgerError> {
+pub(super) fn root_of(now: &Snapshot<'_>, log: Log, range: std::ops::Range<u64>) -> Result<Hash, LedgerError> {
     let mut tree = Frontier::new();
     let mut at = range.start;
     while at < range.end {

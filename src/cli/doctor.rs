@@ -9,8 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use crate::api::service::Health;
 use crate::charter::Policy;
 use crate::cli::report::{Exit, Failure, Report};
+use crate::cli::status::BACKUP_KEPT_D;
 use crate::cli::{InstallationArgs, init, instance};
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::Config;
@@ -18,6 +20,7 @@ use crate::{authority, net};
 
 /// How far the clock may be behind the newest epoch before something is wrong with it, in milliseconds.
 const CLOCK_BACK_MAX_MS: u64 = 5_000;
+const DAY_S: u64 = 86_400;
 /// How long the API may take to answer the health question.
 const HEALTH_WAIT: Duration = Duration::from_secs(3);
 
@@ -98,7 +101,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
         });
         note("zone and keys", zone);
     }
-    let running = health(config);
+    let running = health(config).map(|health| health.healthy);
     note("ledger", ledger(config));
     note("public log", public_log(config));
     if config.log.era > 0 {
@@ -106,6 +109,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     }
     note("suspensions", suspensions(config));
     note("bulk doors", bulk_doors(config));
+    note("backup", backup(config));
     for address in &config.dns.listen {
         note(
             "DNS",
@@ -144,13 +148,12 @@ fn charter_said(config: &Config, in_force: &Policy) -> String {
     format!("every parameter is within its bounds{draft}")
 }
 
-/// Whether the directory of this installation runs, and if so, whether it is healthy.
-fn health(config: &Config) -> Option<bool> {
+/// What the running directory of this installation says of itself; None if it does not run.
+pub(crate) fn health(config: &Config) -> Option<Health> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(HEALTH_WAIT)).build().into();
     let mut answer = agent.get(format!("http://{}/healthz", config.http.listen)).call().ok()?;
-    let health: crate::api::service::Health = answer.body_mut().read_json().ok()?;
-    Some(health.healthy)
+    answer.body_mut().read_json().ok()
 }
 
 fn ledger(config: &Config) -> Result<String, String> {
@@ -208,6 +211,27 @@ fn suspensions(config: &Config) -> Result<String, String> {
         n => Err(format!(
             "{n} numbers are withheld past the end of their order: approve the prepared act (callbook act list --state open), \
              let two people sign its events (callbook act events, staff sign) and hand them in (callbook act submit)"
+        )),
+    }
+}
+
+/// What is remembered of backups. That there is none keeps nothing from working, and `status` says that one is due.
+fn backup(config: &Config) -> Result<String, String> {
+    let backups = authority::Backups::read(&config.paths.data);
+    let old_s = SystemClock.now_s().saturating_sub(BACKUP_KEPT_D * DAY_S);
+    if let Some(old) = backups.made.iter().rfind(|made| made.made_s < old_s && made.path.exists()) {
+        return Err(format!(
+            "{} is older than {BACKUP_KEPT_D} days: numbers that were given back are still in it. Delete it",
+            old.path.display()
+        ));
+    }
+    match backups.verified {
+        None => Ok("none was proven good here: callbook backup make, then callbook backup verify --dir".to_owned()),
+        Some(verified) => Ok(format!(
+            "{} of {} was proven good {}",
+            verified.backup.path.display(),
+            rfc3339(verified.backup.made_s),
+            rfc3339(verified.verified_s)
         )),
     }
 }

@@ -17,8 +17,11 @@ use crate::authority::{self, Authority, Comparison, Courier, Opening};
 use crate::charter::Policy;
 use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
+use crate::cli::escrow::Depositing;
+use crate::cli::gauges::Standing;
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
+use crate::cli::reload::Reloading;
 use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, read_cookie_secrets};
@@ -53,6 +56,8 @@ pub(crate) struct Instance {
     keeper: Keeper,
     statics: primary::Running,
     delegating: Delegating,
+    depositing: Depositing,
+    reloading: Reloading,
     stop: watch::Sender<bool>,
     told_to_stop: StopSignal,
     api: JoinHandle<std::io::Result<()>>,
@@ -78,11 +83,14 @@ impl Instance {
             right.ok_or_else(|| Failure::new("a command that changes delegations hangs: end it, then start again"))?;
         let (zone_name, view) = (shown.apex(), Arc::clone(&keys.view));
         let delegating = Delegating::start(config, &authority, &shown, right)?;
-        listen_for_reload(&runtime, [statics.switch(), delegating.switch()])?;
+        let limits = Arc::new(limits(config)?);
+        let reloading = Reloading::start(dir, config, Arc::clone(&keys.view), Arc::clone(&limits))?;
+        listen_for_reload(&runtime, [statics.switch(), delegating.switch(), reloading.switch()])?;
         let mut keeps = statics_kept(config, &keys.view, &statics)?;
         keeps.push(numbers_kept(config, dir, shown.apex(), keys));
         let keeper = Keeper::start(keeps, Arc::clone(&clock), runtime.handle().clone())?;
         let running = authority.start(shown)?;
+        let depositing = Depositing::start(dir, config, &authority, &clock)?;
         let sending = authority.send_webhooks(courier(config)?)?;
         let listener = net::http::bind(config.http.listen)?;
         let http = listener.local_addr()?;
@@ -97,13 +105,14 @@ impl Instance {
             clock: Arc::clone(&clock),
             random: Arc::new(SystemRandom::new()),
             metrics: Metrics::new(vec![
+                Box::new(Standing::new(config, &authority, Arc::clone(&clock))),
                 Box::new(net::counted::Counted::new(service.counters(), clock)),
                 Box::new(net::counted::Connections::new(service.connections())),
             ]),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
             zone,
-            limits: Arc::new(limits(config)?),
+            limits,
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(fronts, http::router(api), stopped));
@@ -119,6 +128,8 @@ impl Instance {
             keeper,
             statics,
             delegating,
+            depositing,
+            reloading,
             stop,
             told_to_stop,
             api,
@@ -140,6 +151,8 @@ impl Instance {
     pub(crate) fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(true);
         let _ended = self.runtime.block_on(self.api);
+        drop(self.reloading);
+        drop(self.depositing);
         drop(self.delegating);
         drop(self.sending);
         self.running.stop();
@@ -252,8 +265,8 @@ fn statics_kept(config: &Config, view: &Arc<ArcSwap<View>>, statics: &primary::R
     Ok(keeps)
 }
 
-/// From now on a hang-up signal has zone files read again.
-fn listen_for_reload(runtime: &Runtime, switches: [Switch; 2]) -> Result<(), Failure> {
+/// From now on a hang-up signal has zone files and the configuration read again.
+fn listen_for_reload(runtime: &Runtime, switches: [Switch; 3]) -> Result<(), Failure> {
     let _inside = runtime.enter();
     let mut hangup = signal(SignalKind::hangup())?;
     runtime.spawn(async move {

@@ -3,15 +3,19 @@
 mod act;
 mod apex;
 mod auditor;
+mod backup;
 mod charter;
 mod config;
 mod connect;
 mod delegations;
 mod demo;
+mod disk;
 mod docs;
 mod doctor;
 mod doors;
+mod escrow;
 mod export;
+mod gauges;
 mod held;
 mod import;
 mod init;
@@ -20,15 +24,19 @@ mod keeper;
 mod keys;
 mod log;
 mod lookup;
+mod maintenance;
 mod monitor;
+mod monthly;
 mod number;
 mod profile;
 mod provider;
 mod refill;
+mod reload;
 mod report;
 mod serve;
 mod signer;
 mod staff;
+mod status;
 mod synthetic;
 mod webhook;
 mod witness;
@@ -55,6 +63,9 @@ pub(crate) struct Cli {
     /// What to log to standard error: a level, or a list such as `info,callbook=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "CALLBOOK_LOG", default_value = "warn")]
     log: String,
+    /// How log lines look: text, json (one object a line), or auto: text at a terminal, JSON elsewhere.
+    #[arg(long, global = true, value_name = "FORMAT", env = "CALLBOOK_LOG_FORMAT", default_value = "auto")]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -110,6 +121,23 @@ enum Command {
     /// Check the configuration and show what is in force.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// How the directory stands, on one screen: state, cause, who acts next.
+    Status(status::StatusArgs),
+    /// Refuse changes for a while, with a reason; look-ups go on.
+    #[command(subcommand)]
+    Maintenance(maintenance::MaintenanceCommand),
+    /// Have the running service read config.toml again; says what is in force now and what needs a restart.
+    Reload(InstallationArgs),
+    /// A month of the directory for its members and the public: counts, log, decisions, keys, copies.
+    Report(monthly::ReportArgs),
+    /// Backups of an installation: make one while it works, prove that it can be restored.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Deposits for an escrow agent, and the drill that restores them.
+    #[command(subcommand)]
+    Escrow(escrow::EscrowCommand),
+    /// Restore a backup to an empty place, and say what is missing and how the service will go on.
+    Restore(backup::RestoreArgs),
     /// Look for what keeps an installation from working, with a remedy for each finding.
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -151,7 +179,7 @@ pub(crate) struct ListenArgs {
 /// Parses the arguments, runs the command, prints its report.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    telemetry::start(LogFormat::fitting(), &cli.log);
+    telemetry::start(cli.log_format, &cli.log);
     let json = cli.json;
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args, json),
@@ -172,6 +200,13 @@ pub fn main() -> ExitCode {
         Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
         Command::Config(command) => config::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Maintenance(command) => maintenance::run(&command),
+        Command::Reload(args) => reload::run(&args),
+        Command::Report(args) => monthly::run(&args),
+        Command::Backup(command) => backup::run(&command),
+        Command::Escrow(command) => escrow::run(&command),
+        Command::Restore(args) => backup::restore(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => docs::completions(&args),
         Command::Man(args) => docs::man(&args),

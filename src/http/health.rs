@@ -38,10 +38,11 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
     // The epoch is published all the same, so that is no reason to take the directory for ill.
     let witnesses =
         check("witnesses", true, vitals.unconfirmed.as_deref().unwrap_or("the quorum cosigns, or none is wanted"));
+    let maintenance = api.authority.maintenance().is_some();
     let checks = vec![dns, fresh, ledger, log, witnesses];
     let healthy = checks.iter().all(|c| c.ok);
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, checks })).into_response()
+    (status, Json(Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, maintenance, checks })).into_response()
 }
 
 /// Counters for Prometheus; no name and no number is in them.
@@ -53,7 +54,10 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     api.metrics.overdue(vitals.overdue);
     let webhooks = api.authority.webhook_vitals();
     api.metrics.webhooks(&webhooks.states, webhooks.taken, webhooks.refused);
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], api.metrics.text()).into_response()
+    // Some of it is read from the disk.
+    let metrics = api.metrics.clone();
+    let text = tokio::task::spawn_blocking(move || metrics.text()).await.unwrap_or_default();
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
 fn check(name: &str, ok: bool, detail: &str) -> Check {

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use axum::extract::ConnectInfo;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
@@ -35,7 +36,7 @@ const US_PER_S: u64 = 1_000_000;
 pub struct Limits {
     words: Box<[AtomicU64]>,
     secret: [u8; 16],
-    settings: config::Http,
+    settings: ArcSwap<config::Http>,
 }
 
 /// What is counted.
@@ -52,17 +53,28 @@ enum Sort {
 impl Limits {
     /// Full buckets; `secret` must be random.
     pub fn new(settings: config::Http, secret: [u8; 16]) -> Self {
-        Self { words: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(), secret, settings }
+        Self {
+            words: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            secret,
+            settings: ArcSwap::from_pointee(settings),
+        }
+    }
+
+    /// Other rates from now on; what was asked before is not forgotten.
+    pub fn replace(&self, settings: config::Http) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Counts a request; if it is one too many, the seconds after which the next one passes.
     pub(crate) fn request(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
         let of = |per_s: u32| (US_PER_S.checked_div(u64::from(per_s)), BURST_S * US_PER_S);
         if let Some(address) = self.client(headers, extensions) {
-            self.take(Sort::Address, &address, of(self.settings.requests_per_s), now_ms)?;
+            self.take(Sort::Address, &address, of(self.settings.load().requests_per_s), now_ms)?;
         }
         match headers.get(AUTHORIZATION) {
-            Some(token) => self.take(Sort::Token, token.as_bytes(), of(self.settings.token_requests_per_s), now_ms),
+            Some(token) => {
+                self.take(Sort::Token, token.as_bytes(), of(self.settings.load().token_requests_per_s), now_ms)
+            }
             None => Ok(()),
         }
     }
@@ -70,7 +82,7 @@ impl Limits {
     /// Counts a file of a log in the same way; a token makes no difference there.
     pub(crate) fn log_file(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
-        let step_us = US_PER_S.checked_div(u64::from(self.settings.requests_per_s.saturating_mul(LOG_FILES)));
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.load().requests_per_s.saturating_mul(LOG_FILES)));
         self.take(Sort::LogFile, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
@@ -78,21 +90,21 @@ impl Limits {
     pub(crate) fn complaint(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
         let hour_us = 3600 * US_PER_S;
-        let step_us = hour_us.checked_div(u64::from(self.settings.complaints_per_h));
+        let step_us = hour_us.checked_div(u64::from(self.settings.load().complaints_per_h));
         self.take(Sort::Complaint, &address, (step_us, COMPLAINTS_BURST_H * hour_us), now_ms)
     }
 
     /// Counts a proof in the same way, before it is known whether there is such a number.
     pub(crate) fn proof(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
-        let step_us = US_PER_S.checked_div(u64::from(self.settings.proofs_per_s));
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.load().proofs_per_s));
         self.take(Sort::Proof, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
     /// Counts a holder's question about its own number, at the rate of proofs and in a bucket of its own.
     pub(crate) fn monitor(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
-        let step_us = US_PER_S.checked_div(u64::from(self.settings.proofs_per_s));
+        let step_us = US_PER_S.checked_div(u64::from(self.settings.load().proofs_per_s));
         self.take(Sort::Monitor, &address, (step_us, BURST_S * US_PER_S), now_ms)
     }
 
@@ -106,7 +118,7 @@ impl Limits {
                 said.and_then(|text| text.rsplit(',').next()).and_then(|text| text.trim().parse::<IpAddr>().ok());
             address = last.map_or(address, |address| address.to_canonical());
         }
-        if self.settings.exempt.iter().any(|range| range.contains(address)) {
+        if self.settings.load().exempt.iter().any(|range| range.contains(address)) {
             return None;
         }
         Some(match address {
@@ -129,7 +141,7 @@ impl Limits {
     }
 
     fn is_proxy(&self, address: IpAddr) -> bool {
-        self.settings.proxies.iter().any(|range| range.contains(address))
+        self.settings.load().proxies.iter().any(|range| range.contains(address))
     }
 
     /// Takes one token out of a bucket that gains one each `step_us` and holds `burst_us` worth; no step means no limit.

@@ -94,6 +94,7 @@ const OWN_CODES: &[(&str, u16, &str)] = &[
     ("fault", 500, "Something went wrong on our side"),
     ("unavailable", 503, "Not possible right now"),
     ("frozen", 503, "The directory is frozen"),
+    ("maintenance", 503, "The directory takes no changes just now"),
     ("cursor_gone", 410, "This cursor is no longer good"),
     ("not_ndjson", 415, "The body must be NDJSON"),
     ("too_many_requests", 429, "Too many requests"),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::problem::MEDIA_TYPE;
 use crate::api::{Problem, ProblemError};
-use crate::authority::Rejection;
+use crate::authority::{Maintenance, Rejection};
 use crate::http::id::RequestId;
 use crate::registry::refusal::{Class, Refusal};
 
@@ -104,6 +104,15 @@ impl Reply {
                 .to_owned(),
         );
         reply.retry_after_s = Some(FROZEN_RETRY_S);
+        reply
+    }
+
+    /// Changes are refused for a while, by the operator's decision.
+    pub(crate) fn maintenance(id: &RequestId, on: &Maintenance) -> Self {
+        let detail = format!("{}. Look-ups and proofs go on; nothing was changed", on.reason);
+        let mut reply = Self::new(id, 503, "maintenance", "The directory takes no changes just now", &detail);
+        reply.problem.remedy = Some("send the same request again after the time in Retry-After".to_owned());
+        reply.retry_after_s = Some(on.retry_after_s);
         reply
     }
 

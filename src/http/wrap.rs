@@ -22,6 +22,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(30);
 /// The same for a batch: its 16 MiB come in that time over a line of 1 Mbit/s.
 const BATCH_MAX: Duration = Duration::from_secs(150);
 
+/// Routes that are posted to and change nothing.
+const ASKS: [&str; 2] = ["/v1/proofs", "/v1/monitor"];
+
 /// Wraps one request. The route's template is logged, never the path: a path holds a number.
 pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let mut random = [0u8; 12];
@@ -40,7 +43,10 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     };
     let patience = if route == batches::ROUTE { BATCH_MAX } else { REQUEST_MAX };
     let answer = match asked {
-        Ok(()) => tokio::time::timeout(patience, contained(next.run(request))).await,
+        Ok(()) => match api.authority.maintenance().filter(|_| changes(&method, &route)) {
+            Some(on) => Ok(Some(Reply::maintenance(&id, &on).into_response())),
+            None => tokio::time::timeout(patience, contained(next.run(request))).await,
+        },
         Err(wait_s) => Ok(Some(Reply::too_many(&id, "this address or token asks too often", wait_s).into_response())),
     };
     let mut response = match answer {
@@ -67,6 +73,11 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     api.metrics.http_request(&route, method.as_str(), status);
     info!(request_id = %id.0, %method, route, status, took_ms, "request");
     response
+}
+
+/// Whether a request may change something: by its method, but for questions that are too long for a path.
+fn changes(method: &Method, route: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) && !ASKS.contains(&route)
 }
 
 /// Runs a handler; a panic in it ends the request, not the server (ARCHITECTURE, rule 8).

@@ -109,6 +109,21 @@ impl Snapshot<'_> {
         Ok(leaves)
     }
 
+    /// Every State that has personal data, with number and what opens its commitment.
+    pub fn each_disclosed(
+        &self,
+        mut each: impl FnMut(&State, Number, &Disclosed) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        let sql = "SELECT state, number, opening, record FROM personal JOIN states USING (label) ORDER BY label";
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let disclosed = Disclosed { opening: row.get(2)?, record: row.get(3)? };
+            each(&stored_state(row, 0)?, packed(uint(row, 1)?)?, &disclosed)?;
+        }
+        Ok(())
+    }
+
     /// The whole map and all that is served, in the order of labels: what a start needs. Labels of released numbers have
     /// a State and nothing to serve; numbers whose CREATE is not sealed yet have neither here.
     pub fn each_number(

@@ -8,9 +8,13 @@
 //!
 //! The PIN of a token, in which keys lie that are no files, is read in the same way.
 //!
+//! Files for somebody else's public key, escrow deposits, are written in the format of age.
+//!
 //! What this is good for: stolen disks, copies and backups. Whoever can read the memory of the service, or its passphrase,
 //! has the keys (docs/decisions/0016-sealed-keys.md).
 
+pub mod age;
+mod bech32;
 mod error;
 mod files;
 mod form;

@@ -51,7 +51,7 @@ const NEVER: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 25] = [
     ("argon2", &["seal/form"], "passphrases meet keys in one place"),
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
@@ -78,6 +78,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ("clap_mangen", &["cli"], "one room is the command line"),
     ("indicatif", &["cli"], "only cli prints"),
     ("tracing_subscriber", &["telemetry", "cli"], "one room says where events go"),
+    ("rustix", &["cli/disk"], "the room on a disk, and no other call of the system"),
     ("socket2", &["net"], "sockets only in net"),
     ("hyper", &["net"], "connections are kept in net"),
     ("quinn", &["net"], "sockets only in net"),

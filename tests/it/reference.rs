@@ -89,7 +89,7 @@ fn descend(at: &[&str], commands: &mut BTreeMap<String, Vec<String>>) {
     for name in &below {
         descend(&[at, &[name]].concat(), commands);
     }
-    let everywhere = ["--json", "--log", "--help", "--version"];
+    let everywhere = ["--json", "--log", "--log-format", "--help", "--version"];
     let all = first_words("Options:");
     assert!(everywhere.iter().all(|option| all.iter().any(|o| o == option)), "the help was not read well: {help}");
     let own = all.into_iter().filter(|o| o.starts_with("--") && !everywhere.contains(&o.as_str()));

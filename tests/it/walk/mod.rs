@@ -2,12 +2,14 @@
 
 mod api;
 mod auditor;
+mod backup;
 mod bad_input;
 mod canary;
 mod child;
 mod delegated;
 mod eras;
 mod erased;
+mod escrow;
 mod frozen;
 mod full_disk;
 mod guide;
@@ -15,7 +17,9 @@ mod image;
 mod import;
 mod keeps;
 mod mail;
+mod metrics;
 mod monitor;
+mod operations;
 mod proofs;
 mod provider;
 mod session;

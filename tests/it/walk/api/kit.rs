@@ -23,27 +23,27 @@ pub(super) const VALID_S: u64 = 90 * DAY_S;
 pub(super) const WAIT: [(&str, &str); 1] = [("prefer", "wait=20")];
 
 /// A provider with its folder.
-pub(super) struct Kit<'a> {
-    pub(super) demo: &'a Demo,
-    pub(super) provider: String,
-    pub(super) token: String,
-    pub(super) directory: Directory,
-    pub(super) statement: SigningKey,
-    validation: SigningKey,
+pub(in crate::walk) struct Kit<'a> {
+    pub(in crate::walk) demo: &'a Demo,
+    pub(in crate::walk) provider: String,
+    pub(in crate::walk) token: String,
+    pub(in crate::walk) directory: Directory,
+    pub(in crate::walk) statement: SigningKey,
+    pub(in crate::walk) validation: SigningKey,
 }
 
 /// A registration, signed and not sent yet.
-pub(super) struct Made {
+pub(in crate::walk) struct Made {
     pub(super) number: Number,
     pub(super) device: Device,
     /// The validation token in it.
     pub(super) validation: String,
-    pub(super) body: Submission,
+    pub(in crate::walk) body: Submission,
 }
 
 impl<'a> Kit<'a> {
     /// The demo's own provider.
-    pub(super) fn acme(demo: &'a Demo) -> Self {
+    pub(in crate::walk) fn acme(demo: &'a Demo) -> Self {
         Self::of(demo, "acme", demo.fact("provider_dir").as_ref())
     }
 
@@ -75,7 +75,13 @@ impl<'a> Kit<'a> {
     }
 
     /// A request with the provider's token.
-    pub(super) fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &impl Serialize) -> Answer {
+    pub(in crate::walk) fn http(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Answer {
         let body = serde_json::to_vec(body).expect("JSON");
         self.demo.http(method, path, Some(&self.token), headers, Some(&body))
     }
@@ -93,7 +99,7 @@ impl<'a> Kit<'a> {
     }
 
     /// Signs a new registration with fresh keys, valid for a day less than its validation.
-    pub(super) fn create(&self, number: Number) -> Made {
+    pub(in crate::walk) fn create(&self, number: Number) -> Made {
         let (random, prepared) = (SystemRandom::new(), self.prepare(number));
         let label = self.directory.label(number, &prepared.vrf_proof.0).expect("a proof");
         let device = Device::generate(Algorithm::Ed25519, &random).expect("keys");
@@ -133,7 +139,7 @@ impl<'a> Kit<'a> {
     }
 
     /// Registers a number and waits until DNS has it.
-    pub(super) fn registered(&self, number: &str) -> Made {
+    pub(in crate::walk) fn registered(&self, number: &str) -> Made {
         let made = self.create(Number::parse(number).expect("a number"));
         let answer = self.http("PUT", &format!("/v1/numbers/{number}"), &WAIT, &made.body);
         assert_eq!((answer.status, answer.json["visibility"].as_str()), (202, Some("published")), "{}", answer.json);

@@ -9,7 +9,7 @@ mod feed;
 mod generated;
 mod holder;
 mod judged;
-mod kit;
+pub(super) mod kit;
 mod mutual;
 mod numbers;
 mod operator;
