@@ -269,6 +269,7 @@ impl Authority {
             published,
             vitals: Mutex::new(vitals),
             view: OnceLock::new(),
+            trust: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
             examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),

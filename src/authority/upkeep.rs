@@ -56,7 +56,9 @@ impl Core {
             }
             line.upkeep_ms = now_ms;
         }
-        self.upkeep(now_ms)
+        self.upkeep(now_ms)?;
+        self.keep_trust();
+        Ok(())
     }
 
     fn upkeep(&self, now_ms: u64) -> Result<(), LedgerError> {

@@ -1,4 +1,8 @@
-//! `charter show|diff|announce`: what is in force, what a draft would change and whom it touches, and the next version.
+//! `charter …`: what is in force, what a draft would change and whom it touches, the next version; and the trust repository.
+
+pub(crate) mod status;
+pub(crate) mod trust;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -24,6 +28,20 @@ pub(crate) enum CharterCommand {
     Diff(InstallationArgs),
     /// Announce the charter in the folder as the next version.
     Announce(AnnounceArgs),
+    /// Make a key for a holder of the trust repository; sealed, if there is a passphrase.
+    Keygen(trust::KeygenArgs),
+    /// Make the next unsigned metadata of the trust repository, by the plan and the installation, and say what changes.
+    Draft(trust::DraftArgs),
+    /// Sign a draft; needs no network and no installation.
+    Sign(trust::SignArgs),
+    /// Publish drafts that enough have signed, if the clients' own check believes the outcome.
+    Publish(trust::PublishArgs),
+    /// Check a trust repository from a pinned root, and write the trust list that look-ups take.
+    Verify(verify::VerifyArgs),
+    /// Each role of the trust repository: version, end, signatures, who must act.
+    Status(InstallationArgs),
+    /// The steps of a signing, with the digests to read aloud; afterwards its minutes.
+    Ceremony(status::CeremonyArgs),
 }
 
 #[derive(Args)]
@@ -52,6 +70,13 @@ pub(crate) fn run(command: &CharterCommand) -> Result<Report, Failure> {
         CharterCommand::Show(args) => show(args),
         CharterCommand::Diff(args) => diff(args),
         CharterCommand::Announce(args) => announce(args),
+        CharterCommand::Keygen(args) => trust::keygen(args),
+        CharterCommand::Draft(args) => trust::draft(args),
+        CharterCommand::Sign(args) => trust::sign(args),
+        CharterCommand::Publish(args) => trust::publish(args),
+        CharterCommand::Verify(args) => verify::run(args),
+        CharterCommand::Status(args) => status::status(args),
+        CharterCommand::Ceremony(args) => status::ceremony(args),
     }
 }
 

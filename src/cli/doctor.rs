@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::charter::Policy;
+use crate::cli::charter::status;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{InstallationArgs, init, instance};
 use crate::clock::{Clock, SystemClock, rfc3339};
@@ -98,6 +99,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
         });
         note("zone and keys", zone);
     }
+    note("trust", status::finding(&config.paths.charter));
     let running = health(config);
     note("ledger", ledger(config));
     note("public log", public_log(config));

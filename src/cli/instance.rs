@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::service::Check;
-use crate::authority::{self, Authority, Comparison, Courier, Opening};
+use crate::authority::{self, Authority, Comparison, Courier, Opening, TrustStore};
 use crate::charter::Policy;
 use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
@@ -67,10 +67,15 @@ impl Instance {
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = charter_folder(config)?;
+        let trust = TrustStore::at(&config.paths.charter);
+        authority::check_start(&trust, &charter_in_force(config)?, clock.now_s())?;
         let primary = Primary::open(config, clock.now_s())?;
         // Without it another service runs: then the ledger says so.
         let right = Right::wait(config)?;
         let Opened { authority, zone, service, keys } = open(config, policy, &primary, &clock)?;
+        // What lay in the folder may just have become the charter.
+        authority::check_start(&trust, &authority.policy(), clock.now_s())?;
+        authority.keep_trust(trust);
         let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
         let shown = Arc::new(Shown::new(zone, Arc::clone(&keys.view)));
         authority.show_in(Arc::clone(&shown) as Arc<dyn authority::View>);

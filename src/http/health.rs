@@ -51,6 +51,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     let vitals = api.authority.vitals();
     api.metrics.epoch(vitals.epoch, vitals.epoch_ms, vitals.labels);
     api.metrics.overdue(vitals.overdue);
+    api.metrics.trust(api.authority.trust_vitals().expires.into_iter());
     let webhooks = api.authority.webhook_vitals();
     api.metrics.webhooks(&webhooks.states, webhooks.taken, webhooks.refused);
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], api.metrics.text()).into_response()
