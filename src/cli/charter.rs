@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::api::charter::{NewVersion, Version};
-use crate::authority::{self, Affected};
+use crate::authority::{self, Affected, TrustStore};
 use crate::charter::{Difference, differences, numbering};
 use crate::cli::connect::api_at;
 use crate::cli::instance;
@@ -107,7 +107,12 @@ fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
     } else {
         lines.extend(consequences(&touched));
     }
-    let same = found.is_empty() && !prose;
+    let trust = authority::drafted_changes(&TrustStore::at(&config.paths.charter))?;
+    for (role, version, changes) in &trust {
+        lines.push(format!("the draft of {role} {version} in the trust repository:"));
+        lines.extend(changes.iter().map(|change| format!("  {change}")));
+    }
+    let same = found.is_empty() && !prose && trust.is_empty();
     let json = json!({
         "same": same,
         "text_differs": prose,
@@ -119,6 +124,9 @@ fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
             json!({"code": code, "clause": clause, "registrations": count})
         }).collect::<Vec<_>>(),
         "numbering": numbering::EDITION,
+        "trust": trust.iter().map(|(role, version, changes)| {
+            json!({"role": role, "version": version, "changes": changes})
+        }).collect::<Vec<_>>(),
     });
     Ok(Report { text: lines.join("\n"), json, exit: if same { Exit::Done } else { Exit::None } })
 }

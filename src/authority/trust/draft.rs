@@ -243,6 +243,21 @@ fn tell_role(name: &str, before: Option<&Role>, after: &Role, plan: &Plan, lines
     }
 }
 
+/// What the drafts change in what is published: each role with the version that it will be, and a line for each change.
+pub fn drafted_changes(store: &TrustStore) -> Result<Vec<(&'static str, u64, Vec<String>)>, TrustError> {
+    let drafted = drafts(store)?;
+    if drafted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let plan = store.plan()?;
+    let before = if store.exists() { Some(store.walk(0)?) } else { None };
+    let told = |(role, document): (&'static str, Document)| {
+        let old = before.as_ref().and_then(|before| published(before, role));
+        Ok((role, document.version, changes(old, &document, &plan)?))
+    };
+    drafted.into_iter().map(told).collect()
+}
+
 /// The roles whose drafts there are, in the order in which they are published.
 pub(super) fn drafts(store: &TrustStore) -> Result<Vec<(&'static str, Document)>, TrustError> {
     let mut all = Vec::new();

@@ -14,7 +14,7 @@ mod publish;
 mod status;
 mod store;
 
-pub use draft::{Drafted, TrustWish, draft};
+pub use draft::{Drafted, TrustWish, draft, drafted_changes};
 pub use facts::{TrustFacts, facts, register_named};
 pub use live::{TrustVitals, check_start};
 pub use online::{KEYS as TRUST_KEYS, make_keys, resign};

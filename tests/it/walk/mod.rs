@@ -22,3 +22,4 @@ mod session;
 mod sign;
 mod signer;
 mod traces;
+mod trust;
