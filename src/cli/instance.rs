@@ -68,13 +68,14 @@ impl Instance {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = charter_folder(config)?;
         let trust = TrustStore::at(&config.paths.charter);
-        authority::check_start(&trust, &charter_in_force(config)?, clock.now_s())?;
+        if trust.exists() {
+            let charter = authority::charter_at_start(&init::settings(config), &policy, clock.now_ms())?;
+            authority::check_start(&trust, &charter, clock.now_s())?;
+        }
         let primary = Primary::open(config, clock.now_s())?;
         // Without it another service runs: then the ledger says so.
         let right = Right::wait(config)?;
         let Opened { authority, zone, service, keys } = open(config, policy, &primary, &clock)?;
-        // What lay in the folder may just have become the charter.
-        authority::check_start(&trust, &authority.policy(), clock.now_s())?;
         authority.keep_trust(trust);
         let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
         let shown = Arc::new(Shown::new(zone, Arc::clone(&keys.view)));

@@ -34,7 +34,7 @@ pub fn facts(settings: &Settings, folder: &Policy, now_ms: u64) -> Result<TrustF
 
 fn read(now: &Snapshot<'_>, settings: &Settings, folder: &Policy, now_ms: u64) -> Result<TrustFacts, OpenError> {
     let law = law(now, folder)?;
-    let in_force = charter::read_in_force(now, now_ms)?.unwrap_or_else(|| folder.clone());
+    let in_force = at_start(now, &law, folder, now_ms)?;
     let mut top = BTreeMap::new();
     let mut charter_of = |policy: &Policy, [text, parameters]: [&str; 2]| {
         top.insert(text.to_owned(), policy.prose().as_bytes().to_vec());
@@ -52,6 +52,20 @@ fn read(now: &Snapshot<'_>, settings: &Settings, folder: &Policy, now_ms: u64) -
     let own = TrustedDirectory { apex: settings.apex.clone(), host: settings.host.clone() };
     top.insert(contents::DIRECTORIES.to_owned(), Directories::new(vec![own]).write());
     Ok(TrustFacts { top, register: register(&law) })
+}
+
+/// The charter that is in force once the directory has started: that of the folder as long as nobody relies on another. Read
+/// before the start, which makes it so.
+pub fn charter_at_start(settings: &Settings, folder: &Policy, now_ms: u64) -> Result<Policy, TrustError> {
+    let read = |now: &Snapshot<'_>| at_start(now, &law(now, folder)?, folder, now_ms);
+    Ok(Ledger::peek::<_, OpenError>(&settings.data, read)?)
+}
+
+fn at_start(now: &Snapshot<'_>, law: &InForce, folder: &Policy, now_ms: u64) -> Result<Policy, OpenError> {
+    if charter::is_unbound(law) {
+        return Ok(folder.clone());
+    }
+    Ok(charter::read_in_force(now, now_ms)?.unwrap_or_else(|| folder.clone()))
 }
 
 /// The gov log as it stands, read without its signatures being looked at: the service looked at them when it started.

@@ -15,7 +15,7 @@ mod status;
 mod store;
 
 pub use draft::{Drafted, TrustWish, draft, drafted_changes};
-pub use facts::{TrustFacts, facts, register_named};
+pub use facts::{TrustFacts, charter_at_start, facts, register_named};
 pub use live::{TrustVitals, check_start};
 pub use online::{KEYS as TRUST_KEYS, make_keys, resign};
 pub use publish::{Published, publish};

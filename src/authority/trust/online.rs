@@ -100,6 +100,7 @@ pub(super) fn sign_newest(
 /// Signs what is newest anew if half of its life is over, or if `now`. False: there was no need.
 pub fn resign(store: &TrustStore, keys: &Path, lock: &Lock, now_s: u64, at_once: bool) -> Result<bool, TrustError> {
     let online = store.plan().map(|plan| plan.online).unwrap_or_default();
+    let _one_at_a_time = store.lock()?;
     let update = store.walk(0)?;
     let (Some((timestamp, _)), Some((snapshot, said))) = (update.timestamp(), update.snapshot()) else {
         return Ok(false);
@@ -110,7 +111,6 @@ pub fn resign(store: &TrustStore, keys: &Path, lock: &Lock, now_s: u64, at_once:
     }
     let keys = OnlineKeys::open(keys, lock)?;
     keys.must_be_named(&update)?;
-    let _one_at_a_time = store.lock()?;
     let (files, timestamp) = sign_newest(&keys, online, Some(&update), said.meta.clone(), now_s);
     store.add(&files, &timestamp)?;
     Ok(true)

@@ -107,6 +107,9 @@ impl TrustStore {
     /// Walks through what is published as a client does, from the first root. With `now_s` 0 nothing is over: what is signed
     /// is looked at, not whether it is fresh.
     pub fn walk(&self, now_s: u64) -> Result<Update, TrustError> {
+        if self.is_cut_off_at_the_end() {
+            drop(self.lock()?);
+        }
         let pinned = self.file(FIRST_ROOT, crate::charter::trust::ROOT_BYTES_MAX)?;
         let pinned = pinned.ok_or_else(|| TrustError::Refused("nothing is published yet".to_owned()))?;
         let mut update = Update::begin(&pinned, Kept::default(), now_s)?;

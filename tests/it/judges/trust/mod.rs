@@ -1,6 +1,7 @@
 //! python-tuf and our verifier judge the same trust repositories: what one refuses, the other refuses.
 
 mod mutated;
+mod ours;
 pub(crate) mod repository;
 mod table;
 
