@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use crate::authority::gov::{self, Digests};
 use crate::authority::trust::TrustError;
-use crate::authority::trust::online::resign;
+use crate::authority::trust::online::resign_if_due;
 use crate::authority::trust::publish::standing;
 use crate::authority::trust::store::TrustStore;
 use crate::authority::{Authority, Core, Rejection};
 use crate::charter::Policy;
 use crate::charter::trust::contents::{CHARTER, COMING_CHARTER, COMING_POLICY, POLICY};
+use crate::charter::trust::rules;
 use crate::charter::trust::{
     TARGET_BYTES_MAX, TARGETS_BYTES_MAX, TARGETS_FOLDER, TIMESTAMP_BYTES_MAX, Update, is_target_path,
 };
 use crate::clock::unix_s;
 use crate::log::bytes::to_base64;
-use crate::log::gov::GovLeaf;
 use crate::log::sha256;
 
 /// Leaves that one look adds; the next look comes soon.
@@ -102,38 +102,44 @@ impl Core {
         if !trust.store.exists() {
             return Ok(());
         }
-        let (keys, lock) = (&self.settings.keys, &self.settings.lock);
         // What is newly published is told even if it cannot be signed anew.
-        let signed = if self.is_trust_due(trust, now_s) {
-            resign(&trust.store, keys, lock, now_s, false).map(drop)
-        } else {
-            Ok(())
-        };
-        let newest =
-            trust.store.file("timestamp.json", TIMESTAMP_BYTES_MAX).map_err(|e| e.to_string())?.unwrap_or_default();
-        if trust.state().seen != newest {
-            let update = trust.store.walk(0).map_err(|error| error.to_string())?;
-            if self.tell_trust(trust, &update).map_err(|no| format!("{no:?}"))? {
-                trust.state().seen = newest;
-            }
-            let expires = standing(&update).into_iter().map(|(role, document, _)| (role, document.expires_s));
-            trust.state().vitals.expires = expires.collect();
+        let told = self.tell_newest(trust);
+        let ends = |role: &str| trust.state().vitals.expires.get(role).copied();
+        let (keys, lock) = (&self.settings.keys, &self.settings.lock);
+        if resign_if_due(&trust.store, keys, lock, ends, now_s).map_err(|error| error.to_string())? {
+            return self.tell_newest(trust);
         }
-        signed.map_err(|error| error.to_string())
+        told
     }
 
-    /// Whether the timestamp or the snapshot may need a signature: known from the last look, so that most looks read one file.
-    fn is_trust_due(&self, trust: &LiveTrust, now_s: u64) -> bool {
-        let state = trust.state();
-        let near = |role: &str| state.vitals.expires.get(role).is_none_or(|end_s| *end_s < now_s + 31 * 86_400);
-        near("timestamp") || near("snapshot")
+    /// Tells in the log what is published and was not told yet; looks at all of it only when the timestamp is another.
+    fn tell_newest(&self, trust: &LiveTrust) -> Result<(), String> {
+        let newest = trust.store.file("timestamp.json", TIMESTAMP_BYTES_MAX).map_err(|e| e.to_string())?;
+        let newest = newest.unwrap_or_default();
+        if trust.state().seen == newest {
+            return Ok(());
+        }
+        let update = trust.store.walk(0).map_err(|error| error.to_string())?;
+        let expires = standing(&update).into_iter().map(|(role, document, _)| (role, document.expires_s));
+        trust.state().vitals.expires = expires.collect();
+        if self.tell_trust(trust, &update)? {
+            trust.state().seen = newest;
+        }
+        Ok(())
     }
 
     /// Adds a leaf for each published version that the gov log does not have. False: there are more.
-    fn tell_trust(&self, trust: &LiveTrust, update: &Update) -> Result<bool, Rejection> {
+    fn tell_trust(&self, trust: &LiveTrust, update: &Update) -> Result<bool, String> {
         let mut added = 0;
         for (role, document, _) in standing(update) {
             let told = self.law().trust_version(role);
+            if told > document.version {
+                return Err(format!(
+                    "the log tells of {role} version {told}, the folder has {}: an older copy was restored, which callers who have seen the newer one \
+                     refuse. Restore the newest, from any mirror of it",
+                    document.version
+                ));
+            }
             let first = if role == "timestamp" { document.version } else { told + 1 };
             for version in first.max(told + 1)..=document.version {
                 if added == LEAVES_MAX {
@@ -141,15 +147,11 @@ impl Core {
                 }
                 let name =
                     if role == "timestamp" { "timestamp.json".to_owned() } else { format!("{version}.{role}.json") };
-                let bytes = trust.store.file(&name, TARGETS_BYTES_MAX).map_err(|e| Rejection::Fault(e.to_string()))?;
+                let bytes = trust.store.file(&name, TARGETS_BYTES_MAX).map_err(|e| e.to_string())?;
                 let Some(bytes) = bytes else { continue };
                 let body = leaf_body(role, version, &sha256(&[&bytes]));
-                self.add_decided(&|seq, time_ms| GovLeaf {
-                    kind: gov::TRUST.to_owned(),
-                    time_ms,
-                    seq,
-                    body: body.clone(),
-                })?;
+                let leaf = |seq, time_ms| gov::leaf(gov::TRUST, body.clone(), seq, time_ms);
+                self.add_decided(&leaf).map_err(|no| format!("the log cannot tell of {name}: {no:?}"))?;
                 added += 1;
             }
         }
@@ -176,6 +178,7 @@ pub fn check_start(store: &TrustStore, policy: &Policy, now_s: u64) -> Result<()
     };
     drop(store.lock()?); // a publication that was cut off is finished
     let update = store.walk(0).map_err(|error| unsound(error.to_string()))?;
+    rules::check(&update, now_s).map_err(|no| unsound(no.to_string()))?;
     let (policy_digest, text_digest): Digests = gov::digests(policy);
     let is_signed = |path: &str, digest: &[u8; 32]| {
         let info = update.find(path).ok().flatten();

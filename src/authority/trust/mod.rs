@@ -17,12 +17,12 @@ mod store;
 pub use draft::{Drafted, TrustWish, draft, drafted_changes};
 pub use facts::{TrustFacts, charter_at_start, facts, register_named};
 pub use live::{TrustVitals, check_start};
-pub use online::{KEYS as TRUST_KEYS, make_keys, resign};
 pub use publish::{Published, publish};
 pub use status::{RoleStatus, status};
 pub use store::TrustStore;
 
 pub(super) use live::LiveTrust;
+pub(super) use online::KEYS;
 
 use std::path::PathBuf;
 

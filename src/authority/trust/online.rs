@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use crate::authority::trust::TrustError;
 use crate::authority::trust::store::TrustStore;
 use crate::charter::trust::plan::Online;
-use crate::charter::trust::{Document, Kind, MetaInfo, Snapshot, Timestamp, Update, key_id};
+use crate::charter::trust::{Kind, MetaInfo, Snapshot, Timestamp, Update, key_id};
 use crate::log::key::SigningKey;
 use crate::log::random::Random;
 use crate::seal::Lock;
 use crate::signer::key_file::{self, file};
 
 /// What the two keys are for: snapshot, timestamp. The words stand in their files and are the files' names.
-pub const KEYS: [&str; 2] = ["trust-snapshot", "trust-timestamp"];
+pub(in crate::authority) const KEYS: [&str; 2] = ["trust-snapshot", "trust-timestamp"];
 const DAY_S: u64 = 86_400;
 
 /// The keys that sign what is newest.
@@ -49,7 +49,7 @@ impl OnlineKeys {
 }
 
 /// Makes the keys that are not there yet.
-pub fn make_keys(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<(), TrustError> {
+pub(super) fn make_keys(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<(), TrustError> {
     for purpose in KEYS {
         if !file(dir, purpose).exists() {
             let mut secret = Zeroizing::new([0; 32]);
@@ -97,19 +97,24 @@ pub(super) fn sign_newest(
     (files, timestamp.write())
 }
 
-/// Signs what is newest anew if half of its life is over, or if `now`. False: there was no need.
-pub fn resign(store: &TrustStore, keys: &Path, lock: &Lock, now_s: u64, at_once: bool) -> Result<bool, TrustError> {
+/// Signs what is newest anew if half of its life is over; `ends` says when a role is over, Unix seconds. False: there was no
+/// need, or somebody else works at the repository just now.
+pub(super) fn resign_if_due(
+    store: &TrustStore,
+    keys: &Path,
+    lock: &Lock,
+    ends: impl Fn(&str) -> Option<u64>,
+    now_s: u64,
+) -> Result<bool, TrustError> {
     let online = store.plan().map(|plan| plan.online).unwrap_or_default();
-    let _one_at_a_time = store.lock()?;
-    let update = store.walk(0)?;
-    let (Some((timestamp, _)), Some((snapshot, said))) = (update.timestamp(), update.snapshot()) else {
-        return Ok(false);
-    };
-    let due = |document: &Document, life_d: u64| document.expires_s < now_s + life_d * DAY_S / 2;
-    if !at_once && !due(timestamp, online.timestamp_life_d) && !due(snapshot, online.snapshot_life_d) {
+    let due = |role, life_d: u64| ends(role).is_none_or(|end_s| end_s < now_s + life_d * DAY_S / 2);
+    if !due("timestamp", online.timestamp_life_d) && !due("snapshot", online.snapshot_life_d) {
         return Ok(false);
     }
     let keys = OnlineKeys::open(keys, lock)?;
+    let Some(_one_at_a_time) = store.try_lock()? else { return Ok(false) };
+    let update = store.walk(0)?;
+    let Some((_, said)) = update.snapshot() else { return Ok(false) };
     keys.must_be_named(&update)?;
     let (files, timestamp) = sign_newest(&keys, online, Some(&update), said.meta.clone(), now_s);
     store.add(&files, &timestamp)?;

@@ -72,11 +72,26 @@ impl TrustStore {
 
     /// One process at a time changes the repository; the lock goes with what is returned.
     pub(super) fn lock(&self) -> Result<File, TrustError> {
-        let path = self.charter.join("trust.lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+        let (file, path) = self.lock_file()?;
         file.lock().map_err(at(&path))?;
         self.finish()?;
         Ok(file)
+    }
+
+    /// The same for who does not wait; None while another process has it.
+    pub(super) fn try_lock(&self) -> Result<Option<File>, TrustError> {
+        let (file, path) = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => self.finish().map(|()| Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(at(&path)(error)),
+        }
+    }
+
+    fn lock_file(&self) -> Result<(File, PathBuf), TrustError> {
+        let path = self.charter.join("trust.lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+        Ok((file, path))
     }
 
     /// Finishes or forgets a publication that was cut off.

@@ -145,7 +145,17 @@ fn three_of_five_sign_and_callers_verify() {
     let pinned = house.path().join("1.root.json");
     fs::write(&pinned, &demo.http("GET", "/v1/charter/trust/1.root.json", None, &[], None).text).expect("written");
     assert_eq!(fs::read(&pinned).unwrap(), fs::read(demo.dir().join("charter/trust/1.root.json")).unwrap());
+    let timestamp = demo.http("GET", "/v1/charter/trust/timestamp.json", None, &[], None);
+    let known = [("if-none-match", timestamp.etag.as_deref().expect("an ETag"))];
+    assert_eq!(demo.http("GET", "/v1/charter/trust/timestamp.json", None, &known, None).status, 304);
+    for name in
+        ["../trust.toml", "%2e%2e/trust.toml", "../trust-draft/root.json", "trust.lock", "targets", "2.root.json"]
+    {
+        demo.http("GET", &format!("/v1/charter/trust/{name}"), None, &[], None).expect_problem(404, "not_found");
+    }
     verified(&demo, &house.path().join("state"), &pinned, &api);
+    let checked = run(&["log", "verify", &api, "--trust", text(&house.path().join("state.trust.json"))], 0);
+    assert!(checked["logs"].as_array().is_some_and(|logs| logs.iter().all(|log| log["trust"] == "given")), "{checked}");
     later(&demo, &council, house.path(), &pinned, &api);
 }
 
