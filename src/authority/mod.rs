@@ -104,8 +104,9 @@ pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
 pub use crate::authority::trust::{
-    Drafted, Published, RoleStatus, TrustError, TrustFacts, TrustStore, TrustVitals, TrustWish, charter_at_start,
-    check_start, draft, drafted_changes, facts, publish as publish_trust, register_named, status as trust_status,
+    Drafted, DraftedChange, Published, RoleStatus, TrustError, TrustFacts, TrustStore, TrustVitals, TrustWish,
+    charter_at_start, check_start, draft, drafted_changes, facts, publish as publish_trust, register_named,
+    status as trust_status,
 };
 pub use crate::authority::webhooks::{
     Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit, WebhookUrl,

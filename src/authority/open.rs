@@ -230,7 +230,6 @@ impl Authority {
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
         let audits = Audits::load(&ledger, found.auditors(), &origin)?;
@@ -272,7 +271,7 @@ impl Authority {
             trust: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
-            examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
+            examiners: Semaphore::new(examiners()),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
             agreed: AtomicBool::new(agreed),
@@ -289,6 +288,11 @@ impl Authority {
     pub fn serial(&self) -> u32 {
         self.core.line().head.as_ref().map_or(1, |head| publish::serial(head.generation))
     }
+}
+
+/// How many threads check signatures for HTTP at the same time.
+fn examiners() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) * EXAMINERS_PER_CPU
 }
 
 /// What the ledger tells, compared with settings and keys.

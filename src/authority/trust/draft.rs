@@ -243,8 +243,11 @@ fn tell_role(name: &str, before: Option<&Role>, after: &Role, plan: &Plan, lines
     }
 }
 
+/// A role, the version that it will be, and a line for each change.
+pub type DraftedChange = (&'static str, u64, Vec<String>);
+
 /// What the drafts change in what is published: each role with the version that it will be, and a line for each change.
-pub fn drafted_changes(store: &TrustStore) -> Result<Vec<(&'static str, u64, Vec<String>)>, TrustError> {
+pub fn drafted_changes(store: &TrustStore) -> Result<Vec<DraftedChange>, TrustError> {
     let drafted = drafts(store)?;
     if drafted.is_empty() {
         return Ok(Vec::new());

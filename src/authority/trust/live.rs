@@ -48,6 +48,28 @@ struct State {
     told_s: u64,
 }
 
+/// Why the log does not tell what is published.
+enum Untold {
+    /// It told of newer ones.
+    Older(String),
+    /// It could not now.
+    Later(String),
+}
+
+impl Untold {
+    fn why(self) -> String {
+        match self {
+            Self::Older(why) | Self::Later(why) => why,
+        }
+    }
+}
+
+impl From<TrustError> for Untold {
+    fn from(error: TrustError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
 impl LiveTrust {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,23 +125,28 @@ impl Core {
             return Ok(());
         }
         // What is newly published is told even if it cannot be signed anew.
-        let told = self.tell_newest(trust);
+        let told = match self.tell_newest(trust) {
+            // Signed anew, an old copy would be a second story under versions that were given out.
+            Err(Untold::Older(why)) => return Err(why),
+            Err(Untold::Later(why)) => Err(why),
+            Ok(()) => Ok(()),
+        };
         let ends = |role: &str| trust.state().vitals.expires.get(role).copied();
         let (keys, lock) = (&self.settings.keys, &self.settings.lock);
         if resign_if_due(&trust.store, keys, lock, ends, now_s).map_err(|error| error.to_string())? {
-            return self.tell_newest(trust);
+            return self.tell_newest(trust).map_err(Untold::why);
         }
         told
     }
 
     /// Tells in the log what is published and was not told yet; looks at all of it only when the timestamp is another.
-    fn tell_newest(&self, trust: &LiveTrust) -> Result<(), String> {
-        let newest = trust.store.file("timestamp.json", TIMESTAMP_BYTES_MAX).map_err(|e| e.to_string())?;
+    fn tell_newest(&self, trust: &LiveTrust) -> Result<(), Untold> {
+        let newest = trust.store.file("timestamp.json", TIMESTAMP_BYTES_MAX)?;
         let newest = newest.unwrap_or_default();
         if trust.state().seen == newest {
             return Ok(());
         }
-        let update = trust.store.walk(0).map_err(|error| error.to_string())?;
+        let update = trust.store.walk(0)?;
         let expires = standing(&update).into_iter().map(|(role, document, _)| (role, document.expires_s));
         trust.state().vitals.expires = expires.collect();
         if self.tell_trust(trust, &update)? {
@@ -129,16 +156,16 @@ impl Core {
     }
 
     /// Adds a leaf for each published version that the gov log does not have. False: there are more.
-    fn tell_trust(&self, trust: &LiveTrust, update: &Update) -> Result<bool, String> {
+    fn tell_trust(&self, trust: &LiveTrust, update: &Update) -> Result<bool, Untold> {
         let mut added = 0;
         for (role, document, _) in standing(update) {
             let told = self.law().trust_version(role);
             if told > document.version {
-                return Err(format!(
+                return Err(Untold::Older(format!(
                     "the log tells of {role} version {told}, the folder has {}: an older copy was restored, which callers who have seen the newer one \
                      refuse. Restore the newest, from any mirror of it",
                     document.version
-                ));
+                )));
             }
             let first = if role == "timestamp" { document.version } else { told + 1 };
             for version in first.max(told + 1)..=document.version {
@@ -147,11 +174,12 @@ impl Core {
                 }
                 let name =
                     if role == "timestamp" { "timestamp.json".to_owned() } else { format!("{version}.{role}.json") };
-                let bytes = trust.store.file(&name, TARGETS_BYTES_MAX).map_err(|e| e.to_string())?;
+                let bytes = trust.store.file(&name, TARGETS_BYTES_MAX)?;
                 let Some(bytes) = bytes else { continue };
                 let body = leaf_body(role, version, &sha256(&[&bytes]));
                 let leaf = |seq, time_ms| gov::leaf(gov::TRUST, body.clone(), seq, time_ms);
-                self.add_decided(&leaf).map_err(|no| format!("the log cannot tell of {name}: {no:?}"))?;
+                let failed = |no| Untold::Later(format!("the log cannot tell of {name}: {no:?}"));
+                self.add_decided(&leaf).map_err(failed)?;
                 added += 1;
             }
         }

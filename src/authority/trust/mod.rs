@@ -14,7 +14,7 @@ mod publish;
 mod status;
 mod store;
 
-pub use draft::{Drafted, TrustWish, draft, drafted_changes};
+pub use draft::{Drafted, DraftedChange, TrustWish, draft, drafted_changes};
 pub use facts::{TrustFacts, charter_at_start, facts, register_named};
 pub use live::{TrustVitals, check_start};
 pub use publish::{Published, publish};

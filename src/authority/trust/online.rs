@@ -60,6 +60,9 @@ pub(super) fn make_keys(dir: &Path, lock: &Lock, random: &dyn Random) -> Result<
     Ok(())
 }
 
+/// Files that nobody refers to yet, and the timestamp that does.
+pub(super) type NewFiles = (BTreeMap<String, Vec<u8>>, Vec<u8>);
+
 /// What is signed anew now, Unix seconds, as files: a snapshot, unless `meta` says what the present one does and it has half of
 /// its life left, and a timestamp.
 pub(super) fn sign_newest(
@@ -68,7 +71,7 @@ pub(super) fn sign_newest(
     before: Option<&Update>,
     meta: BTreeMap<String, MetaInfo>,
     now_s: u64,
-) -> (BTreeMap<String, Vec<u8>>, Vec<u8>) {
+) -> NewFiles {
     let snapshot_life_s = online.snapshot_life_d * DAY_S;
     let old = before.and_then(Update::snapshot);
     let id = key_id(keys.snapshot.public());

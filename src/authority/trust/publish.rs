@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::authority::trust::TrustError;
 use crate::authority::trust::draft::{drafts, published};
-use crate::authority::trust::online::{OnlineKeys, sign_newest};
+use crate::authority::trust::online::{NewFiles, OnlineKeys, sign_newest};
 use crate::authority::trust::store::{FIRST_ROOT, TrustStore};
 use crate::charter::trust::plan::Plan;
 use crate::charter::trust::rules::{self, Believed};
@@ -144,7 +144,7 @@ fn compose(
     lock: &Lock,
     plan: &Plan,
     now_s: u64,
-) -> Result<(BTreeMap<String, Vec<u8>>, Vec<u8>), TrustError> {
+) -> Result<NewFiles, TrustError> {
     let mut files = BTreeMap::new();
     let mut meta = before.and_then(Update::snapshot).map(|(_, said)| said.meta.clone()).unwrap_or_default();
     for (role, document) in drafted {

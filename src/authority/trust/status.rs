@@ -7,6 +7,8 @@ use crate::authority::trust::store::TrustStore;
 use crate::charter::trust::plan::ROLES;
 use crate::charter::trust::{BRAKE, Document, Tally};
 
+const DAY_S: u64 = 86_400;
+
 /// A role of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleStatus {
@@ -28,6 +30,8 @@ pub struct RoleStatus {
     pub signed: Vec<(String, String)>,
     /// Who may and did not.
     pub missing: Vec<(String, String)>,
+    /// How long what it signs lives by the plan, in days; 0: there is no plan.
+    pub life_d: u64,
     /// The role ends by itself, and nobody needs to act when it does.
     pub may_end: bool,
 }
@@ -38,14 +42,14 @@ impl RoleStatus {
         !self.is_draft && now_s >= self.expires_s
     }
 
-    /// Whether its end is so near that those who sign must meet: a draft is asked for.
+    /// Whether its end is so near that those who sign must act: of people 30 days, or a third of a shorter life; what the running
+    /// directory signs should never have less than a quarter left.
     pub fn is_near(&self, now_s: u64) -> bool {
-        let ahead_d = match self.role {
-            "root" | "targets" | "providers" => 30,
-            "snapshot" => 3,
-            _ => 0,
+        let ahead_s = match self.role {
+            "snapshot" | "timestamp" => self.life_d * DAY_S / 4,
+            _ => (self.life_d * DAY_S / 3).min(30 * DAY_S),
         };
-        !self.is_draft && !self.may_end && now_s + ahead_d * 86_400 >= self.expires_s
+        !self.is_draft && !self.may_end && now_s + ahead_s >= self.expires_s
     }
 }
 
@@ -55,6 +59,12 @@ pub fn status(store: &TrustStore) -> Result<Vec<RoleStatus>, TrustError> {
     let name = |id: &String| {
         let name = plan.as_ref().and_then(|plan| plan.holder(id)).unwrap_or_default().to_owned();
         (id.clone(), name)
+    };
+    let life_d = |role: &str| match (role, &plan) {
+        ("snapshot", Some(plan)) => plan.online.snapshot_life_d,
+        ("timestamp", Some(plan)) => plan.online.timestamp_life_d,
+        (other, Some(plan)) => plan.role(other).map_or(0, |role| role.life_d),
+        (_, None) => 0,
     };
     let row = |role: &'static str, document: &Document, is_draft: bool, tally: Option<Tally>| {
         let tally = tally.unwrap_or(Tally { need: 0, signed: Vec::new(), missing: Vec::new() });
@@ -68,6 +78,7 @@ pub fn status(store: &TrustStore) -> Result<Vec<RoleStatus>, TrustError> {
             need: tally.need,
             signed: tally.signed.iter().map(name).collect(),
             missing: tally.missing.iter().map(name).collect(),
+            life_d: life_d(role),
             may_end: role == BRAKE,
         }
     };

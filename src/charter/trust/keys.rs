@@ -149,3 +149,56 @@ impl Role {
         Tally { need: self.threshold, signed, missing }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charter::trust::document::Kind;
+    use crate::log::key::SigningKey;
+
+    fn key(n: u8) -> SigningKey {
+        SigningKey::from_bytes(Algorithm::Ed25519, &[n; 32]).unwrap()
+    }
+
+    /// As securesystemslib 1.6.0 computes it.
+    #[test]
+    fn an_id_is_that_of_other_programs() {
+        let id = "7ab6b86cb2c9684b0ddc10896153aa2595decf4d4327a5ff1a8ab7422c828b12";
+        assert_eq!(key_id(key(1).public()), id);
+    }
+
+    #[test]
+    fn a_ring_is_read_back_and_a_wrong_id_is_told() {
+        let mut ring = KeyRing::default();
+        let ids = [1, 2].map(|n| ring.add(key(n).public()));
+        let mut written = ring.write();
+        assert_eq!(KeyRing::read(written.as_object().unwrap(), "1.root.json"), Ok(ring));
+        written[&ids[0]] = written[&ids[1]].clone();
+        let no = KeyRing::read(written.as_object().unwrap(), "1.root.json").unwrap_err();
+        assert!(no.expected.contains(&ids[1]) && no.found == ids[0], "{no}");
+        let weak = json!({"x": {"keytype": ED25519, "scheme": ED25519, "keyval": {"public": "01".to_owned() + &"00".repeat(31)}}});
+        assert!(KeyRing::read(weak.as_object().unwrap(), "f").is_err(), "a point of small order");
+        let rsa = json!({"x": {"keytype": "rsa", "scheme": "rsassa-pss-sha256", "keyval": {"public": ""}}});
+        assert!(KeyRing::read(rsa.as_object().unwrap(), "f").unwrap_err().found.contains("rsa"));
+    }
+
+    #[test]
+    fn one_key_counts_once_and_only_over_what_it_signed() {
+        let mut ring = KeyRing::default();
+        let keys = [1, 2, 3].map(|n| ring.add(key(n).public()));
+        let role = Role { keys: keys.to_vec(), threshold: 2 };
+        let mut document = Document::new(Kind::Targets, 1, 1000, json!({"targets": {}}));
+        assert_eq!(role.tally(&ring, &document).signed.len(), 0);
+        document.sign(&key(1));
+        document.sign(&key(1));
+        document.sign(&key(9));
+        let tally = role.tally(&ring, &document);
+        assert_eq!((tally.is_met(), tally.signed.len(), tally.missing.len()), (false, 1, 2));
+        let mut other = Document::new(Kind::Targets, 2, 1000, json!({"targets": {}}));
+        other.sign(&key(2));
+        assert!(!document.merge(&other), "another text");
+        let mut copy = Document::new(Kind::Targets, 1, 1000, json!({"targets": {}}));
+        copy.sign(&key(3));
+        assert!(document.merge(&copy) && role.tally(&ring, &document).is_met());
+    }
+}

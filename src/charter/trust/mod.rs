@@ -94,10 +94,18 @@ pub enum Why {
 
 impl Untrusted {
     fn new(file: &str, why: Why, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), why, expected: expected.into(), found: found.into() }
+        Self { file: file.to_owned(), why, expected: plain(&expected.into()), found: plain(&found.into()) }
     }
 
     fn form(file: &str, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(file, Why::Form, expected, found)
     }
+}
+
+/// Characters of a repository's text that are repeated to people.
+const TOLD_CHARS_MAX: usize = 400;
+
+/// What a stranger wrote, as a terminal may show it: one line, not too long.
+fn plain(text: &str) -> String {
+    text.chars().take(TOLD_CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -189,9 +189,10 @@ fn steps(dir: &Path, store: &TrustStore, plan: &Plan, roles: &[RoleStatus]) -> S
     step(format!(
         "Operator: callbook charter publish --dir {dir} SIGNED-COPIES…   (refuses what a client would refuse, and says who is missing)"
     ));
-    step(format!(
+    step(
         "Somebody else, on another machine: callbook charter verify URL --root 1.root.json; the versions are those above. First time: 1.root.json goes to callers by more ways than one."
-    ));
+            .to_owned(),
+    );
     step(format!(
         "callbook charter ceremony --dir {dir} --minutes   is printed, signed by hand by all present, and filed."
     ));
