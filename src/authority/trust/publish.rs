@@ -129,6 +129,7 @@ fn must_be_signed(
             ));
         }
     }
+    lines.dedup(); // of a root those before and those from now on are often the same
     match lines.is_empty() {
         true => Ok(()),
         false => Err(TrustError::Refused(format!("nothing was published:\n  {}", lines.join("\n  ")))),

@@ -136,7 +136,8 @@ pub(super) fn ceremony(args: &CeremonyArgs) -> Result<Report, Failure> {
     let config = Config::load(&args.of.dir)?;
     let store = TrustStore::at(&config.paths.charter);
     let roles = authority::trust_status(&store)?;
-    let text = if args.minutes { minutes(&roles)? } else { steps(&args.of.dir, &store, &store.plan()?, &roles) };
+    let text =
+        if args.minutes { minutes(&store, &roles)? } else { steps(&args.of.dir, &store, &store.plan()?, &roles) };
     Ok(Report::done(text.clone(), json!({"text": text})))
 }
 
@@ -202,7 +203,14 @@ fn steps(dir: &Path, store: &TrustStore, plan: &Plan, roles: &[RoleStatus]) -> S
     lines.join("\n")
 }
 
-fn minutes(roles: &[RoleStatus]) -> Result<String, Failure> {
+/// When the file of a version was written here.
+fn written_at(store: &TrustStore, role: &RoleStatus) -> Option<String> {
+    let file = store.published().join(format!("{}.{}.json", role.version, role.role));
+    let at = std::fs::metadata(file).ok()?.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(rfc3339(at.as_secs()))
+}
+
+fn minutes(store: &TrustStore, roles: &[RoleStatus]) -> Result<String, Failure> {
     let published: Vec<&RoleStatus> =
         roles.iter().filter(|role| !role.is_draft && ROLES.contains(&role.role)).collect();
     if published.is_empty() {
@@ -215,6 +223,7 @@ fn minutes(roles: &[RoleStatus]) -> Result<String, Failure> {
     ];
     for role in published {
         lines.push(format!("{} version {}, until {}", role.role, role.version, rfc3339(role.expires_s)));
+        lines.extend(written_at(store, role).map(|at| format!("  published {at}")));
         lines.push(format!("  digest of what was signed  {}", HEXLOWER.encode(&role.digest)));
         lines.push(format!("  signed by {} ({} needed):", role.have, role.need));
         for (id, name) in &role.signed {

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use callbook::authority::{self, TrustError, TrustStore, TrustWish};
-use callbook::charter::Policy;
 use callbook::charter::trust::plan::Plan;
 use callbook::charter::trust::{Document, Kept, Update};
+use callbook::charter::{POLICY_TEXT, Policy, TEXT};
 use callbook::ledger::{Ledger, LedgerError, OpenError};
 use callbook::log::bytes::to_base64;
 use callbook::log::key::{Algorithm, SigningKey};
@@ -200,4 +200,31 @@ fn what_changes_is_drafted_and_what_does_not_is_left() {
     let no = authority::publish_trust(&store, &dir.path().join("keys"), &Lock::default(), &[], desk.now_s());
     assert!(matches!(&no, Err(TrustError::Refused(why)) if why.contains("0 of 1") && why.contains("Ana")), "{no:?}");
     assert_eq!(store.walk(0).unwrap().timestamp().unwrap().0.version, before);
+}
+
+/// A version that is announced is signed ahead, so that the day on which it takes effect stops nothing.
+#[test]
+fn the_charter_that_is_coming_is_signed_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let (desk, store) = begun(dir.path());
+    let other = |prefix: &str| {
+        let text = POLICY_TEXT.replace("prefix = \"+999\"", &format!("prefix = \"{prefix}\""));
+        Policy::parse(&text).unwrap().beside(TEXT)
+    };
+    let (next, never) = (other("+998"), other("+997"));
+    let operator = authority::Actor::operator();
+    desk.authority.announce_charter(&operator, next.clone(), None).unwrap();
+    let no = authority::check_start(&store, &next, desk.now_s()).unwrap_err().to_string();
+    assert!(no.contains("1.targets.json"), "not signed yet: {no}");
+    assert_eq!(publish(dir.path(), &store, desk.now_s()).unwrap().roles, [("targets", 2)]);
+    for policy in [&Policy::embedded(), &next] {
+        authority::check_start(&store, policy, desk.now_s()).unwrap();
+    }
+    assert!(authority::check_start(&store, &never, desk.now_s()).is_err());
+    // Later it is the one in force, and nothing is coming.
+    let later_s = desk.now_s() + 61 * DAY_S;
+    desk.clock.set(later_s * 1000);
+    assert_eq!(publish(dir.path(), &store, later_s).unwrap().roles, [("targets", 3), ("providers", 2)]);
+    authority::check_start(&store, &next, later_s).unwrap();
+    assert!(authority::check_start(&store, &Policy::embedded(), later_s).is_err());
 }
