@@ -89,8 +89,14 @@ struct Counters {
     epoch_made_ms: Gauge<u64, AtomicU64>,
     labels: Gauge<u64, AtomicU64>,
     overdue: Gauge<u64, AtomicU64>,
+    trust: Family<RoleLabels, Gauge<u64, AtomicU64>>,
     webhooks: Family<StateLabels, Gauge<u64, AtomicU64>>,
     webhook_deliveries: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabels {
+    role: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,6 +136,9 @@ impl Metrics {
             "Numbers that are withheld past the end of the operator's order",
             Gauge::clone(&overdue),
         );
+        let trust = Family::default();
+        let help = "When each role of the trust repository is over, Unix time";
+        registry.register("trust_expires_seconds", help, Family::clone(&trust));
         let (webhooks, webhook_deliveries) = (Family::default(), Family::default());
         registry.register("webhooks", "Webhooks by state", Family::clone(&webhooks));
         registry.register(
@@ -140,8 +149,17 @@ impl Metrics {
         for other in others {
             registry.register_collector(other);
         }
-        let counters =
-            Counters { registry, http_requests, epoch, epoch_made_ms, labels, overdue, webhooks, webhook_deliveries };
+        let counters = Counters {
+            registry,
+            http_requests,
+            epoch,
+            epoch_made_ms,
+            labels,
+            overdue,
+            trust,
+            webhooks,
+            webhook_deliveries,
+        };
         Self(Arc::new(counters))
     }
 
@@ -162,6 +180,13 @@ impl Metrics {
     /// Notes how many numbers are withheld past the end of the operator's order.
     pub fn overdue(&self, numbers: u64) {
         self.0.overdue.set(numbers);
+    }
+
+    /// Notes when the roles of the trust repository are over, Unix seconds.
+    pub fn trust(&self, expires: impl Iterator<Item = (&'static str, u64)>) {
+        for (role, end_s) in expires {
+            self.0.trust.get_or_create(&RoleLabels { role }).set(end_s);
+        }
     }
 
     /// Notes how many webhooks are in each state, and how many deliveries since the start were taken and were not.

@@ -62,7 +62,7 @@ impl Authority {
 }
 
 /// Whether nobody relies on the charter yet.
-fn is_unbound(law: &InForce) -> bool {
+pub(super) fn is_unbound(law: &InForce) -> bool {
     law.accreditations().next().is_none()
 }
 

@@ -42,6 +42,8 @@ pub(super) const INCIDENT: &str = "incident";
 pub(super) const ESCROW: &str = "escrow";
 /// The type of a leaf by which an auditor is admitted, or is none any more.
 pub(super) const AUDITOR: &str = "auditor";
+/// The type of a leaf that tells of a published version of the trust repository.
+pub(super) const TRUST: &str = "trust";
 /// The type of leaf 0, and of a leaf that closes the map log for ever and opens the next.
 pub(super) const ERA_OPEN: &str = "era-open";
 /// Keys of one kind that an organisation may hold at a time: a few machines, and the next keys during a roll.
@@ -182,6 +184,10 @@ fn read_auditor(body: &Value) -> Option<(VerifierKey, bool)> {
     Some((VerifierKey::parse(body.get("vkey")?.as_str()?).ok()?, active))
 }
 
+fn read_trust(body: &Value) -> Option<(String, u64)> {
+    Some((body.get("role")?.as_str()?.to_owned(), body.get("version")?.as_u64()?))
+}
+
 /// A public key as gov leaves write it.
 pub(super) fn key_body(key: &PublicKey) -> Value {
     let algorithm = match key.algorithm() {
@@ -222,6 +228,8 @@ pub(super) struct InForce {
     texts: BTreeMap<Digests, Arc<Policy>>,
     /// Each edition of the numbering metadata with the index of the leaf that named it.
     numbering: Vec<(u64, String)>,
+    /// The newest version of each role of the trust repository that was told.
+    trust: BTreeMap<String, u64>,
     /// The last epoch of the present era in which numbers may be carried over.
     carry_until: u64,
     time_ms: u64,
@@ -268,6 +276,7 @@ impl InForce {
             charter: Versions::new(policy),
             texts: BTreeMap::new(),
             numbering: Vec::new(),
+            trust: BTreeMap::new(),
             carry_until: 0, // the first era carries nothing over
             time_ms: 0,
         }
@@ -320,6 +329,10 @@ impl InForce {
                 let edition = edition.ok_or(Malformed::new("gov", "numbering"))?;
                 self.numbering.push((self.size(), edition.to_owned()));
             }
+            if read.kind == TRUST {
+                let (role, version) = read_trust(&read.body).ok_or(Malformed::new("gov", "trust"))?;
+                self.trust.insert(role, version);
+            }
             self.time_ms = read.time_ms;
             self.log.append(merkle::leaf_hash(leaf.as_bytes()));
             self.leaf_hashes.insert(gov::hash(leaf));
@@ -355,6 +368,11 @@ impl InForce {
         let (number, effective_ms) = (body.get("version")?.as_u64()?, body.get("effective")?.as_u64()?);
         self.terms.push((number, Terms::of(&policy)));
         self.charter.announce(Version { number, effective_ms, policy }).ok()
+    }
+
+    /// The newest version of a role of the trust repository that the log tells of; 0: none.
+    pub(super) fn trust_version(&self, role: &str) -> u64 {
+        self.trust.get(role).copied().unwrap_or(0)
     }
 
     /// The charter's versions that are announced.

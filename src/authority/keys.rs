@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::authority::trust;
 use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::random::Random;
 use crate::log::vrf;
@@ -91,7 +92,8 @@ pub(super) fn make_vrf(dir: &Path, random: &dyn Random, lock: &Lock, era: u64) -
 /// The files of the authority's own keys in `dir`, whether they are there or not.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let eras = (1..).map(vrf_of).map(|purpose| file(dir, &purpose)).take_while(|path| path.exists());
-    PURPOSES.iter().chain([&WEBHOOK_BEFORE]).map(|purpose| file(dir, purpose)).chain(eras).collect()
+    let own = PURPOSES.iter().chain([&WEBHOOK_BEFORE]).chain(&trust::KEYS);
+    own.map(|purpose| file(dir, purpose)).chain(eras).collect()
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ mod signed;
 mod staff;
 mod submit;
 mod tickets;
+mod trust;
 mod upkeep;
 mod webhooks;
 mod witnesses;
@@ -113,6 +114,11 @@ pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagre
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
 pub use crate::authority::tickets::{Idempotency, KEY_LEN_MAX};
+pub use crate::authority::trust::{
+    Drafted, DraftedChange, Published, RoleStatus, TrustError, TrustFacts, TrustStore, TrustVitals, TrustWish,
+    charter_at_start, check_start, draft, drafted_changes, facts, publish as publish_trust, register_named,
+    status as trust_status,
+};
 pub use crate::authority::webhooks::{
     Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit, WebhookUrl,
     WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
@@ -237,6 +243,8 @@ struct Core {
     published: watch::Sender<u64>,
     vitals: Mutex<Vitals>,
     view: OnceLock<Arc<dyn View>>,
+    /// The trust repository, where it is looked after.
+    trust: OnceLock<trust::LiveTrust>,
     /// Static data that is about to be served: what it delegates is not registered any more.
     coming: ArcSwapOption<StaticZone>,
     wake: Wake,

@@ -268,6 +268,7 @@ impl Authority {
             published,
             vitals: Mutex::new(vitals),
             view: OnceLock::new(),
+            trust: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
             examiners: examiners(),

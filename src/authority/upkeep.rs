@@ -56,7 +56,9 @@ impl Core {
             }
             line.upkeep_ms = now_ms;
         }
-        self.upkeep(now_ms)
+        self.upkeep(now_ms)?;
+        self.keep_trust();
+        Ok(())
     }
 
     fn upkeep(&self, now_ms: u64) -> Result<(), LedgerError> {
@@ -168,6 +170,8 @@ pub(super) fn accept(
 impl Authority {
     /// Does upkeep now, whenever it was done last: releases what lapsed, forgets what is over. Blocks.
     pub fn upkeep(&self) -> Result<(), LedgerError> {
-        self.core.upkeep(self.core.now_ms())
+        self.core.upkeep(self.core.now_ms())?;
+        self.core.keep_trust();
+        Ok(())
     }
 }

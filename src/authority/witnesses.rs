@@ -104,6 +104,11 @@ impl Witnesses {
         Ok(Some(Self { needed: policy.quorum, keys, links, desk, unconfirmed, incident }))
     }
 
+    /// Whose cosignatures are asked for, and how many are needed.
+    pub(super) fn policy(&self) -> (Vec<VerifierKey>, usize) {
+        (self.keys.clone(), self.needed)
+    }
+
     /// Who has cosigned a note.
     fn cosigned(&self, note: &str) -> Vec<usize> {
         Note::open(note, &self.keys).map_or_else(|_| Vec::new(), |note| note.signed.iter().map(|(i, _)| *i).collect())

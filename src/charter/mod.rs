@@ -10,6 +10,7 @@ pub mod numbering;
 mod parameters;
 mod parse;
 mod policy;
+pub mod trust;
 mod versions;
 
 pub use articles::{POLICY_TEXT, TEXT, clause, clauses, clauses_of};

@@ -1,4 +1,8 @@
-//! `charter show|diff|announce`: what is in force, what a draft would change and whom it touches, and the next version.
+//! `charter …`: what is in force, what a draft would change and whom it touches, the next version; and the trust repository.
+
+pub(crate) mod status;
+pub(crate) mod trust;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -6,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::api::charter::{NewVersion, Version};
-use crate::authority::{self, Affected};
+use crate::authority::{self, Affected, TrustStore};
 use crate::charter::{Difference, differences, numbering};
 use crate::cli::connect::api_at;
 use crate::cli::instance;
@@ -24,6 +28,20 @@ pub(crate) enum CharterCommand {
     Diff(InstallationArgs),
     /// Announce the charter in the folder as the next version.
     Announce(AnnounceArgs),
+    /// Make a key for a holder of the trust repository; sealed, if there is a passphrase.
+    Keygen(trust::KeygenArgs),
+    /// Make the next unsigned metadata of the trust repository, by the plan and the installation, and say what changes.
+    Draft(trust::DraftArgs),
+    /// Sign a draft; needs no network and no installation.
+    Sign(trust::SignArgs),
+    /// Publish drafts that enough have signed, if the clients' own check believes the outcome.
+    Publish(trust::PublishArgs),
+    /// Check a trust repository from a pinned root, and write the trust list that look-ups take.
+    Verify(verify::VerifyArgs),
+    /// Each role of the trust repository: version, end, signatures, who must act.
+    Status(InstallationArgs),
+    /// The steps of a signing, with the digests to read aloud; afterwards its minutes.
+    Ceremony(status::CeremonyArgs),
 }
 
 #[derive(Args)]
@@ -52,6 +70,13 @@ pub(crate) fn run(command: &CharterCommand) -> Result<Report, Failure> {
         CharterCommand::Show(args) => show(args),
         CharterCommand::Diff(args) => diff(args),
         CharterCommand::Announce(args) => announce(args),
+        CharterCommand::Keygen(args) => trust::keygen(args),
+        CharterCommand::Draft(args) => trust::draft(args),
+        CharterCommand::Sign(args) => trust::sign(args),
+        CharterCommand::Publish(args) => trust::publish(args),
+        CharterCommand::Verify(args) => verify::run(args),
+        CharterCommand::Status(args) => status::status(args),
+        CharterCommand::Ceremony(args) => status::ceremony(args),
     }
 }
 
@@ -82,7 +107,12 @@ fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
     } else {
         lines.extend(consequences(&touched));
     }
-    let same = found.is_empty() && !prose;
+    let trust = authority::drafted_changes(&TrustStore::at(&config.paths.charter))?;
+    for (role, version, changes) in &trust {
+        lines.push(format!("the draft of {role} {version} in the trust repository:"));
+        lines.extend(changes.iter().map(|change| format!("  {change}")));
+    }
+    let same = found.is_empty() && !prose && trust.is_empty();
     let json = json!({
         "same": same,
         "text_differs": prose,
@@ -94,6 +124,9 @@ fn diff(args: &InstallationArgs) -> Result<Report, Failure> {
             json!({"code": code, "clause": clause, "registrations": count})
         }).collect::<Vec<_>>(),
         "numbering": numbering::EDITION,
+        "trust": trust.iter().map(|(role, version, changes)| {
+            json!({"role": role, "version": version, "changes": changes})
+        }).collect::<Vec<_>>(),
     });
     Ok(Report { text: lines.join("\n"), json, exit: if same { Exit::Done } else { Exit::None } })
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::api::service::Health;
 use crate::charter::Policy;
+use crate::cli::charter::status;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::status::BACKUP_KEPT_D;
 use crate::cli::{InstallationArgs, init, instance};
@@ -101,6 +102,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
         });
         note("zone and keys", zone);
     }
+    note("trust", status::finding(&config.paths.charter));
     let running = health(config).map(|health| health.healthy);
     note("ledger", ledger(config));
     note("public log", public_log(config));

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::authority;
 use crate::charter;
+use crate::cli::charter::trust;
 use crate::cli::report::{Failure, Report};
 use crate::cli::{instance, keeper};
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +24,8 @@ use crate::wire::Name;
 
 /// The file that holds the operator's first token.
 pub(crate) const OPERATOR_TOKEN_FILE: &str = "operator.token";
+/// The key of the one holder of a trust repository that `init` began.
+pub(crate) const TRUST_KEY_FILE: &str = "trust-holder.key";
 /// The trust anchor as a DNSKEY record: for unbound, drill and `callbook lookup`.
 pub(crate) const ANCHOR_FILE: &str = "anchor.key";
 /// The trust anchor in the form that delv reads.
@@ -57,6 +60,9 @@ pub(crate) struct InitArgs {
     /// The KSK is made elsewhere and never comes here: `keys request` makes the ZSKs and what the KSK is to sign.
     #[arg(long, conflicts_with = "pkcs11_module")]
     offline_ksk: bool,
+    /// Begin a trust repository with one key, whose holder has this name; it is written beside the operator's token.
+    #[arg(long, value_name = "NAME")]
+    trust: Option<String>,
     /// Make keys in a PKCS#11 token: the absolute path of its maker's library.
     #[arg(long, value_name = "FILE", requires_all = ["pkcs11_token", "pkcs11_pin_file"])]
     pkcs11_module: Option<PathBuf>,
@@ -92,11 +98,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
     if args.pkcs11_module.is_some() {
         config.dnssec.pkcs11 = token(args, &config)?;
     }
-    let ksk = if args.offline_ksk { Ksk::Offline } else { Ksk::Here };
-    match &args.config {
-        None => make(&args.dir, &config, ksk)?,
-        Some(file) => make_with_settings_in(file, &args.dir, &config, ksk)?,
-    }
+    make_as_asked(args, &config)?;
+    let trust = begin_trust(args)?;
     let keys = if args.passphrase_file.is_some() { "sealed private keys" } else { "private keys, mode 0600" };
     let elsewhere = match &args.pkcs11_token {
         Some(token) => format!("\n  the token {token:?}        private keys too: back it up as its maker says"),
@@ -120,12 +123,32 @@ pub(crate) fn run(args: &InitArgs) -> Result<Report, Failure> {
          {dir}/zones/{apex}zone   edit NS and addresses before you go public\n  \
          {dir}/charter/           the rules: adapt charter.md and policy.toml\n  \
          {dir}/keys/              {keys}: back them up offline{elsewhere}\n  \
-         {dir}/{OPERATOR_TOKEN_FILE}     the operator's token{anchor}\n\
+         {dir}/{OPERATOR_TOKEN_FILE}     the operator's token{anchor}{trust}\n\
          \nNext:\n{ceremony}  callbook serve --dir {dir}\n  callbook keys ds --dir {dir}          what the parent zone must publish\n  \
          callbook provider add NAME --token-file {dir}/{OPERATOR_TOKEN_FILE} …",
         apex = config.apex,
     );
     Ok(Report::done(text, json!({"dir": args.dir, "apex": config.apex, "next": ["serve", "keys ds", "provider add"]})))
+}
+
+/// The installation, with its settings where they were asked for.
+fn make_as_asked(args: &InitArgs, config: &Config) -> Result<(), Failure> {
+    let ksk = if args.offline_ksk { Ksk::Offline } else { Ksk::Here };
+    match &args.config {
+        None => make(&args.dir, config, ksk),
+        Some(file) => make_with_settings_in(file, &args.dir, config, ksk),
+    }
+}
+
+/// Its trust repository, if one was asked for; says where the key of its only keyholder is.
+fn begin_trust(args: &InitArgs) -> Result<String, Failure> {
+    let Some(name) = &args.trust else { return Ok(String::new()) };
+    let key = args.dir.join(TRUST_KEY_FILE);
+    trust::begin_of_one(&Config::load(&args.dir)?, name, &key)?;
+    Ok(format!(
+        "\n  {}   {name}'s key: it alone decides whom callers believe. Carry it to a machine without a network",
+        key.display()
+    ))
 }
 
 /// The place of a passphrase that can be used, for a configuration in another folder.

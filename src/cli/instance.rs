@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::service::Check;
-use crate::authority::{self, Authority, Comparison, Courier, Opening};
+use crate::authority::{self, Authority, Comparison, Courier, Opening, TrustStore};
 use crate::charter::Policy;
 use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
@@ -72,10 +72,16 @@ impl Instance {
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = charter_folder(config)?;
+        let trust = TrustStore::at(&config.paths.charter);
+        if trust.exists() {
+            let charter = authority::charter_at_start(&init::settings(config), &policy, clock.now_ms())?;
+            authority::check_start(&trust, &charter, clock.now_s())?;
+        }
         let primary = Primary::open(config, clock.now_s())?;
         // Without it another service runs: then the ledger says so.
         let right = Right::wait(config)?;
         let Opened { authority, zone, service, keys } = open(config, policy, &primary, &clock)?;
+        authority.keep_trust(trust);
         let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
         let shown = Arc::new(Shown::new(zone, Arc::clone(&keys.view)));
         authority.show_in(Arc::clone(&shown) as Arc<dyn authority::View>);

@@ -60,6 +60,9 @@ pub(crate) struct WhereArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     at: WhereArgs,
+    /// A trust list: its keys of the logs are believed as those of --key are.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
     /// Keep in this file how far was checked, and go on from there next time.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -262,7 +265,11 @@ impl Drop for Bar {
 }
 
 fn verify(args: &VerifyArgs) -> Result<Report, Refused> {
-    let given = keys(&args.at.key)?;
+    let mut given = keys(&args.at.key)?;
+    if let Some(path) = &args.trust {
+        let trust = lookup::read_trust(path)?;
+        given.extend(keys(&[trust.gov_key, trust.log])?);
+    }
     let before = args.state.as_deref().map(read_state).transpose()?.unwrap_or_default();
     let bar = Bar::new();
     let logs = place(&args.at.place)?.logs()?;

@@ -94,7 +94,7 @@ enum Command {
     Log(log::LogCommand),
     /// Watch a number: every change since the last time, checked; once, or for ever with a webhook.
     Monitor(monitor::MonitorArgs),
-    /// The charter: what is in force, what a draft would change, the next version.
+    /// The charter: what is in force, what a draft would change, the next version; its trust repository.
     #[command(subcommand)]
     Charter(charter::CharterCommand),
     /// The operator's people: keys, tokens, signatures.

@@ -52,6 +52,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Response {
     let vitals = api.authority.vitals();
     api.metrics.epoch(vitals.epoch, vitals.epoch_ms, vitals.labels);
     api.metrics.overdue(vitals.overdue);
+    api.metrics.trust(api.authority.trust_vitals().expires.into_iter());
     let webhooks = api.authority.webhook_vitals();
     api.metrics.webhooks(&webhooks.states, webhooks.taken, webhooks.refused);
     // Some of it is read from the disk.

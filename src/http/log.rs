@@ -24,7 +24,7 @@ pub(crate) const ROOT: &str = "/v1/log";
 /// A checkpoint may be kept, and is compared before it is used again.
 const ASK_AGAIN: &str = "no-cache";
 /// A tile is the same for ever.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+pub(super) const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Bytes of the hash that an `ETag` shows: no two bodies share them.
 const ETAG_BYTES: usize = 16;
 
@@ -133,7 +133,7 @@ async fn serve(api: Api, id: RequestId, uri: Uri, headers: HeaderMap) -> Respons
     }
 }
 
-fn sent(asked: &HeaderMap, body: Vec<u8>, media_type: &'static str, caching: &'static str) -> Response {
+pub(super) fn sent(asked: &HeaderMap, body: Vec<u8>, media_type: &'static str, caching: &'static str) -> Response {
     let etag = format!("\"{}\"", HEXLOWER.encode(&sha256(&[&body])[..ETAG_BYTES]));
     let known = has(asked, &etag);
     let common = [(ETAG, etag), (CACHE_CONTROL, caching.to_owned())];

@@ -28,6 +28,7 @@ mod request;
 mod staff;
 mod tokens;
 mod transfers;
+mod trust;
 mod webhooks;
 mod wrap;
 
@@ -82,6 +83,7 @@ pub fn router(api: Api) -> Router {
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .merge(log::tiles())
+        .merge(trust::files())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)

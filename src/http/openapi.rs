@@ -14,7 +14,7 @@ use crate::api::Problem;
 use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
 use crate::http::problem::{Reply, status_of, title_of};
-use crate::http::{log, naming};
+use crate::http::{log, naming, trust};
 use crate::log::audit::HEADER;
 use crate::registry::refusal;
 
@@ -27,7 +27,7 @@ use crate::registry::refusal;
                        Problems are RFC 9457 objects that list all mistakes.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    paths(log::gov_tile, log::map_tile),
+    paths(log::gov_tile, log::map_tile, trust::file),
     components(schemas(BatchResult)),
     modifiers(&Tokens)
 )]

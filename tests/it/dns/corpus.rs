@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use callbook::charter::trust::fuzz as trust;
 use callbook::client::fuzz::answer;
 use callbook::clock::{Clock, SystemClock};
 use callbook::log::misbehaviour::read_any;
@@ -18,6 +19,7 @@ use hickory_proto::rr::RecordType;
 use super::allocations;
 use super::ask::{Desk, Dnssec, query};
 use super::house::{APEX, House, NUMBERS, enum_name};
+use crate::judges::trust::repository::Repository;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 /// Inputs in one run of the tests; some ten seconds for all of them.
@@ -26,6 +28,7 @@ const ANSWERS: u64 = 200_000;
 const FILES: u64 = 50_000;
 const KEYS: u64 = 20_000;
 const EVIDENCE: u64 = 10_000;
+const TRUST: u64 = 10_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
 /// Set to start the hand elsewhere.
@@ -199,5 +202,19 @@ fn mutated_evidence_breaks_no_rule() {
     assert!(files.len() >= 3, "a corpus is missing");
     assert!(files.iter().all(|file| body(file) == Ok(true)));
     let (count, read) = mutated("evidence", EVIDENCE, body);
+    assert!(read > count / 50, "{read} files could be read: what cannot be read breaks no rule");
+}
+
+#[test]
+fn mutated_trust_metadata_breaks_no_rule() {
+    if env::var_os(UPDATE).is_some() {
+        let files = Repository::first().files().into_iter().filter(|(name, _)| !name.starts_with("targets/"));
+        write("trust", &files.map(|(_, bytes)| bytes).collect::<Vec<_>>(), "metadata");
+    }
+    let body = |file: &[u8]| trust::metadata(file).map(|verdict| matches!(verdict, trust::Verdict::Read(_)));
+    let files = inputs("trust");
+    assert!(files.len() >= 5, "a corpus is missing");
+    assert!(files.iter().all(|file| body(file) == Ok(true)));
+    let (count, read) = mutated("trust", TRUST, body);
     assert!(read > count / 50, "{read} files could be read: what cannot be read breaks no rule");
 }

@@ -10,4 +10,5 @@ mod namespace;
 mod resolved;
 mod resolver;
 mod said;
+pub(crate) mod trust;
 mod zonemaster;

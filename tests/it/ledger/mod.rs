@@ -27,6 +27,7 @@ mod providers;
 mod refill;
 mod staff;
 mod strangers;
+mod trust;
 mod webhooks;
 mod witnessed;
 mod writes;

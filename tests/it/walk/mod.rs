@@ -26,3 +26,4 @@ mod session;
 mod sign;
 mod signer;
 mod traces;
+mod trust;

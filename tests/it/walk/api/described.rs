@@ -64,7 +64,10 @@ fn every_route_is_there(demo: &Demo, document: &Value) {
             }
             assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{method} {template} is explained");
             let answer = demo.http(&method.to_uppercase(), &path, None, &[], None);
-            assert!(![404, 405].contains(&answer.status), "{method} {template}: {} {}", answer.status, answer.json);
+            // A demo has no trust repository; its route says so in words of its own.
+            let has_none = answer.json["detail"].as_str().is_some_and(|why| why.contains("of the trust repository"));
+            let is_there = ![404, 405].contains(&answer.status) || has_none;
+            assert!(is_there, "{method} {template}: {} {}", answer.status, answer.json);
             let secured = operation.get("security").is_some();
             assert_eq!(answer.status == 401, secured, "{method} {template} needs a token iff it says so");
             routes += 1;
