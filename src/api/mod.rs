@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod audit;
+pub mod audits;
 pub mod batches;
 pub mod bytes;
 pub mod changes;

@@ -10,6 +10,7 @@ mod access;
 mod acts;
 mod affected;
 mod audit;
+mod audits;
 mod batches;
 mod bulk;
 mod carry_out;
@@ -65,6 +66,10 @@ pub use crate::authority::access::{
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::audit::{AUDITORS_MAX, Audited};
+pub use crate::authority::audits::{
+    AUDIT_ITEMS_PAGE_MAX, Audit, BEACON_VALUE_BYTES_MAX, EVIDENCE_BYTES_MAX, EntityFound, ItemView, ItemsPage,
+    POPULATION_LINES_MAX,
+};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
 };
@@ -112,6 +117,7 @@ pub use crate::ledger::{ChangeRow, Leaves, SponsoredRow, WebhookAttempt, Webhook
 
 use crate::authority::access::Tokens;
 use crate::authority::audit::Audits;
+use crate::authority::audits::Auditing;
 use crate::authority::batches::Batches;
 use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
@@ -208,6 +214,8 @@ struct Core {
     strangers: Strangers,
     /// What auditors have cosigned.
     audits: Audits,
+    /// What validation entities are asked for.
+    auditing: Auditing,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,

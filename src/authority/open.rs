@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
 use crate::authority::audit::Audits;
+use crate::authority::audits::Auditing;
 use crate::authority::batches::Batches;
 use crate::authority::changes::WAITING_MAX;
 use crate::authority::charter;
@@ -254,6 +255,7 @@ impl Authority {
             shown,
             strangers: Strangers::default(),
             audits,
+            auditing: Auditing::default(),
             keys,
             tokens,
             staff: RwLock::new(staff),

@@ -2,6 +2,7 @@
 
 mod act;
 mod apex;
+mod audit;
 mod auditor;
 mod charter;
 mod config;
@@ -92,6 +93,9 @@ enum Command {
     /// What the operator does, by one person or by two: ask, approve, sign, hand in.
     #[command(subcommand)]
     Act(act::ActCommand),
+    /// Audits of validation entities: close a month, draw, judge evidence, propose a sanction, publish; draw again as anybody.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -166,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(command),
         Command::Signer(command) => signer::run(&command, json),
         Command::Witness(command) => witness::run(&command, json),

@@ -2,6 +2,7 @@
 
 use crate::api::acts::{NewAct, SignedEvents, TokenProof};
 use crate::api::audit::AuditedCheckpoint;
+use crate::api::audits::{BeaconSaid, NewEvidence, NewFinding, SanctionWanted};
 use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
@@ -26,6 +27,31 @@ impl Read for Submission {
             validation: validation?,
             nonce: nonce?,
         })
+    }
+}
+
+impl Read for NewEvidence {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { evidence: fields.bytes("evidence", None)? })
+    }
+}
+
+impl Read for NewFinding {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { finding: fields.string("finding")? })
+    }
+}
+
+impl Read for BeaconSaid {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (round, value) = (fields.optional_u32("round"), fields.optional_string("value"));
+        Some(Self { round: round?, value: value? })
+    }
+}
+
+impl Read for SanctionWanted {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { entity: fields.string("entity")? })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod acts;
 mod audit;
+mod audits;
 mod batches;
 mod bodies;
 mod changes;
@@ -141,6 +142,17 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(log::list))
         .routes(routes!(log::gov_checkpoint))
         .routes(routes!(log::map_checkpoint))
+        .routes(routes!(audits::all))
+        .routes(routes!(audits::population))
+        .routes(routes!(audits::requests))
+        .routes(routes!(audits::item, audits::answer))
+        .routes(routes!(audits::judge))
+        .routes(routes!(audits::items))
+        .routes(routes!(audits::findings))
+        .routes(routes!(audits::close))
+        .routes(routes!(audits::draw))
+        .routes(routes!(audits::propose))
+        .routes(routes!(audits::publish))
         .routes(routes!(audit::batch))
         .routes(routes!(audit::batches))
         .routes(routes!(audit::checkpoint))

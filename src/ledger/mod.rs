@@ -14,6 +14,7 @@ mod transaction;
 mod writer;
 
 mod acts;
+mod audits;
 mod batches;
 mod changes;
 mod charters;
@@ -35,6 +36,7 @@ mod webhooks;
 use std::path::{Path, PathBuf};
 
 pub use crate::ledger::acts::{ActLabel, ActRow, SanctionRow, StepRow};
+pub use crate::ledger::audits::{AuditCount, AuditItem, AuditRow, AuditToken};
 pub use crate::ledger::batches::{BatchCount, BatchResult, BatchRow};
 pub use crate::ledger::changes::{ChangeHead, ChangeRow, Changed};
 pub use crate::ledger::charters::CharterRow;

@@ -3,6 +3,7 @@
 mod again;
 mod audited;
 mod audited_eras;
+mod audits;
 mod authority;
 mod batches;
 mod bulk;
