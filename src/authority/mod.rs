@@ -17,6 +17,7 @@ mod carry_out;
 mod changes;
 mod charter;
 mod codes;
+mod complaint_counts;
 mod complaints;
 mod compromise;
 mod delegate;
@@ -113,7 +114,7 @@ pub use crate::authority::webhooks::{
 };
 
 pub use crate::authority::witnesses::check_witnesses;
-pub use crate::ledger::{ChangeRow, Leaves, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
+pub use crate::ledger::{ChangeRow, Leaves, LedTo, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
 use crate::authority::audit::Audits;

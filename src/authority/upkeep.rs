@@ -99,6 +99,9 @@ impl Core {
         if let Err(no) = self.audits_fall_due(now_ms) {
             tracing::error!(?no, "what falls due for audits could not be done; trying again later");
         }
+        if let Err(no) = self.count_complaints(now_ms) {
+            tracing::error!(?no, "complaints could not be counted; trying again later");
+        }
         let mut line = self.line();
         if line.erased && self.ledger.truncate_wal()? {
             line.erased = false;

@@ -5,6 +5,7 @@ mod apex;
 mod audit;
 mod auditor;
 mod charter;
+mod complaint;
 mod config;
 mod connect;
 mod delegations;
@@ -111,6 +112,9 @@ enum Command {
     /// Export and import number zones; check, sign and serve master files; look after static zones and their secondaries.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
+    /// Complaints: list, show, take up, close with an outcome.
+    #[command(subcommand)]
+    Complaint(complaint::ComplaintCommand),
     /// Check the configuration and show what is in force.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -176,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Witness(command) => witness::run(&command, json),
         Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
+        Command::Complaint(command) => complaint::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => docs::completions(&args),

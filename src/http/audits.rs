@@ -8,8 +8,8 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::api::acts::Act;
 use crate::api::audits::{
-    Audit, AuditEntity, AuditFindings, AuditItem, AuditItems, AuditLeaf, AuditRequest, AuditRequests, AuditStep, Audits,
-    BeaconSaid, NewEvidence, NewFinding, SanctionWanted,
+    Audit, AuditEntity, AuditFindings, AuditItem, AuditItems, AuditLeaf, AuditRequest, AuditRequests, AuditStep,
+    Audits, BeaconSaid, NewEvidence, NewFinding, SanctionWanted,
 };
 use crate::api::{Base64, Problem, ProblemError};
 use crate::authority::{self, AUDIT_ITEMS_PAGE_MAX, EVIDENCE_BYTES_MAX, Rejection};
@@ -55,7 +55,7 @@ pub(crate) async fn population(
 }
 
 /// What your validation entity is asked for and has not answered.
-#[utoipa::path(get, path = "/v1/audits/requests", tag = "audits", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+#[utoipa::path(get, path = "/v1/audits/requests", tag = "evidence", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ("limit" = Option<u32>, Query, description = "1 to 500")), security(("token" = [])),
     responses((status = 200, body = AuditRequests), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -81,7 +81,7 @@ pub(crate) async fn requests(
 }
 
 /// Hands evidence in for what your validation entity is asked for: the bytes that the token committed to. The same again is the same.
-#[utoipa::path(post, path = "/v1/audits/{id}/evidence", tag = "audits", request_body = NewEvidence, params(("id" = String, Path, description = "the request's id")),
+#[utoipa::path(post, path = "/v1/audits/{id}/evidence", tag = "evidence", request_body = NewEvidence, params(("id" = String, Path, description = "the request's id")),
     security(("token" = [])), responses((status = 200, body = AuditRequest), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn answer(
@@ -267,9 +267,13 @@ async fn run<T: Send + 'static>(
 ) -> Result<T, Reply> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(Rejection::NotFound)) => {
-            Err(Reply::new(id, 404, "not_found", "There is no such audit", "no audit and no item of yours has this name"))
-        }
+        Ok(Err(Rejection::NotFound)) => Err(Reply::new(
+            id,
+            404,
+            "not_found",
+            "There is no such audit",
+            "no audit and no item of yours has this name",
+        )),
         Ok(Err(no)) => Err(Reply::rejected(id, no)),
         Err(_panic) => Err(Reply::fault(id)),
     }

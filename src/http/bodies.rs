@@ -227,7 +227,9 @@ impl Read for NewComplaint {
 impl Read for ComplaintMove {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (state, outcome) = (fields.string("state"), fields.optional_string("outcome"));
-        Some(Self { state: state?, outcome: outcome? })
+        let (clause, act) = (fields.optional_string("clause"), fields.optional_string("act"));
+        let item = fields.optional_string("item");
+        Some(Self { state: state?, outcome: outcome?, clause: clause?, act: act?, item: item? })
     }
 }
 

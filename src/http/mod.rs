@@ -138,7 +138,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(staff::flagged))
         .routes(routes!(tokens::revoke))
         .routes(routes!(complaints::list, complaints::add))
-        .routes(routes!(complaints::move_on))
+        .routes(routes!(complaints::show, complaints::move_on))
         .routes(routes!(log::list))
         .routes(routes!(log::gov_checkpoint))
         .routes(routes!(log::map_checkpoint))

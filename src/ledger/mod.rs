@@ -40,7 +40,7 @@ pub use crate::ledger::audits::{AuditCount, AuditItem, AuditRow, AuditToken};
 pub use crate::ledger::batches::{BatchCount, BatchResult, BatchRow};
 pub use crate::ledger::changes::{ChangeHead, ChangeRow, Changed};
 pub use crate::ledger::charters::CharterRow;
-pub use crate::ledger::complaints::ComplaintRow;
+pub use crate::ledger::complaints::{ComplaintRow, LedTo};
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};
 pub use crate::ledger::eras::{Carried, EraRow};
 pub use crate::ledger::error::{LedgerError, OpenError};

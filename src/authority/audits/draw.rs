@@ -103,7 +103,8 @@ impl Core {
         let epochs = now.epochs_from(from, EPOCHS_MAX)?;
         let rests = |epoch: &EpochRow| epoch.n > 0 && epoch.gov_size > row.close_leaf;
         let head = epochs.into_iter().find(rests).and_then(|epoch| Some((epoch.time_ms, epoch.note?)));
-        let (time_ms, note) = head.ok_or_else(|| wrong_state("no head of the map log rests on the closing leaf yet"))?;
+        let (time_ms, note) =
+            head.ok_or_else(|| wrong_state("no head of the map log rests on the closing leaf yet"))?;
         let witnesses = self.witness_policy().0;
         let opened = Note::open(&note, &witnesses).map_err(|_| LedgerError::Damaged("a checkpoint"))?;
         let cosigned = (opened.signed.len() as u64, witnesses.len() as u64);

@@ -16,9 +16,10 @@ impl Authority {
     pub fn audit_requests(&self, actor: &Actor, after: &str, limit: usize) -> Result<ItemsPage, Rejection> {
         let entity = entity(actor)?;
         let limit = limit.min(AUDIT_ITEMS_PAGE_MAX);
-        let items = self.core.ledger.read::<_, LedgerError>(|now| {
-            now.audit_items(None, Some(entity), Some(ASKED), after, limit + 1)
-        })?;
+        let items = self
+            .core
+            .ledger
+            .read::<_, LedgerError>(|now| now.audit_items(None, Some(entity), Some(ASKED), after, limit + 1))?;
         Ok(page(items, limit))
     }
 

@@ -155,11 +155,7 @@ fn of_entity(
     let sum = |of: fn(&AuditCount) -> u64| strata.iter().map(of).sum::<u64>();
     let found: Vec<Found> = strata
         .iter()
-        .map(|stratum| Found {
-            size: stratum.size,
-            judged: stratum.passed + stratum.failed,
-            failed: stratum.failed,
-        })
+        .map(|stratum| Found { size: stratum.size, judged: stratum.passed + stratum.failed, failed: stratum.failed })
         .collect();
     Ok(EntityFound {
         size: sum(|s| s.size),

@@ -156,7 +156,10 @@ pub(crate) fn run(command: &AuditCommand) -> Result<Report, Failure> {
         AuditCommand::Findings(args) => findings(args),
         AuditCommand::Propose(args) => {
             let act = at(&args.api)?.propose_sanction(&args.period, &args.entity)?;
-            let text = format!("act {}  {}  {}  {}\n  another person approves it: callbook act approve {}", act.id, act.state, act.kind, act.reason, act.id);
+            let text = format!(
+                "act {}  {}  {}  {}\n  another person approves it: callbook act approve {}",
+                act.id, act.state, act.kind, act.reason, act.id
+            );
             Ok(Report::done(text, json!(act)))
         }
         AuditCommand::Publish(args) => one(&at(&args.api)?.publish_audit(&args.period)?),
@@ -205,8 +208,7 @@ fn draw(args: &DrawArgs) -> Result<Report, Failure> {
 fn items(args: &ItemsArgs) -> Result<Report, Failure> {
     let (api, mut all, mut cursor) = (at(&args.api)?, Vec::new(), None);
     loop {
-        let page =
-            api.audit_items(&args.period, args.entity.as_deref(), args.state.as_deref(), cursor.as_deref())?;
+        let page = api.audit_items(&args.period, args.entity.as_deref(), args.state.as_deref(), cursor.as_deref())?;
         all.extend(page.items);
         match page.next_cursor {
             None => break,

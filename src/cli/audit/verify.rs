@@ -42,7 +42,9 @@ pub(super) fn verify(dir: &Path, key: Option<&str>) -> Result<Report, Failure> {
     };
     text += match key {
         Some(_) => "\n  both leaves are signed by the key of the gov log",
-        None => "\n  not checked: the signatures of the leaves (--key VKEY), and that the log holds them (callbook log check)",
+        None => {
+            "\n  not checked: the signatures of the leaves (--key VKEY), and that the log holds them (callbook log check)"
+        }
     };
     let (period, count) = (said.period.to_string(), count(&drawn));
     let json = json!({"verified": true, "period": period, "drawn": count, "steerable": said.steerable()});

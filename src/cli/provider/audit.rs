@@ -97,5 +97,12 @@ fn files(folder: &Path) -> Result<HashMap<Hash, PathBuf>, Failure> {
 
 fn line(request: &AuditRequest) -> String {
     let evd: String = request.evidence_sha256.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}  {}  {:<8} {}  sha256 {evd}  due {}", request.id, request.period, request.kind, request.methods.join("+"), request.due_at)
+    format!(
+        "{}  {}  {:<8} {}  sha256 {evd}  due {}",
+        request.id,
+        request.period,
+        request.kind,
+        request.methods.join("+"),
+        request.due_at
+    )
 }

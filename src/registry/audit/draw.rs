@@ -127,14 +127,19 @@ mod tests {
         assert_eq!(shares(&[(1000, 1), (1000, 2), (1000, 4)], 70), [10, 20, 40]);
         assert_eq!(shares(&[(1000, 1), (1, 4), (3, 4)], 20), [18, 1, 1]);
         assert_eq!(shares(&[(100, 1), (2, 4)], 60), [58, 2]);
-        assert_eq!(shares(&[(10, 1), (7, 2), (10, 1)], 2), [1, 1, 0], "too few for all: the greatest first, then the earlier");
+        assert_eq!(
+            shares(&[(10, 1), (7, 2), (10, 1)], 2),
+            [1, 1, 0],
+            "too few for all: the greatest first, then the earlier"
+        );
         assert_eq!(shares(&[], 20), [0; 0]);
     }
 
     #[test]
     fn the_seed_alone_decides_which() {
         let items: Vec<Hash> = (0..200).map(|n| [n; 32]).collect();
-        let (one, same, other) = (first(&items, 20, &[1; 32]), first(&items, 20, &[1; 32]), first(&items, 20, &[2; 32]));
+        let (one, same, other) =
+            (first(&items, 20, &[1; 32]), first(&items, 20, &[1; 32]), first(&items, 20, &[2; 32]));
         assert_eq!(one, same);
         assert_ne!(one, other);
         assert_eq!(first(&items, 21, &[1; 32])[..20], one[..], "a greater sample holds the smaller one");

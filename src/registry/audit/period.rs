@@ -62,7 +62,10 @@ mod tests {
             month = Period::of(month.to_ms());
             assert_eq!(month.to_string(), text);
         }
-        assert_eq!(Period::parse("2028-02").unwrap().to_ms() - Period::parse("2028-02").unwrap().from_ms(), 29 * 86_400_000);
+        assert_eq!(
+            Period::parse("2028-02").unwrap().to_ms() - Period::parse("2028-02").unwrap().from_ms(),
+            29 * 86_400_000
+        );
         for wrong in ["", "2027", "2027-13", "2027-1", "2027-00", "02027-01", "2027-01-01", "+027-01"] {
             assert_eq!(Period::parse(wrong), None, "{wrong}");
         }

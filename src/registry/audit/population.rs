@@ -216,7 +216,8 @@ impl Population {
             let parts: Vec<&str> = line.split(' ').collect();
             let [entity, methods, kind, risk, item] = parts[..] else { return Err(bad("line")) };
             let item = HEXLOWER.decode(item.as_bytes()).ok().and_then(|item| Hash::try_from(item).ok());
-            let sound = is_provider_id(entity) && !methods.is_empty() && (kind == ANY || TokenKind::from_name(kind).is_some());
+            let sound =
+                is_provider_id(entity) && !methods.is_empty() && (kind == ANY || TokenKind::from_name(kind).is_some());
             let (Some(item), Some(risk), true) = (item, Risk::from_name(risk), sound) else { return Err(bad("line")) };
             population.add(entity, Stratum { methods: methods.to_owned(), kind: kind.to_owned(), risk }, item);
         }
@@ -308,7 +309,10 @@ mod tests {
         tokens[1].control = [0; 32];
         tokens[1].label = Label([77; 32]);
         let twice = strata(&tokens, 1);
-        assert!(twice.contains(&said("acme sms new marked", 2)) && twice.contains(&said("acme sms new weak", 2)), "{twice:?}");
+        assert!(
+            twice.contains(&said("acme sms new marked", 2)) && twice.contains(&said("acme sms new weak", 2)),
+            "{twice:?}"
+        );
     }
 
     #[test]

@@ -111,7 +111,10 @@ mod tests {
     use super::*;
 
     fn of(strata: &[(u64, u64, u64)]) -> Verdict {
-        let strata: Vec<Found> = strata.iter().map(|(size, judged, failed)| Found { size: *size, judged: *judged, failed: *failed }).collect();
+        let strata: Vec<Found> = strata
+            .iter()
+            .map(|(size, judged, failed)| Found { size: *size, judged: *judged, failed: *failed })
+            .collect();
         verdict(&strata, &Policy::embedded())
     }
 
@@ -142,7 +145,10 @@ mod tests {
     #[test]
     fn of_who_was_looked_at_whole_everything_is_known() {
         let verdict = of(&[(100, 100, 2)]);
-        assert_eq!((verdict.lower_ppb, verdict.upper_ppb, verdict.proposed), (20_000_000, 20_000_000, Some(ActKind::Warn)));
+        assert_eq!(
+            (verdict.lower_ppb, verdict.upper_ppb, verdict.proposed),
+            (20_000_000, 20_000_000, Some(ActKind::Warn))
+        );
         assert_eq!(of(&[(100, 100, 1)]).proposed, None, "a threshold is passed, not met");
     }
 

@@ -49,9 +49,10 @@ impl DrawSaid {
 
     /// The body of its leaf.
     pub fn body(&self) -> Value {
-        let round = self.round.as_ref().map(|round| {
-            json!({ "chain": round.chain, "round": round.round, "value": HEXLOWER.encode(&round.value) })
-        });
+        let round = self
+            .round
+            .as_ref()
+            .map(|round| json!({ "chain": round.chain, "round": round.round, "value": HEXLOWER.encode(&round.value) }));
         json!({
             "period": self.period.to_string(), "head": self.head, "beacon": round, "cosigned": self.cosigned.0,
             "witnesses": self.cosigned.1, "steerable": self.steerable(), "seed": HEXLOWER.encode(&self.seed),

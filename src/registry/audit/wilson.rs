@@ -33,9 +33,7 @@ mod tests {
     /// Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3: the score interval without continuity correction.
     #[test]
     fn the_bounds_are_newcombes() {
-        for (r, n, lower, upper) in
-            [(81, 263, 2553, 3662), (15, 148, 624, 1605), (0, 20, 0, 1611), (1, 29, 61, 1718)]
-        {
+        for (r, n, lower, upper) in [(81, 263, 2553, 3662), (15, 148, 624, 1605), (0, 20, 0, 1611), (1, 29, 61, 1718)] {
             let (low, high) = bounds(r * ONE_PPB / n, n, Z95_MICRO);
             let four = |ppb: u64| (ppb + 50_000) / 100_000;
             assert_eq!((four(low), four(high)), (lower, upper), "{r}/{n}");

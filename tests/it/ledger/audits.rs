@@ -234,7 +234,7 @@ fn recomputed(house: &House, drawn: &[String]) {
     for (population, close, draw) in [
         (without.as_str(), close.to_owned(), draw.to_owned()),
         (&moved, close.to_owned(), draw.to_owned()),
-        (&text, close.replace("\"min\":20", "\"min\":19"), draw.to_owned()),
+        (&text, close.replace("\"permille\":10", "\"permille\":11"), draw.to_owned()),
         (&text, close.to_owned(), draw.replace(&seed, &other)),
         (&text, close.to_owned(), draw.replace(&drawn_hash, &other)),
     ] {
@@ -286,7 +286,10 @@ fn the_dishonest_one_of_five_is_found_and_its_customers_move() {
     let published = desk.authority.publish_audit(&house.ada, MONTH).unwrap();
     let said = body(&published, 2);
     let of = |id: &str| said["entities"].as_array().unwrap().iter().find(|e| e["id"] == id).unwrap().clone();
-    assert_eq!((of("acme")["failed"].as_u64().unwrap() as usize, of("acme")["proposed"].as_str()), (silent[0], Some("suspend")));
+    assert_eq!(
+        (of("acme")["failed"].as_u64().unwrap() as usize, of("acme")["proposed"].as_str()),
+        (silent[0], Some("suspend"))
+    );
     for id in ["bell", "coda", "dora", "echo"] {
         assert_eq!((of(id)["failed"].as_u64(), of(id)["proposed"].as_str()), (Some(0), None), "{id}");
         refused(desk.authority.propose_sanction(&house.ada, MONTH, id), &refusal::AUDIT_CLEAN);
@@ -332,7 +335,10 @@ fn evidence_must_open_the_commitment_and_come_in_time_from_whom_it_is_asked() {
     to_the_draw(desk);
     assert!(desk.authority.audit_requests(&bell.actor, "", 100).unwrap().items.is_empty());
     assert!(matches!(desk.authority.audit_requests(&house.ada, "", 100), Err(Rejection::Forbidden(_))));
-    assert!(matches!(desk.authority.audit_items(&acme.actor, MONTH, (None, None), "", 9), Err(Rejection::Forbidden(_))));
+    assert!(matches!(
+        desk.authority.audit_items(&acme.actor, MONTH, (None, None), "", 9),
+        Err(Rejection::Forbidden(_))
+    ));
     let asked = desk.authority.audit_requests(&acme.actor, "", 100).unwrap().items;
     assert_eq!(asked.len(), 20);
     let (first, last) = (&asked[0], &asked[19]);
@@ -481,8 +487,7 @@ fn with_a_beacon_the_round_is_fixed_and_without_one_the_report_says_so() {
     let audit = draw(round, &[5; 32]).unwrap();
     let said = DrawSaid::read(&body(&audit, 1)).unwrap();
     assert_eq!((said.round.as_ref().unwrap().round, said.steerable()), (round, false));
-    let output =
-        drawn_again(house.dir.path(), [&population(desk), &audit.leaves[0].1, &audit.leaves[1].1]);
+    let output = drawn_again(house.dir.path(), [&population(desk), &audit.leaves[0].1, &audit.leaves[1].1]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let (house, _acme) = small(25, |_| true);
