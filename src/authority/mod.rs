@@ -42,6 +42,7 @@ mod publish;
 mod receipt;
 mod refill;
 mod registration;
+mod revalidations;
 mod ruling;
 mod run;
 mod sequencer;
@@ -102,6 +103,7 @@ pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::refill::{Copies, Refilled, refill};
 pub use crate::authority::registration::Registration;
+pub use crate::authority::revalidations::{CODE_LIFE_MS, CodeSender, NotSent, SenderError, sender_at};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagreement};
@@ -127,6 +129,7 @@ use crate::authority::keys::Keys;
 use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
+use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake};
 use crate::authority::shown::Shown;
 use crate::authority::staff::People;
@@ -217,6 +220,8 @@ struct Core {
     audits: Audits,
     /// What validation entities are asked for.
     auditing: Auditing,
+    /// Who sends codes for spot checks.
+    revalidating: Revalidating,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,

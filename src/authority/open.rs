@@ -24,6 +24,7 @@ use crate::authority::keys::{Keys, vrf_of};
 use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
+use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
 use crate::authority::shown::{Shown, ShownEpoch};
@@ -256,6 +257,7 @@ impl Authority {
             strangers: Strangers::default(),
             audits,
             auditing: Auditing::default(),
+            revalidating: Revalidating::default(),
             keys,
             tokens,
             staff: RwLock::new(staff),

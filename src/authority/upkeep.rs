@@ -96,6 +96,7 @@ impl Core {
         if let Err(no) = self.register_falls_due(now_ms) {
             tracing::error!(?no, "what falls due for the register could not be done; trying again later");
         }
+        self.codes_fall_due(now_ms)?;
         if let Err(no) = self.audits_fall_due(now_ms) {
             tracing::error!(?no, "what falls due for audits could not be done; trying again later");
         }

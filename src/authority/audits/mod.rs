@@ -238,7 +238,7 @@ fn tokens_of(rows: &[AuditToken]) -> Result<Vec<Token>, LedgerError> {
 }
 
 /// Who it is, for the trail; an audit's findings have a person behind them.
-fn person(actor: &Actor) -> Result<String, Rejection> {
+pub(super) fn person(actor: &Actor) -> Result<String, Rejection> {
     match &actor.person {
         Some(person) => Ok(person.id.clone()),
         None => Err(refusal::ACT_PERSON.at("", "findings are a person's").into()),
