@@ -1,5 +1,6 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod audit;
 mod delegation;
 mod dnssec;
 mod http;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use http::Http;
@@ -59,6 +61,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
+    /// What audits of validation entities use.
+    #[serde(default)]
+    pub audit: Audit,
     /// Where webhooks may go.
     #[serde(default)]
     pub webhooks: Webhooks,
@@ -234,6 +239,7 @@ impl Config {
             delegation: Delegation::default(),
             limits: Limits::default(),
             http: Http::default(),
+            audit: Audit::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
             log: Log::default(),
@@ -270,6 +276,7 @@ impl Config {
         self.tsig.iter_mut().for_each(|key| key.file = dir.join(&key.file));
         self.dnssec.under(dir);
         self.delegation.under(dir);
+        self.audit.under(dir);
         self.webhooks.under(dir);
         self.log.under(dir);
         self

@@ -14,6 +14,7 @@ pub mod numbers;
 pub mod problem;
 pub mod proofs;
 pub mod providers;
+pub mod revalidations;
 pub mod service;
 pub mod webhooks;
 

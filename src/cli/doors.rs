@@ -7,7 +7,9 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::api::Base64;
 use crate::api::numbers::{Pending, Receipt};
+use crate::api::revalidations::CodeAnswer;
 use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::number::{
@@ -23,6 +25,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::log::event::Role;
 use crate::log::key::SigningKey;
 use crate::log::label::Label;
+use crate::log::revalidation;
 use crate::log::sha256;
 use crate::log::state::State;
 use crate::number::Number;
@@ -107,6 +110,18 @@ pub(crate) struct FirstArgs {
 pub(crate) struct AgainstArgs {
     #[command(flatten)]
     of: NumberArgs,
+    /// The folder with the holder's device; the one in the provider's folder if left out.
+    #[arg(long, value_name = "DIR")]
+    device: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct AnswerCodeArgs {
+    #[command(flatten)]
+    of: NumberArgs,
+    /// The file with the code, as it came to the number.
+    #[arg(long, value_name = "FILE")]
+    code_file: PathBuf,
     /// The folder with the holder's device; the one in the provider's folder if left out.
     #[arg(long, value_name = "DIR")]
     device: Option<PathBuf>,
@@ -225,6 +240,25 @@ pub(crate) fn object(args: &AgainstArgs) -> Result<Report, Failure> {
     let receipt =
         against(args, number, &profile, Change::object, |api, signed| Ok(api.object(number, &signed.against())?))?;
     Ok(accepted(number, "objected: validate the holder twice more, by class record, and renew with both", &receipt))
+}
+
+pub(crate) fn answer_code(args: &AnswerCodeArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.of)?;
+    let code = Zeroizing::new(fs::read_to_string(&args.code_file)?);
+    let code = code.trim();
+    if code.is_empty() || code.len() > CODE_FILE_OCTETS_MAX {
+        return Err(Failure::new(format!("{}: one line with the code is needed", args.code_file.display())));
+    }
+    let device = args.device.as_deref().map_or_else(|| profile.device(number), load_device)?;
+    let api = api_at(&profile.api, "")?;
+    let signature = device.control.sign(&revalidation::tbs(&api.origin()?, number, code));
+    api.answer_code(&CodeAnswer {
+        number: number.to_string(),
+        code: code.to_owned(),
+        key: crate::cli::provider::shown(device.control.public()),
+        signature: Base64::from(signature),
+    })?;
+    Ok(Report::done(format!("{number}  confirmed"), json!({"number": number.to_string(), "confirmed": true})))
 }
 
 /// Signs on the holder's device and hands in.

@@ -54,6 +54,8 @@ pub(crate) enum NumberCommand {
     Veto(doors::AgainstArgs),
     /// Object to a claim, with the holder's key.
     Object(doors::AgainstArgs),
+    /// Answer a code that the directory sent to a number, with the holder's key.
+    AnswerCode(doors::AnswerCodeArgs),
     /// Release a number: at once with the holder's key, or as the provider, with notice.
     Release(ReleaseArgs),
 }
@@ -137,6 +139,7 @@ pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
         NumberCommand::Complete(args) => doors::complete(args),
         NumberCommand::Veto(args) => doors::veto(args),
         NumberCommand::Object(args) => doors::object(args),
+        NumberCommand::AnswerCode(args) => doors::answer_code(args),
         NumberCommand::Release(args) => release(args),
     }
 }

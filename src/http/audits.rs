@@ -261,7 +261,7 @@ pub(crate) async fn publish(
 }
 
 /// Runs what blocks; what is not there is no number here.
-async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     id: &RequestId,
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Reply> {

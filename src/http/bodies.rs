@@ -10,6 +10,7 @@ use crate::api::monitor::{MonitorAsked, MonitorGrant};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::proofs::ProofAsked;
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
+use crate::api::revalidations::CodeAnswer;
 use crate::api::webhooks::{NewWebhook, Redelivery, WebhookChange};
 use crate::http::fields::{Fields, Read};
 
@@ -52,6 +53,14 @@ impl Read for BeaconSaid {
 impl Read for SanctionWanted {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { entity: fields.string("entity")? })
+    }
+}
+
+impl Read for CodeAnswer {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (number, code) = (fields.string("number"), fields.string("code"));
+        let (key, signature) = (fields.object("key"), fields.bytes("signature", Some(64)));
+        Some(Self { number: number?, code: code?, key: key?, signature: signature? })
     }
 }
 

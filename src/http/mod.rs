@@ -26,6 +26,7 @@ mod query;
 mod rdap;
 mod receipts;
 mod request;
+mod revalidations;
 mod staff;
 mod tokens;
 mod transfers;
@@ -153,6 +154,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(audits::draw))
         .routes(routes!(audits::propose))
         .routes(routes!(audits::publish))
+        .routes(routes!(revalidations::list, revalidations::send))
+        .routes(routes!(revalidations::answer))
         .routes(routes!(audit::batch))
         .routes(routes!(audit::batches))
         .routes(routes!(audit::checkpoint))

@@ -110,11 +110,10 @@ impl Authority {
         signature: &[u8; 64],
     ) -> Result<(), Rejection> {
         let core = &self.core;
-        let signed = key.verify(&revalidation::tbs(&core.origin, number, code), signature);
-        let label = core.labels.of(&core.keys.vrf, &core.origin, number).0;
-        if !signed {
+        if !key.verify(&revalidation::tbs(&core.origin, number, code), signature) {
             return Err(Rejection::NotFound);
         }
+        let label = core.labels.of(&core.keys.vrf, &core.origin, number).0;
         let (control, code, now_ms) = (key.thumbprint(), code.to_owned(), core.now_ms());
         let answered = core.ledger.write::<_, LedgerError, _>(move |tx| answer(tx, &label, &control, &code, now_ms));
         if answered.wait_blocking()? { Ok(()) } else { Err(Rejection::NotFound) }

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::api::audits::{Audit, AuditEntity, AuditItem, BeaconSaid};
+use crate::api::revalidations::Revalidation;
 use crate::cli::ApiArgs;
 use crate::cli::connect::api_at;
 use crate::cli::profile::read_token;
@@ -38,6 +39,10 @@ pub(crate) enum AuditCommand {
     Item(ItemArgs),
     /// Judge a drawn item: pass, incomplete, mismatch, time, forged or contradicted.
     Judge(JudgeArgs),
+    /// Send a code to the number of a drawn item; its holder's device answers it.
+    SendCode(ItemIdArgs),
+    /// Show the codes that were sent for a drawn item.
+    Codes(ItemIdArgs),
     /// Show what was found of each entity so far, and every step.
     Findings(PeriodArgs),
     /// Ask for the sanction that the findings of an entity come to; another person approves the act.
@@ -122,6 +127,14 @@ pub(crate) struct ItemArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct ItemIdArgs {
+    /// The item.
+    id: String,
+    #[command(flatten)]
+    api: ApiArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct JudgeArgs {
     /// The item.
     id: String,
@@ -152,6 +165,16 @@ pub(crate) fn run(command: &AuditCommand) -> Result<Report, Failure> {
         AuditCommand::Judge(args) => {
             let item = at(&args.api)?.judge_audit(&args.id, &args.finding)?;
             Ok(Report::done(item_line(&item), json!(item)))
+        }
+        AuditCommand::SendCode(args) => {
+            let made = at(&args.api)?.revalidate(&args.id)?;
+            let exit = if made.state == "unsent" { Exit::None } else { Exit::Done };
+            Ok(Report { text: code_line(&made), json: json!(made), exit })
+        }
+        AuditCommand::Codes(args) => {
+            let found = at(&args.api)?.revalidations(&args.id)?;
+            let lines: Vec<String> = found.revalidations.iter().map(code_line).collect();
+            Ok(Report::done(if lines.is_empty() { "none".to_owned() } else { lines.join("\n") }, json!(found)))
         }
         AuditCommand::Findings(args) => findings(args),
         AuditCommand::Propose(args) => {
@@ -264,6 +287,10 @@ fn line(audit: &Audit) -> String {
     ];
     let times: Vec<String> = times.into_iter().flatten().collect();
     format!("{}  {:<9}  {}", audit.period, audit.state, times.join("  "))
+}
+
+fn code_line(code: &Revalidation) -> String {
+    format!("{}  {:<9}  made {}  until {}", code.id, code.state, code.made_at, code.expires_at)
 }
 
 fn item_line(item: &AuditItem) -> String {

@@ -9,6 +9,7 @@ use crate::api::audits::{
     Audit, AuditFindings, AuditItem, AuditItems, AuditRequest, AuditRequests, Audits, BeaconSaid, NewEvidence,
     NewFinding, SanctionWanted,
 };
+use crate::api::revalidations::{CodeAnswer, CodeTaken, Revalidation, Revalidations};
 
 /// The longest page of a population: 10000 lines of at most some hundred bytes.
 const POPULATION_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -99,6 +100,22 @@ impl Api {
     pub fn publish_audit(&self, period: &str) -> Result<Audit, ApiError> {
         let path = format!("/v1/audits/{}/publication", path_segment(period));
         self.call(&Call::new(Method::POST, path, Repeat::Harmless))
+    }
+
+    /// Sends a code to the number of a drawn token (`POST /v1/audits/{id}/revalidations`).
+    pub fn revalidate(&self, id: &str) -> Result<Revalidation, ApiError> {
+        let path = format!("/v1/audits/{}/revalidations", path_segment(id));
+        self.call(&Call::new(Method::POST, path, Repeat::Never))
+    }
+
+    /// The codes that were sent for a drawn token (`GET /v1/audits/{id}/revalidations`).
+    pub fn revalidations(&self, id: &str) -> Result<Revalidations, ApiError> {
+        self.get(format!("/v1/audits/{}/revalidations", path_segment(id)))
+    }
+
+    /// Answers a code as the holder's device (`POST /v1/revalidations`); no token is needed.
+    pub fn answer_code(&self, answer: &CodeAnswer) -> Result<CodeTaken, ApiError> {
+        self.call(&Call::new(Method::POST, "/v1/revalidations".into(), Repeat::Never).json(answer)?)
     }
 
     /// Every one of these calls may be repeated: done twice it is done once.

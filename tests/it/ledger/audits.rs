@@ -32,12 +32,12 @@ use crate::ledger::staff::{House, gov_log, provider, refused};
 const DAY_MS: u64 = 86_400_000;
 const DAY_S: u64 = 86_400;
 const HOUR_MS: u64 = 3_600_000;
-const MONTH: &str = "2027-01";
+pub(super) const MONTH: &str = "2027-01";
 /// The first moment of February 2027.
 const FEBRUARY_MS: u64 = 1_801_440_000_000;
 
 /// A provider that validates for itself, with the evidence that it keeps.
-struct Entity {
+pub(super) struct Entity {
     id: &'static str,
     method: &'static str,
     statement: SigningKey,
@@ -152,7 +152,7 @@ fn publish(desk: &Desk) {
 }
 
 /// A house with one entity that has registered some numbers this month; `keeps` says for which there is evidence.
-fn small(numbers: u64, keeps: impl Fn(u64) -> bool) -> (House, Entity) {
+pub(super) fn small(numbers: u64, keeps: impl Fn(u64) -> bool) -> (House, Entity) {
     let house = House::new();
     let mut acme = Entity::join(&house, "acme", "sms", (statement_key(), token_key()));
     acme.register(&house.desk, 1..=numbers, keeps);
@@ -161,7 +161,7 @@ fn small(numbers: u64, keeps: impl Fn(u64) -> bool) -> (House, Entity) {
 }
 
 /// Goes to a time, closes what is over, publishes the head, draws.
-fn to_the_draw(desk: &Desk) {
+pub(super) fn to_the_draw(desk: &Desk) {
     desk.clock.set(FEBRUARY_MS + HOUR_MS);
     desk.authority.upkeep().unwrap();
     assert_eq!(desk.authority.audit_of(MONTH).unwrap().row.state, "closed");
@@ -241,6 +241,27 @@ fn recomputed(house: &House, drawn: &[String]) {
         let output = drawn_again(house.dir.path(), [population, &close, &draw]);
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
     }
+    let folder = house.dir.path().join("copy");
+    std::fs::create_dir(&folder).unwrap();
+    for (name, text) in [("population", text.as_str()), ("audit-close", close), ("audit-draw", draw)] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let gov = desk.authority.log_keys().gov.to_string();
+    let program = |key: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callbook"));
+        command.args(["audit", "draw", "--key", key, "--verify"]).arg(&folder).output().unwrap()
+    };
+    let good = program(&gov);
+    let told = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(
+        good.status.success() && told.contains("could have steered") && told.contains("signed by the key"),
+        "{told}"
+    );
+    let map = desk.authority.log_keys().map.to_string();
+    assert_eq!(program(&map).status.code(), Some(1), "a leaf that this key did not sign");
+    std::fs::write(folder.join("population"), &without).unwrap();
+    assert_eq!(program(&gov).status.code(), Some(1), "another population");
+
     let lied = DrawSaid { drawn: [7; 32], ..said.clone() };
     assert_eq!(verify(&closed, &lied, &text), Err("another sample comes out"));
     let lied = DrawSaid { seed: [7; 32], ..said };

@@ -26,6 +26,7 @@ mod orders;
 mod proofs;
 mod providers;
 mod refill;
+mod revalidations;
 mod staff;
 mod strangers;
 mod webhooks;

@@ -11,7 +11,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 38] = [
+const ROUTES: [(&str, &str); 40] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
@@ -19,6 +19,8 @@ const ROUTES: [(&str, &str); 38] = [
     ("POST /v1/providers/{id}/appeal", "officer"),
     ("DELETE /v1/tokens/{id}", "officer"),
     ("GET /v1/audits/{id}/evidence", "auditor"),
+    ("GET /v1/audits/{id}/revalidations", "auditor"),
+    ("POST /v1/audits/{id}/revalidations", "auditor"),
     ("POST /v1/audits/{id}/finding", "auditor"),
     ("GET /v1/audits/{id}/items", "auditor"),
     ("GET /v1/audits/{id}/findings", "auditor"),
