@@ -13,6 +13,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod doors;
+mod evidence;
 mod export;
 mod held;
 mod import;

@@ -47,27 +47,31 @@ def text(value):
     return value.decode("ascii") if isinstance(value, bytes) else value
 
 
+def name(value):
+    return getattr(value, "name", value)
+
+
 def serve(conn, system_id, password):
     while True:
         pdu = read(conn)
         if isinstance(pdu, BindTransmitter):
             good = text(pdu.params["system_id"]) == system_id and text(pdu.params["password"]) == password
             status = CommandStatus.ESME_ROK if good else CommandStatus.ESME_RINVPASWD
-            conn.sendall(CODEC.encode(BindTransmitterResp(seqNum=pdu.seqNum, status=status, system_id="judge")))
+            conn.sendall(CODEC.encode(BindTransmitterResp(sequence_number=pdu.sequence_number, status=status, system_id="judge")))
         elif isinstance(pdu, SubmitSM):
-            conn.sendall(CODEC.encode(EnquireLink(seqNum=77)))
+            conn.sendall(CODEC.encode(EnquireLink(sequence_number=77)))
             alive = read(conn)
-            assert isinstance(alive, EnquireLinkResp) and alive.seqNum == 77, alive
+            assert isinstance(alive, EnquireLinkResp) and alive.sequence_number == 77, alive
             said = {
                 "to": text(pdu.params["destination_addr"]),
-                "ton": pdu.params["dest_addr_ton"].name,
-                "npi": pdu.params["dest_addr_npi"].name,
+                "ton": name(pdu.params["dest_addr_ton"]),
+                "npi": name(pdu.params["dest_addr_npi"]),
                 "text": text(pdu.params["short_message"]),
             }
             print(json.dumps(said), flush=True)
-            conn.sendall(CODEC.encode(SubmitSMResp(seqNum=pdu.seqNum, status=CommandStatus.ESME_ROK, message_id="1")))
+            conn.sendall(CODEC.encode(SubmitSMResp(sequence_number=pdu.sequence_number, status=CommandStatus.ESME_ROK, message_id="1")))
         elif isinstance(pdu, Unbind):
-            conn.sendall(CODEC.encode(UnbindResp(seqNum=pdu.seqNum, status=CommandStatus.ESME_ROK)))
+            conn.sendall(CODEC.encode(UnbindResp(sequence_number=pdu.sequence_number, status=CommandStatus.ESME_ROK)))
             return
 
 
