@@ -1,5 +1,6 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod audit;
 mod delegation;
 mod dnssec;
 mod escrow;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use escrow::Escrow;
@@ -64,6 +66,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
+    /// What audits of validation entities use.
+    #[serde(default)]
+    pub audit: Audit,
     /// Where webhooks may go.
     #[serde(default)]
     pub webhooks: Webhooks,
@@ -240,6 +245,7 @@ impl Config {
             escrow: Escrow::default(),
             limits: Limits::default(),
             http: Http::default(),
+            audit: Audit::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
             log: Log::default(),
@@ -277,6 +283,7 @@ impl Config {
         self.dnssec.under(dir);
         self.delegation.under(dir);
         self.escrow.under(dir);
+        self.audit.under(dir);
         self.webhooks.under(dir);
         self.log.under(dir);
         self

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod audit;
+pub mod audits;
 pub mod batches;
 pub mod bytes;
 pub mod changes;
@@ -13,6 +14,7 @@ pub mod numbers;
 pub mod problem;
 pub mod proofs;
 pub mod providers;
+pub mod revalidations;
 pub mod service;
 pub mod webhooks;
 

@@ -8,7 +8,7 @@
 use crate::authority::Authority;
 use crate::authority::access::Actor;
 use crate::authority::error::Rejection;
-use crate::ledger::{ComplaintRow, LedgerError};
+use crate::ledger::{ComplaintRow, LedTo, LedgerError, Transaction};
 use crate::log::bytes::to_base64url;
 use crate::log::random::Random;
 use crate::number::Number;
@@ -63,12 +63,12 @@ pub enum Outcome {
 }
 
 /// Where the operator moves a complaint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ComplaintMove {
     /// Somebody begins to work on it.
     TakeUp,
-    /// It is decided.
-    Close(Outcome),
+    /// It is decided: how, and what it led to.
+    Close(Outcome, LedTo),
 }
 
 /// A complaint as it comes.
@@ -109,6 +109,8 @@ pub struct ComplaintView {
     pub text: Option<String>,
     /// How to reach who sent it.
     pub contact: Option<String>,
+    /// What came of it, and who saw to it.
+    pub led_to: LedTo,
 }
 
 /// A page of complaints.
@@ -162,6 +164,7 @@ impl Authority {
             outcome: None,
             text: Some(new.text),
             contact: new.contact,
+            led_to: LedTo::default(),
         };
         let stored = core.ledger.write::<_, LedgerError, _>(move |tx| {
             let full = tx.count_complaints(ComplaintState::Open.name())? >= OPEN_MAX;
@@ -199,28 +202,52 @@ impl Authority {
         Ok(page)
     }
 
+    /// A complaint for the operator. Blocks.
+    pub fn complaint(&self, actor: &Actor, id: &str) -> Result<ComplaintView, Rejection> {
+        actor.demand(Power::Audit)?;
+        self.core.ledger.read(|now| {
+            let row = now.complaint(id)?.ok_or(Rejection::NotFound)?;
+            let number = row.label.map(|label| now.number_of(&label)).transpose()?.flatten();
+            Ok(view(row, number)?)
+        })
+    }
+
     /// Moves a complaint on, never back. Blocks.
     pub fn move_complaint(&self, actor: &Actor, id: &str, to: ComplaintMove) -> Result<ComplaintView, Rejection> {
         actor.demand(Power::Act)?;
         let (id, now_ms) = (id.to_owned(), self.core.now_ms());
+        let who = actor.person.as_ref().map(|person| person.id.clone());
         let moved = self.core.ledger.write::<_, Rejection, _>(move |tx| {
             let row = tx.complaint(&id)?.ok_or(Rejection::NotFound)?;
-            let (state, outcome) = match to {
-                ComplaintMove::TakeUp => (ComplaintState::InWork, None),
-                ComplaintMove::Close(outcome) => (ComplaintState::Closed, Some(outcome)),
+            let (state, outcome, led_to) = match to {
+                ComplaintMove::TakeUp => (ComplaintState::InWork, None, LedTo { taken_by: who, ..LedTo::default() }),
+                ComplaintMove::Close(outcome, led_to) => {
+                    there_are(tx, &led_to)?;
+                    (ComplaintState::Closed, Some(outcome), LedTo { taken_by: None, closed_by: who, ..led_to })
+                }
             };
             let forward = row.state == ComplaintState::Open.name()
                 || row.state == ComplaintState::InWork.name() && state == ComplaintState::Closed;
             if !forward {
                 return Err(Rejection::Conflict(format!("this complaint is {} already", row.state)));
             }
-            tx.move_complaint(&id, state.name(), outcome.map(Outcome::name), now_ms)?;
+            tx.move_complaint(&id, (state.name(), outcome.map(Outcome::name)), &led_to, now_ms)?;
             let row = tx.complaint(&id)?.ok_or(Rejection::NotFound)?;
             let number = row.label.map(|label| tx.number_of(&label)).transpose()?.flatten();
             Ok(view(row, number)?)
         });
         moved.wait_blocking()
     }
+}
+
+/// Whether act and item that an outcome names are there.
+fn there_are(tx: &Transaction<'_>, led_to: &LedTo) -> Result<(), Rejection> {
+    let act = led_to.act.as_ref().map(|id| tx.act(id)).transpose()?;
+    let item = led_to.item.as_ref().map(|id| tx.audit_item(id)).transpose()?;
+    if act == Some(None) || item == Some(None) {
+        return Err(Rejection::Conflict("there is no act or no drawn item of this name".to_owned()));
+    }
+    Ok(())
 }
 
 fn view(row: ComplaintRow, number: Option<Number>) -> Result<ComplaintView, LedgerError> {
@@ -237,5 +264,6 @@ fn view(row: ComplaintRow, number: Option<Number>) -> Result<ComplaintView, Ledg
         outcome: row.outcome.map(|name| Outcome::from_name(&name).ok_or_else(damaged)).transpose()?,
         text: row.text,
         contact: row.contact,
+        led_to: row.led_to,
     })
 }

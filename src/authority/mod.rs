@@ -10,6 +10,7 @@ mod access;
 mod acts;
 mod affected;
 mod audit;
+mod audits;
 mod backups;
 mod batches;
 mod bulk;
@@ -17,6 +18,7 @@ mod carry_out;
 mod changes;
 mod charter;
 mod codes;
+mod complaint_counts;
 mod complaints;
 mod compromise;
 mod delegate;
@@ -46,6 +48,7 @@ mod publish;
 mod receipt;
 mod refill;
 mod registration;
+mod revalidations;
 mod ruling;
 mod run;
 mod sequencer;
@@ -72,6 +75,10 @@ pub use crate::authority::access::{
 pub use crate::authority::acts::{ACT_NUMBERS_MAX, ACTS_PAGE_MAX, Act, REASON_LEN_MAX, Subject, Wish};
 pub use crate::authority::affected::{Affected, affected};
 pub use crate::authority::audit::{AUDITORS_MAX, Audited};
+pub use crate::authority::audits::{
+    AUDIT_ITEMS_PAGE_MAX, Audit, BEACON_VALUE_BYTES_MAX, EVIDENCE_BYTES_MAX, EntityFound, ItemView, ItemsPage,
+    POPULATION_LINES_MAX,
+};
 pub use crate::authority::backups::{Backup, Backups, Verified};
 pub use crate::authority::batches::{
     BATCH_ITEMS_MAX, BATCH_KEPT_D, BATCHES_PER_PROVIDER_MAX, BatchItem, BatchState, BatchView, ItemOutcome, NewBatch,
@@ -108,6 +115,7 @@ pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
 pub use crate::authority::refill::{Copies, Refilled, refill};
 pub use crate::authority::registration::Registration;
+pub use crate::authority::revalidations::{CODE_LIFE_MS, CodeSender, NotSent, SenderError, sender_at};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
 pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagreement};
@@ -125,10 +133,11 @@ pub use crate::authority::webhooks::{
 };
 
 pub use crate::authority::witnesses::check_witnesses;
-pub use crate::ledger::{ChangeRow, Leaves, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
+pub use crate::ledger::{ChangeRow, Leaves, LedTo, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
 
 use crate::authority::access::Tokens;
 use crate::authority::audit::Audits;
+use crate::authority::audits::Auditing;
 use crate::authority::batches::Batches;
 use crate::authority::codes::WrongCodes;
 use crate::authority::gov::InForce;
@@ -137,6 +146,7 @@ use crate::authority::keys::Keys;
 use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
+use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake};
 use crate::authority::shown::Shown;
 use crate::authority::staff::People;
@@ -225,6 +235,10 @@ struct Core {
     strangers: Strangers,
     /// What auditors have cosigned.
     audits: Audits,
+    /// What validation entities are asked for.
+    auditing: Auditing,
+    /// Who sends codes for spot checks.
+    revalidating: Revalidating,
     tokens: Tokens,
     staff: RwLock<People>,
     tickets: Tickets,

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::authority::access::{self, Scope, TOKEN_LIFE_D, Tokens, Verb};
 use crate::authority::audit::Audits;
+use crate::authority::audits::Auditing;
 use crate::authority::batches::Batches;
 use crate::authority::changes::WAITING_MAX;
 use crate::authority::charter;
@@ -23,6 +24,7 @@ use crate::authority::keys::{Keys, Ours, vrf_of};
 use crate::authority::labels::{Labels, PastEras};
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
+use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
 use crate::authority::shown::{Shown, ShownEpoch};
@@ -253,6 +255,8 @@ impl Authority {
             shown,
             strangers: Strangers::default(),
             audits,
+            auditing: Auditing::default(),
+            revalidating: Revalidating::default(),
             keys,
             tokens,
             staff: RwLock::new(staff),

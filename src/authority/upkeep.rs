@@ -24,6 +24,8 @@ const FORGOTTEN_MAX: usize = 2000;
 const ANSWERS_KEPT_MS: u64 = 24 * 3600 * 1000;
 /// Rounds of notices in one look: enough for ten thousand, and an epoch is not held up for long.
 const NOTICE_ROUNDS_MAX: usize = 10;
+/// Days of a month of retention: twelve of them are never shorter than a year.
+const MONTH_D: u64 = 31;
 /// How long counters of past days are kept: nobody's quota looks further back than today.
 const COUNTERS_KEPT_D: u64 = 7;
 
@@ -67,6 +69,7 @@ impl Core {
         let past_ms = now_ms.saturating_sub(policy.claim_pause_d.max(policy.objected_void_d) * DAY_MS);
         let rest_ms = policy.quarantine_d.max(policy.recycle_lookback_d) * DAY_MS;
         let complaint_keep_ms = policy.complaint_keep_d * DAY_MS;
+        let audits_keep_ms = policy.audit_retention_months * MONTH_D * DAY_MS;
         let forget: Result<(), LedgerError> = self
             .ledger
             .write(move |tx| {
@@ -80,6 +83,7 @@ impl Core {
                 tx.erase_complaints(now_ms.saturating_sub(complaint_keep_ms), FORGOTTEN_MAX)?;
                 tx.purge_resting(now_ms.saturating_sub(rest_ms), FORGOTTEN_MAX)?;
                 tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
+                tx.purge_audits(now_ms.saturating_sub(audits_keep_ms), FORGOTTEN_MAX)?;
                 tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())
             })
@@ -93,6 +97,13 @@ impl Core {
         self.release_lapsed(now_ms)?;
         if let Err(no) = self.register_falls_due(now_ms) {
             tracing::error!(?no, "what falls due for the register could not be done; trying again later");
+        }
+        self.codes_fall_due(now_ms)?;
+        if let Err(no) = self.audits_fall_due(now_ms) {
+            tracing::error!(?no, "what falls due for audits could not be done; trying again later");
+        }
+        if let Err(no) = self.count_complaints(now_ms) {
+            tracing::error!(?no, "complaints could not be counted; trying again later");
         }
         let mut line = self.line();
         if line.erased && self.ledger.truncate_wal()? {
@@ -160,6 +171,7 @@ pub(super) fn accept(
         Kind::Release => {
             tx.end_suspension(&event.label)?;
             tx.remove_validation(&event.label)?;
+            tx.erase_judged_evidence(&event.label)?;
         }
         Kind::Resume if event.signature(Role::Operator).is_some() => tx.end_suspension(&event.label)?,
         _ => {}

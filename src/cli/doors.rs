@@ -1,14 +1,17 @@
 //! `number transfer|code|recover|claim|complete|veto|object`: how a number changes hands, with the keys in a provider's folder.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::api::Base64;
 use crate::api::numbers::{Pending, Receipt};
+use crate::api::revalidations::CodeAnswer;
 use crate::cli::connect::api_at;
+use crate::cli::evidence;
 use crate::cli::init::write_secret;
 use crate::cli::number::{
     EVENT_LIFE_S, NumberArgs, ValidatedArgs, WAIT_MS, accepted, acting, finding, not_here, opened,
@@ -23,7 +26,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::log::event::Role;
 use crate::log::key::SigningKey;
 use crate::log::label::Label;
-use crate::log::sha256;
+use crate::log::revalidation;
 use crate::log::state::State;
 use crate::number::Number;
 
@@ -112,10 +115,22 @@ pub(crate) struct AgainstArgs {
     device: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(crate) struct AnswerCodeArgs {
+    #[command(flatten)]
+    of: NumberArgs,
+    /// The file with the code, as it came to the number.
+    #[arg(long, value_name = "FILE")]
+    code_file: PathBuf,
+    /// The folder with the holder's device; the one in the provider's folder if left out.
+    #[arg(long, value_name = "DIR")]
+    device: Option<PathBuf>,
+}
+
 pub(crate) fn transfer(args: &TransferArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(&args.validated.of)?;
     let device = load_device(&args.device)?;
-    let finding = finding(&args.validated, number);
+    let finding = finding(&args.validated, number)?;
     let draft = draft(number, &profile, &args.sip, &device)?;
     profile.adopt_device(number, &device)?;
     let done = acting(&profile, |registrar| Ok(registrar.transfer(number, draft, &device, &finding, WAIT_MS)?))?;
@@ -165,7 +180,7 @@ pub(crate) fn claim(args: &ClaimArgs) -> Result<Report, Failure> {
             asked(number, &profile, &args.validated, Way::Code(code.trim()), None)
         }
         None => {
-            let first = args.first.read(number)?;
+            let first = args.first.read(number, &args.validated.of.provider)?;
             if first.is_none() && !args.bulk_door {
                 return Err(Failure::new(
                     "a claim takes two methods, one of each class: say with --first-method how and with --first-hours-ago \
@@ -185,7 +200,7 @@ fn asked(
     way: Way<'_>,
     first: Option<&First>,
 ) -> Result<Report, Failure> {
-    let (device, finding) = (profile.next_device(number)?, finding(validated, number));
+    let (device, finding) = (profile.next_device(number)?, finding(validated, number)?);
     let done = acting(profile, |registrar| {
         let earlier = first.map(|first| first.earlier(profile));
         Ok(registrar.request(number, way, &device.control, &finding, earlier, WAIT_MS)?)
@@ -202,8 +217,11 @@ fn asked(
 
 pub(crate) fn complete(args: &CompleteArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(&args.validated.of)?;
-    let (device, finding, first) =
-        (profile.next_device(number)?, finding(&args.validated, number), args.first.read(number)?);
+    let (device, finding, first) = (
+        profile.next_device(number)?,
+        finding(&args.validated, number)?,
+        args.first.read(number, &args.validated.of.provider)?,
+    );
     let draft = draft(number, &profile, &args.sip, &device)?;
     let done = acting(&profile, |registrar| {
         let earlier = first.as_ref().map(|first| first.earlier(&profile));
@@ -225,6 +243,25 @@ pub(crate) fn object(args: &AgainstArgs) -> Result<Report, Failure> {
     let receipt =
         against(args, number, &profile, Change::object, |api, signed| Ok(api.object(number, &signed.against())?))?;
     Ok(accepted(number, "objected: validate the holder twice more, by class record, and renew with both", &receipt))
+}
+
+pub(crate) fn answer_code(args: &AnswerCodeArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.of)?;
+    let code = Zeroizing::new(fs::read_to_string(&args.code_file)?);
+    let code = code.trim();
+    if code.is_empty() || code.len() > CODE_FILE_OCTETS_MAX {
+        return Err(Failure::new(format!("{}: one line with the code is needed", args.code_file.display())));
+    }
+    let device = args.device.as_deref().map_or_else(|| profile.device(number), load_device)?;
+    let api = api_at(&profile.api, "")?;
+    let signature = device.control.sign(&revalidation::tbs(&api.origin()?, number, code));
+    api.answer_code(&CodeAnswer {
+        number: number.to_string(),
+        code: code.to_owned(),
+        key: crate::cli::provider::shown(device.control.public()),
+        signature: Base64::from(signature),
+    })?;
+    Ok(Report::done(format!("{number}  confirmed"), json!({"number": number.to_string(), "confirmed": true})))
 }
 
 /// Signs on the holder's device and hands in.
@@ -281,14 +318,15 @@ pub(super) struct First {
 }
 
 impl FirstArgs {
-    pub(super) fn read(&self, number: Number) -> Result<Option<First>, Failure> {
+    pub(super) fn read(&self, number: Number, own: &Path) -> Result<Option<First>, Failure> {
         let Some(method) = &self.first_method else { return Ok(None) };
         let validated_s = SystemClock.now_s().saturating_sub(self.first_hours_ago * 3600);
+        let by = self.first_by.as_deref().unwrap_or(own);
         let finding = Finding {
             methods: vec![method.clone()],
             validated_s,
             not_after_s: validated_s + self.first_days * 86_400,
-            evidence: sha256(&[b"validated before", number.to_string().as_bytes(), &validated_s.to_be_bytes()]),
+            evidence: evidence::noted("validated before", by, number, std::slice::from_ref(method), validated_s)?,
         };
         Ok(Some(First { finding, by: self.first_by.as_deref().map(Profile::load).transpose()? }))
     }

@@ -11,9 +11,10 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use crate::api::service::Check;
-use crate::authority::{self, Authority, Comparison, Courier, Opening, TrustStore};
+use crate::authority::{self, Authority, Comparison, Courier, Opening, TrustStore, sender_at};
 use crate::charter::Policy;
 use crate::cli::apex;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
@@ -21,6 +22,7 @@ use crate::cli::escrow::Depositing;
 use crate::cli::gauges::Standing;
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
+use crate::cli::profile::read_token;
 use crate::cli::reload::Reloading;
 use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock};
@@ -34,6 +36,7 @@ use crate::nameserver::{Guard, Served, Transport, View};
 use crate::net::http::Front;
 use crate::net::{self, Certificate, DnsService, RunningDns};
 use crate::primary::{self, Primary, Switch};
+use crate::registry::audit::seed::Beacon;
 use crate::telemetry::Metrics;
 use crate::wire::Name;
 use crate::zone::{Loader, NumberZone, StaticZone, Ttls};
@@ -84,6 +87,7 @@ impl Instance {
         authority.keep_trust(trust);
         let statics = primary.start(Arc::clone(&keys.view), Arc::clone(&clock));
         let shown = Arc::new(Shown::new(zone, Arc::clone(&keys.view)));
+        audits_by(config, &authority)?;
         authority.show_in(Arc::clone(&shown) as Arc<dyn authority::View>);
         let right =
             right.ok_or_else(|| Failure::new("a command that changes delegations hangs: end it, then start again"))?;
@@ -287,6 +291,23 @@ fn listen_for_reload(runtime: &Runtime, switches: [Switch; 3]) -> Result<(), Fai
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
+}
+
+/// The beacon of draws and who sends codes, as the configuration says.
+fn audits_by(config: &Config, authority: &Authority) -> Result<(), Failure> {
+    let audit = &config.audit;
+    if !audit.beacon_chain.is_empty() {
+        let (chain, genesis_s, period_s) = (audit.beacon_chain.clone(), audit.beacon_genesis_s, audit.beacon_period_s);
+        authority.use_beacon(Beacon { chain, genesis_s, period_s });
+    }
+    if !audit.sender.is_empty() {
+        let secret = match audit.sender_secret_file.as_os_str().is_empty() {
+            true => Zeroizing::default(),
+            false => Zeroizing::new(read_token(&audit.sender_secret_file)?),
+        };
+        authority.send_codes_by(sender_at(&audit.sender, secret, courier(config)?)?);
+    }
+    Ok(())
 }
 
 /// Who carries webhooks to their endpoints.

@@ -2,9 +2,11 @@
 
 mod act;
 mod apex;
+mod audit;
 mod auditor;
 mod backup;
 mod charter;
+mod complaint;
 mod config;
 mod connect;
 mod delegations;
@@ -14,6 +16,7 @@ mod docs;
 mod doctor;
 mod doors;
 mod escrow;
+mod evidence;
 mod export;
 mod gauges;
 mod held;
@@ -103,6 +106,9 @@ enum Command {
     /// What the operator does, by one person or by two: ask, approve, sign, hand in.
     #[command(subcommand)]
     Act(act::ActCommand),
+    /// Audits of validation entities: close a month, draw, judge evidence, propose a sanction, publish; draw again as anybody.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The DNSSEC keys: their state, who must act next, rolls, the parent's DS, import and export.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -118,6 +124,9 @@ enum Command {
     /// Export and import number zones; check, sign and serve master files; look after static zones and their secondaries.
     #[command(subcommand)]
     Zone(zone::ZoneCommand),
+    /// Complaints: list, show, take up, close with an outcome.
+    #[command(subcommand)]
+    Complaint(complaint::ComplaintCommand),
     /// Check the configuration and show what is in force.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -194,11 +203,13 @@ pub fn main() -> ExitCode {
         Command::Charter(command) => charter::run(&command),
         Command::Staff(command) => staff::run(&command),
         Command::Act(command) => act::run(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::Keys(command) => keys::run(command),
         Command::Signer(command) => signer::run(&command, json),
         Command::Witness(command) => witness::run(&command, json),
         Command::Auditor(command) => auditor::run(&command, json),
         Command::Zone(command) => zone::run(&command, json),
+        Command::Complaint(command) => complaint::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Status(args) => status::run(&args),
         Command::Maintenance(command) => maintenance::run(&command),

@@ -14,6 +14,7 @@ use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::numbers::Receipt;
 use crate::cli::connect::api_at;
 use crate::cli::doors;
+use crate::cli::evidence;
 use crate::cli::held;
 use crate::cli::profile::Profile;
 use crate::cli::report::{Exit, Failure, Report};
@@ -21,7 +22,6 @@ use crate::client::holder::{CertificateKey, Change, KEY_FILE_LEN_MAX, RecordDraf
 use crate::client::register::{Finding, Registrar, Validation};
 use crate::clock::{Clock, SystemClock};
 use crate::log::event::Role;
-use crate::log::sha256;
 use crate::log::state::State;
 use crate::number::Number;
 
@@ -54,6 +54,8 @@ pub(crate) enum NumberCommand {
     Veto(doors::AgainstArgs),
     /// Object to a claim, with the holder's key.
     Object(doors::AgainstArgs),
+    /// Answer a code that the directory sent to a number, with the holder's key.
+    AnswerCode(doors::AnswerCodeArgs),
     /// Release a number: at once with the holder's key, or as the provider, with notice.
     Release(ReleaseArgs),
 }
@@ -77,6 +79,10 @@ pub(crate) struct ValidatedArgs {
     /// For how many days that is good; the charter bounds it by method.
     #[arg(long, value_name = "DAYS", default_value_t = VALID_D)]
     pub(super) days: u64,
+    /// The evidence of the validation: the token commits to this file, which you keep for audits. Left out, a note that says no more
+    /// than that you validated it is made in the provider's folder.
+    #[arg(long, value_name = "FILE")]
+    pub(super) evidence: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -137,6 +143,7 @@ pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
         NumberCommand::Complete(args) => doors::complete(args),
         NumberCommand::Veto(args) => doors::veto(args),
         NumberCommand::Object(args) => doors::object(args),
+        NumberCommand::AnswerCode(args) => doors::answer_code(args),
         NumberCommand::Release(args) => release(args),
     }
 }
@@ -164,7 +171,7 @@ fn register(args: &RegisterArgs) -> Result<Report, Failure> {
         let key = CertificateKey::from_pkcs8(&key_file(path)?);
         device.certificates.push(key.map_err(|e| Failure::new(format!("{}: {e}", path.display())))?);
     }
-    let (finding, first) = (finding(&args.validated, number), args.first.read(number)?);
+    let (finding, first) = (finding(&args.validated, number)?, args.first.read(number, &args.validated.of.provider)?);
     if let Some(file) = &args.draft.to_batch {
         let drafted = acting(&profile, |registrar| {
             let earlier = first.as_ref().map(|first| first.earlier(&profile));
@@ -195,7 +202,7 @@ fn key_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 fn renew(args: &RenewArgs) -> Result<Report, Failure> {
     let (number, profile) = opened(&args.validated.of)?;
-    let finding = finding(&args.validated, number);
+    let finding = finding(&args.validated, number)?;
     if let Some(file) = &args.draft.to_batch {
         let drafted = acting(&profile, |registrar| Ok(registrar.renewal(number, &finding)?))?;
         return drafted_to(file, number, BatchAct::Renew(drafted.body), drafted.version);
@@ -297,14 +304,15 @@ pub(super) fn acting<T>(
     act(&registrar)
 }
 
-pub(super) fn finding(args: &ValidatedArgs, number: Number) -> Finding {
+/// What is claimed of a holder; the token will commit to the evidence, which is there before anything is sent.
+pub(super) fn finding(args: &ValidatedArgs, number: Number) -> Result<Finding, Failure> {
     let now_s = SystemClock.now_s();
-    Finding {
-        methods: args.method.clone(),
-        validated_s: now_s,
-        not_after_s: now_s + args.days * 86_400,
-        evidence: sha256(&[b"validated on the command line", number.to_string().as_bytes(), &now_s.to_be_bytes()]),
-    }
+    let evidence = match &args.evidence {
+        Some(file) => evidence::committed(file)?,
+        None => evidence::noted("validated on the command line", &args.of.provider, number, &args.method, now_s)?,
+    };
+    let (methods, not_after_s) = (args.method.clone(), now_s + args.days * 86_400);
+    Ok(Finding { methods, validated_s: now_s, not_after_s, evidence })
 }
 
 pub(super) fn not_here(number: Number) -> Failure {

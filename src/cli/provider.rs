@@ -1,6 +1,7 @@
 //! `provider …`: the operator's providers, their tokens, and what rests on lost keys; a provider's own work stands below.
 
 mod access;
+mod audit;
 mod batch;
 mod changes;
 mod desk;
@@ -53,6 +54,9 @@ pub(crate) enum ProviderCommand {
     Prepare(desk::PrepareArgs),
     /// Show the receipt of a change, or wait until the change is published.
     Receipt(desk::ReceiptArgs),
+    /// Audits: what your validation entity is asked for, and the evidence for it.
+    #[command(subcommand)]
+    Audit(audit::ProviderAuditCommand),
     /// Hand in a complaint; anybody may, without a token.
     Complain(desk::ComplainArgs),
 }
@@ -162,6 +166,7 @@ pub(crate) fn run(command: &ProviderCommand, json: bool) -> Result<Report, Failu
         ProviderCommand::Changes(args) => changes::run(args),
         ProviderCommand::Prepare(args) => desk::prepare(args),
         ProviderCommand::Receipt(args) => desk::receipt(args),
+        ProviderCommand::Audit(command) => audit::run(command),
         ProviderCommand::Complain(args) => desk::complain(args),
     }
 }

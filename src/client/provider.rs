@@ -15,6 +15,7 @@
 //! ```
 
 mod audit;
+mod audits;
 mod batches;
 mod files;
 mod lists;

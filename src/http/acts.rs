@@ -249,7 +249,7 @@ fn subject_of(kind: ActKind, body: &NewAct, mistakes: &mut Vec<ProblemError>) ->
 }
 
 /// An act as the API shows it.
-fn shown(act: &authority::Act) -> Act {
+pub(crate) fn shown(act: &authority::Act) -> Act {
     let row = &act.row;
     let step = |step: &crate::ledger::StepRow| ActStep {
         step: step.step.clone(),

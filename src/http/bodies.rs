@@ -2,6 +2,7 @@
 
 use crate::api::acts::{NewAct, SignedEvents, TokenProof};
 use crate::api::audit::AuditedCheckpoint;
+use crate::api::audits::{BeaconSaid, NewEvidence, NewFinding, SanctionWanted};
 use crate::api::batches::{BatchAct, BatchLine};
 use crate::api::charter::NewVersion;
 use crate::api::complaints::{ComplaintMove, NewComplaint};
@@ -9,6 +10,7 @@ use crate::api::monitor::{MonitorAsked, MonitorGrant};
 use crate::api::numbers::{Against, Asked, HolderAct, Possession, Release, Renewal, Submission, Transfer};
 use crate::api::proofs::ProofAsked;
 use crate::api::providers::{Key, NewProvider, NewToken, StatusChange};
+use crate::api::revalidations::CodeAnswer;
 use crate::api::webhooks::{NewWebhook, Redelivery, WebhookChange};
 use crate::http::fields::{Fields, Read};
 
@@ -26,6 +28,39 @@ impl Read for Submission {
             validation: validation?,
             nonce: nonce?,
         })
+    }
+}
+
+impl Read for NewEvidence {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { evidence: fields.bytes("evidence", None)? })
+    }
+}
+
+impl Read for NewFinding {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { finding: fields.string("finding")? })
+    }
+}
+
+impl Read for BeaconSaid {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (round, value) = (fields.optional_u32("round"), fields.optional_string("value"));
+        Some(Self { round: round?, value: value? })
+    }
+}
+
+impl Read for SanctionWanted {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { entity: fields.string("entity")? })
+    }
+}
+
+impl Read for CodeAnswer {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (number, code) = (fields.string("number"), fields.string("code"));
+        let (key, signature) = (fields.object("key"), fields.bytes("signature", Some(64)));
+        Some(Self { number: number?, code: code?, key: key?, signature: signature? })
     }
 }
 
@@ -201,7 +236,9 @@ impl Read for NewComplaint {
 impl Read for ComplaintMove {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (state, outcome) = (fields.string("state"), fields.optional_string("outcome"));
-        Some(Self { state: state?, outcome: outcome? })
+        let (clause, act) = (fields.optional_string("clause"), fields.optional_string("act"));
+        let item = fields.optional_string("item");
+        Some(Self { state: state?, outcome: outcome?, clause: clause?, act: act?, item: item? })
     }
 }
 

@@ -7,7 +7,8 @@ use axum::{Extension, Json};
 use crate::api::complaints::{Complaint, ComplaintMove, ComplaintTaken, Complaints, NewComplaint};
 use crate::api::{Problem, ProblemError};
 use crate::authority::{
-    self, About, COMPLAINT_CONTACT_MAX, COMPLAINT_TEXT_MAX, COMPLAINTS_PAGE_MAX, ComplaintState, ComplaintView, Outcome,
+    self, About, COMPLAINT_CONTACT_MAX, COMPLAINT_TEXT_MAX, COMPLAINTS_PAGE_MAX, ComplaintState, ComplaintView, LedTo,
+    Outcome,
 };
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
@@ -16,6 +17,8 @@ use crate::http::receipts::time_of;
 use crate::http::request::{Body, Operator, blocking, number_of};
 use crate::http::{Api, changes};
 
+/// The longest clause, act or item that an outcome names, in bytes: ids have 32 at most.
+const LINK_LEN_MAX: usize = 64;
 /// Complaints of one page when nothing is said.
 const PAGE_USUAL: usize = 50;
 
@@ -71,7 +74,10 @@ pub(crate) async fn move_on(
 ) -> Result<Json<Complaint>, Reply> {
     let to = match (value.state.as_str(), value.outcome.as_deref().map(Outcome::from_name)) {
         ("in_work", None) => authority::ComplaintMove::TakeUp,
-        ("closed", Some(Some(outcome))) => authority::ComplaintMove::Close(outcome),
+        ("closed", Some(Some(outcome))) => {
+            let LinkFields { clause, act, item } = links(&value, &id)?;
+            authority::ComplaintMove::Close(outcome, LedTo { clause, act, item, ..LedTo::default() })
+        }
         ("in_work" | "closed", _) => {
             let why = "`upheld`, `rejected` or `not_ours` goes with `closed`, and none with `in_work`";
             return Err(Reply::invalid(&id, vec![ProblemError::form("/outcome", "bad_value", why)]));
@@ -82,14 +88,55 @@ pub(crate) async fn move_on(
         }
     };
     let moved = tokio::task::spawn_blocking(move || api.authority.move_complaint(&actor, &complaint, to)).await;
-    match moved {
+    answered(&id, moved)
+}
+
+/// Shows a complaint with what it led to.
+#[utoipa::path(get, path = "/v1/complaints/{id}", tag = "complaints", params(("id" = String, Path, description = "the complaint's id")),
+    security(("token" = [])), responses((status = 200, body = Complaint), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+    Path(complaint): Path<String>,
+) -> Result<Json<Complaint>, Reply> {
+    let found = tokio::task::spawn_blocking(move || api.authority.complaint(&actor, &complaint)).await;
+    answered(&id, found)
+}
+
+fn answered(
+    id: &RequestId,
+    outcome: Result<Result<ComplaintView, authority::Rejection>, tokio::task::JoinError>,
+) -> Result<Json<Complaint>, Reply> {
+    match outcome {
         Ok(Ok(view)) => Ok(Json(shown(view))),
         Ok(Err(authority::Rejection::NotFound)) => {
-            Err(Reply::new(&id, 404, "not_found", "There is no such complaint", "no complaint has this id"))
+            Err(Reply::new(id, 404, "not_found", "There is no such complaint", "no complaint has this id"))
         }
-        Ok(Err(no)) => Err(Reply::rejected(&id, no)),
-        Err(_panic) => Err(Reply::fault(&id)),
+        Ok(Err(no)) => Err(Reply::rejected(id, no)),
+        Err(_panic) => Err(Reply::fault(id)),
     }
+}
+
+/// What an outcome may name beside itself.
+struct LinkFields {
+    clause: Option<String>,
+    act: Option<String>,
+    item: Option<String>,
+}
+
+fn links(value: &ComplaintMove, id: &RequestId) -> Result<LinkFields, Reply> {
+    let mut mistakes = Vec::new();
+    for (pointer, text) in [("/clause", &value.clause), ("/act", &value.act), ("/item", &value.item)] {
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > LINK_LEN_MAX) {
+            mistakes.push(ProblemError::form(pointer, "wrong_length", format!("1 to {LINK_LEN_MAX} bytes")));
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Reply::invalid(id, mistakes));
+    }
+    Ok(LinkFields { clause: value.clause.clone(), act: value.act.clone(), item: value.item.clone() })
 }
 
 fn complaint(value: NewComplaint) -> Result<authority::NewComplaint, Vec<ProblemError>> {
@@ -134,6 +181,11 @@ fn shown(view: ComplaintView) -> Complaint {
         number: view.number.map(|number| number.to_string()),
         text: view.text,
         contact: view.contact,
+        clause: view.led_to.clause,
+        act: view.led_to.act,
+        item: view.led_to.item,
+        taken_by: view.led_to.taken_by,
+        closed_by: view.led_to.closed_by,
         made_at: time_of(view.made_ms),
         changed_at: time_of(view.changed_ms),
     }

@@ -2,6 +2,7 @@
 
 mod acts;
 mod audit;
+mod audits;
 mod batches;
 mod bodies;
 mod changes;
@@ -25,6 +26,7 @@ mod query;
 mod rdap;
 mod receipts;
 mod request;
+mod revalidations;
 mod staff;
 mod tokens;
 mod transfers;
@@ -139,10 +141,23 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(staff::flagged))
         .routes(routes!(tokens::revoke))
         .routes(routes!(complaints::list, complaints::add))
-        .routes(routes!(complaints::move_on))
+        .routes(routes!(complaints::show, complaints::move_on))
         .routes(routes!(log::list))
         .routes(routes!(log::gov_checkpoint))
         .routes(routes!(log::map_checkpoint))
+        .routes(routes!(audits::all))
+        .routes(routes!(audits::population))
+        .routes(routes!(audits::requests))
+        .routes(routes!(audits::item, audits::answer))
+        .routes(routes!(audits::judge))
+        .routes(routes!(audits::items))
+        .routes(routes!(audits::findings))
+        .routes(routes!(audits::close))
+        .routes(routes!(audits::draw))
+        .routes(routes!(audits::propose))
+        .routes(routes!(audits::publish))
+        .routes(routes!(revalidations::list, revalidations::send))
+        .routes(routes!(revalidations::answer))
         .routes(routes!(audit::batch))
         .routes(routes!(audit::batches))
         .routes(routes!(audit::checkpoint))

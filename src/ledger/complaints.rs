@@ -31,9 +31,27 @@ pub struct ComplaintRow {
     pub text: Option<String>,
     /// How to reach who sent it.
     pub contact: Option<String>,
+    /// What came of it.
+    pub led_to: LedTo,
 }
 
-const COLUMNS: &str = "seq, id, made_ms, changed_ms, about, label, state, outcome, text, contact";
+/// What a complaint led to, and who saw to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedTo {
+    /// The clause of the charter that the outcome rests on.
+    pub clause: Option<String>,
+    /// An act of the operator.
+    pub act: Option<String>,
+    /// A drawn token of an audit.
+    pub item: Option<String>,
+    /// Who took it up.
+    pub taken_by: Option<String>,
+    /// Who closed it.
+    pub closed_by: Option<String>,
+}
+
+const COLUMNS: &str =
+    "seq, id, made_ms, changed_ms, about, label, state, outcome, text, contact, clause, act, item, taken_by, closed_by";
 
 impl Snapshot<'_> {
     /// The complaint of this id.
@@ -59,6 +77,17 @@ impl Snapshot<'_> {
     /// How many complaints are in this state.
     pub fn count_complaints(&self, state: &str) -> Result<u64, LedgerError> {
         Ok(self.first("SELECT count(*) FROM complaints WHERE state = ?1", [state], |row| uint(row, 0))?.unwrap_or(0))
+    }
+
+    /// Complaints of a span of time: how many came, and how many were closed with each outcome.
+    pub fn complaint_counts(&self, from_ms: u64, to_ms: u64) -> Result<(u64, Vec<(String, u64)>), LedgerError> {
+        let sql = "SELECT count(*) FROM complaints WHERE made_ms >= ?1 AND made_ms < ?2";
+        let came = self.first(sql, (int(from_ms), int(to_ms)), |row| uint(row, 0))?.unwrap_or(0);
+        let sql =
+            "SELECT outcome, count(*) FROM complaints WHERE state = 'closed' AND changed_ms >= ?1 AND changed_ms < ?2
+                   AND outcome IS NOT NULL GROUP BY outcome ORDER BY outcome";
+        let closed = self.all(sql, (int(from_ms), int(to_ms)), |row| Ok((row.get(0)?, uint(row, 1)?)))?;
+        Ok((came, closed))
     }
 
     /// The number behind a label, while it is registered.
@@ -88,10 +117,27 @@ impl Transaction<'_> {
     }
 
     /// Moves a complaint on.
-    pub fn move_complaint(&self, id: &str, state: &str, outcome: Option<&str>, now_ms: u64) -> Result<(), LedgerError> {
+    pub fn move_complaint(
+        &self,
+        id: &str,
+        (state, outcome): (&str, Option<&str>),
+        led_to: &LedTo,
+        now_ms: u64,
+    ) -> Result<(), LedgerError> {
         self.change(
-            "UPDATE complaints SET state = ?2, outcome = ?3, changed_ms = ?4 WHERE id = ?1",
-            (id, state, outcome, int(now_ms)),
+            "UPDATE complaints SET state = ?2, outcome = ?3, changed_ms = ?4, clause = ?5, act = ?6, item = ?7,
+             taken_by = coalesce(taken_by, ?8), closed_by = ?9 WHERE id = ?1",
+            (
+                id,
+                state,
+                outcome,
+                int(now_ms),
+                &led_to.clause,
+                &led_to.act,
+                &led_to.item,
+                &led_to.taken_by,
+                &led_to.closed_by,
+            ),
         )?;
         Ok(())
     }
@@ -119,5 +165,12 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<ComplaintRow> {
         outcome: row.get(7)?,
         text: row.get(8)?,
         contact: row.get(9)?,
+        led_to: LedTo {
+            clause: row.get(10)?,
+            act: row.get(11)?,
+            item: row.get(12)?,
+            taken_by: row.get(13)?,
+            closed_by: row.get(14)?,
+        },
     })
 }

@@ -38,8 +38,19 @@ pub struct Carried {
 }
 
 /// Tables with a column `label`, beside `states` and `personal`.
-const LABELLED: [&str; 8] =
-    ["transfer_codes", "past", "act_labels", "validations", "changes", "notice_marks", "complaints", "published_keys"];
+const LABELLED: [&str; 11] = [
+    "transfer_codes",
+    "past",
+    "act_labels",
+    "validations",
+    "changes",
+    "notice_marks",
+    "complaints",
+    "published_keys",
+    "audit_tokens",
+    "audit_items",
+    "revalidations",
+];
 
 impl Snapshot<'_> {
     /// The eras that are closed, the oldest first.
@@ -145,6 +156,8 @@ impl Transaction<'_> {
         }
         self.count_holdings()?;
         let sql = "DELETE FROM idempotency WHERE event IN (SELECT hash FROM events WHERE seq > ?1)";
+        self.change(sql, [int(last_seq)])?;
+        let sql = "DELETE FROM audit_tokens WHERE event IN (SELECT hash FROM events WHERE seq > ?1)";
         self.change(sql, [int(last_seq)])?;
         self.change("UPDATE act_labels SET event = NULL WHERE event > ?1", [int(last_seq)])?;
         self.change("DELETE FROM events WHERE seq > ?1", [int(last_seq)])?;

@@ -28,6 +28,7 @@ pub mod proof;
 pub mod proved;
 pub mod random;
 pub mod record;
+pub mod revalidation;
 pub mod rsa;
 pub mod staff;
 pub mod state;

@@ -4,6 +4,7 @@
 //! [`decide`] holds what passed against what is stored. The [`rules`] of events below both are what auditors replay.
 
 pub mod acts;
+pub mod audit;
 pub mod bulk;
 mod certificate;
 pub mod code;

@@ -247,6 +247,9 @@ reasons! {
     PROVIDER_WINDING_DOWN = "provider_winding_down" "7.10" None, Forbidden, Some(2201), "While you wind down, change, renew and release the numbers that you have.";
     QUOTA_PROBATION = "quota_probation" "7.6" Some("probation_numbers_max"), Quota, Some(2308), "Wait for the end of the probation.";
     STANDING_STEP = "standing_step" "7.7" None, Conflict, Some(2304), "Look the provider's status up (GET /v1/providers) and ask for a step that leads on from it.";
+    AUDIT_EVIDENCE = "audit_evidence" "7.5" None, Unlawful, Some(2306), "Send the very bytes whose SHA-256 the token names as evd.";
+    AUDIT_STATE = "audit_state" "7.5" None, Conflict, Some(2304), "See how far the audit is: GET /v1/audits/{id}.";
+    AUDIT_CLEAN = "audit_clean" "7.5" None, Conflict, Some(2304), "Propose a sanction only where the findings lie above a threshold.";
     PROBATION_RUNS = "probation_runs" "7.6" Some("probation_d"), Conflict, Some(2304), "Wait until the probation has lasted long enough.";
     APPEAL_LATE = "appeal_late" "7.9" Some("appeal_d"), Conflict, Some(2304), "There is no sanction that can be appealed against any more.";
     APPEAL_MISSING = "appeal_missing" "7.9" None, Conflict, Some(2304), "Let the provider appeal first: POST /v1/providers/{id}/appeal.";

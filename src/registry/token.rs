@@ -86,6 +86,10 @@ pub struct Basis {
     pub issued_s: u64,
     /// The ids of the methods.
     pub methods: Vec<String>,
+    /// The control key that it names.
+    pub control: Thumbprint,
+    /// Its commitment to the evidence (`evd`), which an audit opens.
+    pub evidence: Hash,
 }
 
 /// A token that must not be taken again.
@@ -241,9 +245,20 @@ impl Reading<'_> {
         let (key, issued_s) = (key.and_then(|kid| kid.try_into().ok()), member(&claims, "iat").and_then(Json::integer));
         let list = member(&claims, "mth").and_then(Json::list).unwrap_or_default();
         let methods = list.iter().filter_map(Json::text).map(str::to_owned).collect();
+        let hash = |value: Option<&Json>| from_base64url(value.and_then(Json::text)?)?.try_into().ok();
+        let evidence = hash(member(&claims, "evd"));
+        let control = self.expected.control.copied(); // the binding is checked below
         let mut read = self.claims(&claims, issuer)?;
         let entity = read.entity.clone();
-        read.basis = key.zip(issued_s).map(|(key, issued_s)| Basis { entity, key, issued_s, methods });
+        let rest = key.zip(issued_s).zip(control.zip(evidence));
+        read.basis = rest.map(|((key, issued_s), (control, evidence))| Basis {
+            entity,
+            key,
+            issued_s,
+            methods,
+            control,
+            evidence,
+        });
         Some(read)
     }
 

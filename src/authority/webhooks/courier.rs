@@ -86,7 +86,7 @@ impl UrlMistake {
 
 /// Why no answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unsent {
+pub(in crate::authority) enum Unsent {
     /// The host has no public address; alike whether it has none at all.
     Address,
     /// It took longer than ten seconds.
@@ -100,6 +100,11 @@ pub(super) enum Unsent {
 }
 
 impl Unsent {
+    /// Whether only time ran out.
+    pub(in crate::authority) const fn is_late(self) -> bool {
+        matches!(self, Self::Timeout)
+    }
+
     /// Its stable code.
     pub(super) const fn code(self) -> &'static str {
         match self {
@@ -114,8 +119,8 @@ impl Unsent {
 
 /// What an endpoint answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(in crate::authority) struct Answer {
+    pub(in crate::authority) status: u16,
     /// `Retry-After` in seconds; the form with a date is not looked at.
     pub(super) retry_after_s: Option<u64>,
 }
@@ -161,7 +166,7 @@ impl Courier {
     }
 
     /// Reads a URL that something may be sent to.
-    pub(super) fn read(&self, text: &str) -> Result<WebhookUrl, UrlMistake> {
+    pub(in crate::authority) fn read(&self, text: &str) -> Result<WebhookUrl, UrlMistake> {
         let visible = text.len() <= URL_LEN_MAX && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !visible || text.contains(['#', '\\']) {
             return Err(UrlMistake::Form);
@@ -197,7 +202,7 @@ impl Courier {
     }
 
     /// Sends a body with these headers; blocks until the answer's head came, ten seconds at most.
-    pub(super) fn post(
+    pub(in crate::authority) fn post(
         &self,
         url: &WebhookUrl,
         headers: &[(&'static str, String)],

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 use serde::Serialize;
 
+use crate::cli::evidence;
 use crate::cli::profile::Profile;
 use crate::cli::report::Failure;
 use crate::client::holder::{Directory, RecordDraft};
@@ -17,7 +18,6 @@ use crate::client::register::{Finding, RegisterError, Registrar, Validation};
 use crate::clock::{Clock, SystemClock};
 use crate::log::key::SigningKey;
 use crate::log::record::Prefix;
-use crate::log::sha256;
 use crate::number::Number;
 
 /// Requests under way at once: what keeps a directory busy; it takes no more from one provider in less time.
@@ -149,14 +149,19 @@ fn register(office: &Office<'_>, task: &Task, stopped: &AtomicBool) -> Outcome {
         validation: Validation { issuer: &profile.validation_entity, key: &profile.validation_key },
         random: &random,
     };
+    let what = "imported from a zone file";
+    let noted = evidence::noted(what, profile.folder(), task.number, office.methods, SystemClock.now_s());
+    let evidence = match noted {
+        Ok(evidence) => evidence,
+        Err(failure) => return Outcome::Stopped(failure.to_string()),
+    };
     for _ in 0..PAUSES_MAX {
         let now_s = SystemClock.now_s();
-        let digits = task.number.to_string();
         let finding = Finding {
             methods: office.methods.to_vec(),
             validated_s: now_s,
             not_after_s: now_s + office.days * 86_400,
-            evidence: sha256(&[b"imported from a zone file", digits.as_bytes(), &now_s.to_be_bytes()]),
+            evidence,
         };
         let empty = RecordDraft::new(task.number, &profile.provider);
         let draft = task.rdatas.iter().fold(empty, |draft, rdata| draft.rr(Prefix::Naptr, rdata.clone()));

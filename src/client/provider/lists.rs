@@ -4,7 +4,7 @@ use ureq::http::Method;
 
 use super::{Api, ApiError, Call, Repeat, path_segment};
 use crate::api::changes::Changes;
-use crate::api::complaints::{ComplaintTaken, NewComplaint};
+use crate::api::complaints::{Complaint, ComplaintMove, ComplaintTaken, Complaints, NewComplaint};
 use crate::api::monitor::{MonitorAnswer, MonitorAsked};
 use crate::api::numbers::Numbers;
 use crate::api::proofs::{ProofAnswer, ProofAsked, Trust};
@@ -69,5 +69,23 @@ impl Api {
     /// Hands in a complaint (`POST /v1/complaints`); no token is needed.
     pub fn complain(&self, complaint: &NewComplaint) -> Result<ComplaintTaken, ApiError> {
         self.call(&Call::new(Method::POST, "/v1/complaints".into(), Repeat::Never).json(complaint)?)
+    }
+
+    /// A page of complaints, for the operator (`GET /v1/complaints`).
+    pub fn complaints(&self, state: Option<&str>, cursor: Option<&str>) -> Result<Complaints, ApiError> {
+        let given = [("state", state), ("cursor", cursor)];
+        let given = given.iter().filter_map(|(name, value)| Some(format!("&{name}={}", path_segment((*value)?))));
+        self.get(format!("/v1/complaints?limit=200{}", given.collect::<String>()))
+    }
+
+    /// A complaint, for the operator (`GET /v1/complaints/{id}`).
+    pub fn complaint(&self, id: &str) -> Result<Complaint, ApiError> {
+        self.get(format!("/v1/complaints/{}", path_segment(id)))
+    }
+
+    /// Takes a complaint up or closes it, for the operator (`PATCH /v1/complaints/{id}`).
+    pub fn move_complaint(&self, id: &str, to: &ComplaintMove) -> Result<Complaint, ApiError> {
+        let path = format!("/v1/complaints/{}", path_segment(id));
+        self.call(&Call::new(Method::PATCH, path, Repeat::Never).json(to)?)
     }
 }

@@ -3,6 +3,7 @@
 mod again;
 mod audited;
 mod audited_eras;
+mod audits;
 mod authority;
 mod batches;
 mod bulk;
@@ -25,6 +26,7 @@ mod orders;
 mod proofs;
 mod providers;
 mod refill;
+mod revalidations;
 mod staff;
 mod strangers;
 mod trust;

@@ -11,14 +11,25 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 29] = [
+const ROUTES: [(&str, &str); 40] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
     ("POST /v1/providers/{id}/tokens", "officer"),
     ("POST /v1/providers/{id}/appeal", "officer"),
     ("DELETE /v1/tokens/{id}", "officer"),
+    ("GET /v1/audits/{id}/evidence", "auditor"),
+    ("GET /v1/audits/{id}/revalidations", "auditor"),
+    ("POST /v1/audits/{id}/revalidations", "auditor"),
+    ("POST /v1/audits/{id}/finding", "auditor"),
+    ("GET /v1/audits/{id}/items", "auditor"),
+    ("GET /v1/audits/{id}/findings", "auditor"),
+    ("POST /v1/audits/{id}/close", "auditor"),
+    ("POST /v1/audits/{id}/draw", "auditor"),
+    ("POST /v1/audits/{id}/sanctions", "officer"),
+    ("POST /v1/audits/{id}/publication", "auditor"),
     ("GET /v1/complaints", "auditor"),
+    ("GET /v1/complaints/{id}", "auditor"),
     ("PATCH /v1/complaints/{id}", "officer"),
     ("GET /v1/acts", "viewer"),
     ("POST /v1/acts", "officer"),
@@ -157,8 +168,9 @@ fn every_route_asks_for_its_role(house: &House) {
     let mut walked = 0;
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
-            let of_operator =
-                ["operator", "providers", "complaints", "webhooks"].iter().any(|tag| operation["tags"] == json!([tag]));
+            let of_operator = ["operator", "providers", "complaints", "webhooks", "audits"]
+                .iter()
+                .any(|tag| operation["tags"] == json!([tag]));
             if of_operator && operation.get("security").is_some() {
                 let route = format!("{} {path}", method.to_uppercase());
                 let from = ROUTES.iter().find(|(known, _)| *known == route);
@@ -197,6 +209,8 @@ fn body(route: &str) -> Value {
     let key = json!({"algorithm": "ed25519", "key": "2b8hSHSKhcidparY7gsPwtEF/TnUGkx5ZTY1TwrikAw="});
     match route {
         "POST /v1/providers" => json!({"id": "NOBODY", "name": "x", "statement_keys": [key]}),
+        "POST /v1/audits/{id}/finding" => json!({"finding": "pass"}),
+        "POST /v1/audits/{id}/sanctions" => json!({"entity": "nobody"}),
         "PATCH /v1/providers/{id}" => json!({"status": "suspended", "clause": "7.8"}),
         "POST /v1/providers/{id}/tokens" => json!({"scopes": ["read:+"]}),
         "POST /v1/acts" => json!({"kind": "emergency", "clause": "7.8", "reason": "x", "provider": "nobody"}),
