@@ -18,6 +18,7 @@ mod monitor;
 mod naming;
 mod numbers;
 mod openapi;
+mod pages;
 mod problem;
 mod proofs;
 mod providers;
@@ -82,6 +83,7 @@ pub fn router(api: Api) -> Router {
     routes
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .merge(log::tiles())
+        .merge(pages::assets::router())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)

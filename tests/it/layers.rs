@@ -51,7 +51,7 @@ const NEVER: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 25] = [
     ("argon2", &["seal/form"], "passphrases meet keys in one place"),
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),
@@ -62,6 +62,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 24] = [
     ),
     ("axum", &["http", "net", "attest/witness/http"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
+    ("maud", &["http"], "pages are made where they are served"),
     ("utoipa", &["api", "http"], "the API's description is made where its types and resources stand"),
     ("utoipa_axum", &["http"], "the API's description is made where its types and resources stand"),
     (
