@@ -1,5 +1,6 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
+mod console;
 mod delegation;
 mod dnssec;
 mod http;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use console::Console;
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use http::Http;
@@ -59,6 +61,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub http: Http,
+    /// The console of the staff.
+    #[serde(default)]
+    pub console: Console,
     /// Where webhooks may go.
     #[serde(default)]
     pub webhooks: Webhooks,
@@ -234,6 +239,7 @@ impl Config {
             delegation: Delegation::default(),
             limits: Limits::default(),
             http: Http::default(),
+            console: Console::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
             log: Log::default(),
@@ -405,6 +411,7 @@ impl Config {
         found.extend(self.log.mistakes());
         found.extend(self.limits.mistakes());
         found.extend(self.http.mistakes());
+        found.extend(self.console.mistakes());
         found
     }
 }

@@ -16,6 +16,7 @@ use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Courier, Opening};
 use crate::charter::Policy;
 use crate::cli::apex;
+use crate::cli::console;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
 use crate::cli::init;
 use crate::cli::keeper::{self, Keep, Keeper};
@@ -47,6 +48,8 @@ pub(crate) struct Instance {
     pub(crate) http: SocketAddr,
     /// Where it is served over TLS.
     pub(crate) https: Vec<SocketAddr>,
+    /// The console, if there is one.
+    pub(crate) console: Option<Arc<http::Console>>,
     running: authority::Running,
     sending: authority::Sending,
     service: RunningDns,
@@ -90,6 +93,7 @@ impl Instance {
         fronts.push(Front::plain(listener));
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
+        let console = console::open(config, http.port())?;
         let apex = config.apex.clone();
         let zone = apex::told(config, zone_name, view);
         let api = Api {
@@ -104,6 +108,7 @@ impl Instance {
             apex: config.apex.clone(),
             zone,
             limits: Arc::new(limits(config)?),
+            console: console.clone(),
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(fronts, http::router(api), stopped));
@@ -113,6 +118,7 @@ impl Instance {
             encrypted,
             http,
             https,
+            console,
             running,
             sending,
             service,

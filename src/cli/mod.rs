@@ -6,6 +6,7 @@ mod auditor;
 mod charter;
 mod config;
 mod connect;
+mod console;
 mod delegations;
 mod demo;
 mod docs;
