@@ -5,6 +5,7 @@ mod auditor;
 mod bad_input;
 mod canary;
 mod child;
+mod console;
 mod delegated;
 mod eras;
 mod erased;
