@@ -104,9 +104,13 @@ impl FromRequest<Api> for Knock {
 /// The fields of a form whose sender is a page of ours, by what the browser says of it (Fetch: Origin, Sec-Fetch-Site).
 async fn read(id: &RequestId, parts: &Parts, body: axum::body::Body, api: &Api) -> Result<Fields, Reply> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let ours = console(api).is_some_and(|console| header(ORIGIN.as_str()) == Some(&*console.site.origin));
-    let near = header("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    if !ours || !near {
+    let site = header("sec-fetch-site");
+    let ours = match header(ORIGIN.as_str()) {
+        // Our pages send no referrer, and then browsers say no origin either (Fetch 3.1): the other header has to say it.
+        Some("null") => site == Some("same-origin"),
+        origin => console(api).is_some_and(|console| origin == Some(&*console.site.origin)),
+    };
+    if !ours || site.is_some_and(|site| site != "same-origin") {
         return Err(foreign(id));
     }
     let is_form =

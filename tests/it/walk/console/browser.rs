@@ -52,7 +52,8 @@ impl Browser {
         ];
         let mut browser =
             Self { driver, base: format!("http://127.0.0.1:{port}"), session: String::new(), _profile: profile };
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"binary": chromium, "args": args}}}});
+        let wanted =
+            json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"binary": chromium, "args": args}}}});
         let made = browser.call("POST", "/session", &wanted);
         browser.session = format!("/session/{}", made["sessionId"].as_str().expect("a session"));
         let authenticator = json!({"protocol": "ctap2", "transport": "internal", "hasResidentKey": true,

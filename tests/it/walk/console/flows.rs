@@ -33,7 +33,10 @@ fn signs_in(browser: &Browser, demo: &Demo) {
     let cookies = browser.cookies();
     let cookie = &cookies[0];
     assert_eq!(cookie["name"], json!("__Host-callbook"), "{cookies}");
-    assert_eq!((&cookie["secure"], &cookie["httpOnly"], &cookie["sameSite"]), (&json!(true), &json!(true), &json!("Strict")));
+    assert_eq!(
+        (&cookie["secure"], &cookie["httpOnly"], &cookie["sameSite"]),
+        (&json!(true), &json!(true), &json!("Strict"))
+    );
     browser.press("Sign out");
     browser.says("Sign in with a passkey");
     browser.go(&format!("{}/console/acts", origin(demo)));
@@ -166,7 +169,9 @@ fn walks_by_keyboard(browser: &Browser, demo: &Demo) {
         }
     }
     assert_eq!(seen.first().map(String::as_str), Some("To the content"));
-    for words in ["Sign out", "Today", "Acts", "Numbers", "Providers", "Zones and keys", "Enter a newcomer", "New Phones Ltd"] {
+    for words in
+        ["Sign out", "Today", "Acts", "Numbers", "Providers", "Zones and keys", "Enter a newcomer", "New Phones Ltd"]
+    {
         assert!(seen.iter().any(|one| one == words), "{words} is not reached: {seen:?}");
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn send(demo: &Demo, method: &str, path: &str, headers: &[(&str, &str
 /// Fields as a form.
 pub(super) fn form(fields: &[(&str, &str)]) -> String {
     let quoted = |text: &str| -> String {
-        text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+        text.bytes()
+            .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+            .collect()
     };
     fields.iter().map(|(name, value)| format!("{}={}", quoted(name), quoted(value))).collect::<Vec<_>>().join("&")
 }
