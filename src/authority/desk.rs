@@ -79,7 +79,7 @@ pub struct DeskLine {
     pub reason: String,
 }
 
-/// Figures of the directory, from a bounded number of rows.
+/// What changed by day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// The days, the oldest first, as days since 1970.
@@ -92,10 +92,6 @@ pub struct Figures {
     pub released: Vec<u64>,
     /// Whether older changes were not counted.
     pub cut: bool,
-    /// Numbers by provider, the most first; those beyond the first dozen together.
-    pub shares: Vec<(String, u64)>,
-    /// Validations by age: below 30, 90, 180, 365 days, and older.
-    pub ages: [u64; 5],
 }
 
 impl Authority {
@@ -161,7 +157,7 @@ impl Authority {
         })?)
     }
 
-    /// Figures for pictures: registrations by day, shares of providers, ages of validations. Blocks, some tens of milliseconds.
+    /// What changed by day, from a bounded number of events. Blocks, some tens of milliseconds.
     pub fn figures(&self, actor: &Actor) -> Result<Figures, Rejection> {
         actor.demand(Power::See)?;
         let now_ms = self.core.now_ms();
@@ -187,21 +183,41 @@ impl Authority {
             };
             let (created, renewed, released) = (of(Kind::Create), of(Kind::Renew), of(Kind::Release));
             let cut = newest > COUNTED_MAX && oldest_day >= days.first().copied();
-            let mut ages = [0; 5];
-            for at_s in now.validation_times(VALIDATIONS_MAX)? {
-                let age_d = unix_s(now_ms).saturating_sub(at_s) / DAY_S;
-                let class = [30, 90, 180, 365].iter().position(|below| age_d < *below).unwrap_or(4);
-                if let Some(count) = ages.get_mut(class) {
-                    *count += 1;
-                }
-            }
-            let mut shares = now.holdings_all(usize::from(u16::MAX))?;
-            let rest: u64 = shares.iter().skip(SHARES_MAX).map(|(_, numbers)| numbers).sum();
-            shares.truncate(SHARES_MAX);
-            if rest > 0 {
-                shares.push(("all others".to_owned(), rest));
-            }
-            Ok(Figures { days, created, renewed, released, cut, shares, ages })
+            Ok(Figures { days, created, renewed, released, cut })
         })?)
+    }
+
+    /// Validations that registrations rest on, by age: below 30, 90, 180, 365 days, and older; of a bounded number. Blocks.
+    pub fn validation_ages(&self, actor: &Actor) -> Result<[u64; 5], Rejection> {
+        actor.demand(Power::See)?;
+        let now_s = unix_s(self.core.now_ms());
+        let times = self.core.ledger.read::<_, LedgerError>(|now| now.validation_times(VALIDATIONS_MAX))?;
+        let mut ages = [0; 5];
+        for at_s in times {
+            let age_d = now_s.saturating_sub(at_s) / DAY_S;
+            let class = [30, 90, 180, 365].iter().position(|below| age_d < *below).unwrap_or(4);
+            if let Some(count) = ages.get_mut(class) {
+                *count += 1;
+            }
+        }
+        Ok(ages)
+    }
+
+    /// Numbers by provider, the most first; those beyond the first dozen together. Blocks.
+    pub fn shares(&self, actor: &Actor) -> Result<Vec<(String, u64)>, Rejection> {
+        actor.demand(Power::See)?;
+        let mut shares = self.core.ledger.read::<_, LedgerError>(|now| now.holdings_all(usize::from(u16::MAX)))?;
+        let rest: u64 = shares.iter().skip(SHARES_MAX).map(|(_, numbers)| numbers).sum();
+        shares.truncate(SHARES_MAX);
+        if rest > 0 {
+            shares.push(("all others".to_owned(), rest));
+        }
+        Ok(shares)
+    }
+
+    /// How many numbers a provider has. Blocks.
+    pub fn holdings(&self, actor: &Actor, provider: &str) -> Result<u64, Rejection> {
+        actor.demand(Power::See)?;
+        Ok(self.core.ledger.read::<_, LedgerError>(|now| now.holdings(provider))?)
     }
 }

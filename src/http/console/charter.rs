@@ -13,7 +13,7 @@ use crate::http::console::visit::{Posted, Visit};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
-use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time};
+use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time, worded};
 use crate::http::problem::Reply;
 use crate::http::request::query_value;
 
@@ -95,7 +95,7 @@ fn text(policy: &Policy) -> Markup {
     html! {
         @for (number, clause) in charter::clauses_of(policy.prose()) {
             div.beside id={ "c" (number) } {
-                p { strong { (number) } " " (clause.replace('`', "")) }
+                p { strong { (number) } " " (worded(&clause)) }
                 div { @for (name, value) in parameters(number) { p { code { (name) } " = " strong { (value) } } } }
             }
         }

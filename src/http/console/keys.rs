@@ -13,7 +13,7 @@ use crate::http::console::{KeyShown, Rolled, ZoneKeysShown, may, page};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
-use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time};
+use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time, worded};
 use crate::http::pages::picture::{Lane, timeline};
 use crate::http::problem::Reply;
 use crate::http::request::{blocking, query_value};
@@ -56,7 +56,7 @@ fn one(visit: &Visit, zone: &ZoneKeysShown, now_s: u64) -> Markup {
             html! { (key.algorithm) },
             badge(if key.state == "active" { Tone::Good } else { Tone::Plain }, &key.state),
             time(key.since_s * 1000),
-            html! { @for wait in &key.waits { p { (wait) } } },
+            html! { @for wait in &key.waits { p { (worded(wait)) } } },
         ]
     };
     let rows: Vec<Vec<Markup>> = zone.keys.iter().map(row).collect();
@@ -65,7 +65,7 @@ fn one(visit: &Visit, zone: &ZoneKeysShown, now_s: u64) -> Markup {
             header { h2 { (zone.zone) } (badge(tone, says)) }
             @if let Some(why) = &zone.trouble { (notice(Tone::Bad, "Nothing is known of these keys", html! { p { (why) } })) }
             @else { (picture(zone, now_s)) (table("Keys", &["Key", "Algorithm", "State", "Since", "Waits for"], &rows)) }
-            @for wait in &zone.waits { p { (wait) } }
+            @for wait in &zone.waits { p { (worded(wait)) } }
             @if may(visit, Power::Staff) { (roll_form(visit, zone)) }
             @else { p.soft { "Admins ask for new keys here." } }
         }

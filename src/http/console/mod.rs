@@ -136,9 +136,9 @@ pub(crate) fn router() -> Router<Api> {
 }
 
 /// The places of the console.
-fn places() -> [Place; 9] {
+fn places(visit: &Visit) -> Vec<Place> {
     let place = |path, name, icon, waiting| Place { path, name, icon, waiting };
-    [
+    let all = [
         place("/console", "Today", Icon::Today, 0),
         place("/console/acts", "Acts", Icon::Hands, 0),
         place("/console/numbers", "Numbers", Icon::Number, 0),
@@ -148,7 +148,9 @@ fn places() -> [Place; 9] {
         place("/console/keys", "Zones and keys", Icon::Key, 0),
         place("/console/charter", "Charter", Icon::Charter, 0),
         place("/console/system", "System", Icon::System, 0),
-    ]
+    ];
+    let shown = |place: &Place| place.path != "/console/complaints" || may(visit, Power::Audit);
+    all.into_iter().filter(shown).collect()
 }
 
 /// A page of somebody who is signed in.
@@ -166,7 +168,7 @@ fn page_with(api: &Api, visit: &Visit, title: &str, here: &str, scripts: &[&'sta
             button.quiet.small type="submit" { (icon(Icon::Leave)) "Sign out" }
         }
     };
-    let places = places();
+    let places = places(visit);
     let shell = Shell { title, directory: &api.apex, home: ROOT, places: &places, here, who, scripts };
     shell.page(body)
 }

@@ -12,7 +12,7 @@ use crate::http::console::{may, page};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::{Icon, icon};
-use crate::http::pages::parts::{Field, Tone, badge, card, empty, facts, head, notice, table, time};
+use crate::http::pages::parts::{Field, Tone, badge, card, empty, facts, head, notice, table, time, worded};
 use crate::http::pages::picture::histogram;
 use crate::http::problem::Reply;
 use crate::http::request::{blocking, number_of};
@@ -32,7 +32,7 @@ pub(crate) async fn ask(
 ) -> Result<Page, Reply> {
     let (authority, actor) = (api.authority.clone(), visit.who.actor.clone());
     let (lines, ages) =
-        blocking(&id, move || Ok((authority.desk(&actor, 0, BOOK_LINES)?, authority.figures(&actor)?.ages))).await?;
+        blocking(&id, move || Ok((authority.desk(&actor, 0, BOOK_LINES)?, authority.validation_ages(&actor)?))).await?;
     let classes = ["under 30 d", "30–90 d", "90–180 d", "180–365 d", "older"].map(str::to_owned);
     let ages: Vec<(String, u64)> = classes.into_iter().zip(ages).collect();
     let body = html! {
@@ -196,9 +196,9 @@ fn explained(api: &Api, reason: &Reason) -> Markup {
     let clause = crate::charter::clauses_of(policy.prose()).find(|(number, _)| *number == reason.clause);
     html! {
         (facts(&[
-            ("What to do", html! { (reason.remedy) }),
+            ("What to do", worded(reason.remedy)),
             ("Clause", html! { a href={ "/console/charter#c" (reason.clause) } { (reason.clause) } }),
-            ("Says", html! { (clause.map_or_else(String::new, |(_, text)| text)) }),
+            ("Says", html! { (worded(&clause.map_or_else(String::new, |(_, text)| text))) }),
             ("Limit", html! { @match reason.parameter { Some(name) => code { (name) } None => { "none" } } }),
             ("Kind of refusal", html! { (format!("{:?}", reason.class).to_lowercase()) }),
         ]))

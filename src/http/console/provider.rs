@@ -40,8 +40,7 @@ pub(crate) async fn show(
         ));
     };
     let (tokens, numbers) = blocking(&id, move || {
-        let shares = authority.figures(&actor)?.shares;
-        let numbers = shares.into_iter().find(|(of, _)| *of == provider).map_or(0, |(_, numbers)| numbers);
+        let numbers = authority.holdings(&actor, &provider)?;
         Ok((authority.tokens(&actor, Some(&provider))?, numbers))
     })
     .await?;

@@ -31,7 +31,7 @@ pub(crate) async fn list(
     visit: Visit,
 ) -> Result<Page, Reply> {
     let (authority, actor) = (api.authority.clone(), visit.who.actor.clone());
-    let (providers, figures) = blocking(&id, move || Ok((authority.providers(), authority.figures(&actor)?))).await?;
+    let (providers, held) = blocking(&id, move || Ok((authority.providers(), authority.shares(&actor)?))).await?;
     let rows: Vec<Vec<Markup>> = providers.iter().map(row).collect();
     let body = html! {
         (head("Providers", "The public register of providers and validation entities, and what the operator decides about them."))
@@ -40,7 +40,7 @@ pub(crate) async fn list(
             @if rows.is_empty() { (empty(Icon::Provider, "Nobody is in the register", "Enter the first provider: it begins its probation, or applies.")) }
             @else { (table("The register, by id", &["Provider", "Id", "Status", "Since", "Term ends"], &rows)) }
         }
-        @if !figures.shares.is_empty() { section.card { (shares("Numbers by provider", "numbers", &figures.shares)) } }
+        @if !held.is_empty() { section.card { (shares("Numbers by provider", "numbers", &held)) } }
     };
     Ok(page(&api, &visit, "Providers", "/console/providers", body))
 }

@@ -13,7 +13,7 @@ use crate::api::problem::MEDIA_TYPE;
 use crate::http::Api;
 use crate::http::console::{ROOT, alone};
 use crate::http::pages::headers;
-use crate::http::pages::parts::{Tone, notice};
+use crate::http::pages::parts::{Tone, notice, worded};
 
 /// More than any problem of ours has.
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
@@ -66,7 +66,7 @@ pub(crate) fn told(problem: &Problem) -> Markup {
                 p { @if !one.pointer.is_empty() { code { (one.pointer) } ": " } (one.detail)
                     @if let Some(remedy) = one.remedy.as_ref().filter(|_| problem.errors.len() > 1) { " " (remedy) } }
             }
-            @if let Some(remedy) = &problem.remedy { p { strong { "What to do: " } (remedy) } }
+            @if let Some(remedy) = &problem.remedy { p { strong { "What to do: " } (worded(remedy)) } }
             p { small {
                 "code " code { (problem.code) }
                 @if let Some(clause) = &problem.clause { ", clause " a href={ "/console/charter#c" (clause) } { (clause) } }

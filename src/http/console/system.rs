@@ -37,13 +37,16 @@ pub(crate) async fn show(
     };
     let checks: Vec<Vec<Markup>> = health.checks.iter().map(row).collect();
     let settings = console(&api).map_or("", |console| &console.settings);
-    let answers = counted(&api.metrics.text(), "callbook_dns_answers_total", "rcode");
+    let metrics = api.metrics.text();
+    let answers = counted(&metrics, "callbook_dns_answers_total", "rcode");
+    let questions = counted(&metrics, "callbook_dns_number_questions_total", "outcome");
     let body = html! {
         (head("System", "Whether the directory does its job, and who may work on it."))
         (card("Health", table("Checks, made just now", &["Check", "State", "Detail"], &checks)))
         section.card {
             @if answers.is_empty() { (empty(Icon::System, "No DNS query yet", "Answers are counted by their code since the service started.")) }
             @else { (shares("DNS answers by code since the start", "answers", &answers)) }
+            @if !questions.is_empty() { (shares("Questions for possible numbers, found or missed", "questions", &questions)) }
             p.soft { "All counters: " a href="/metrics" { "/metrics" } ". No name, number or query is in them." }
         }
         (card("Staff", people(&staff)))

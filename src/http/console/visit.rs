@@ -96,6 +96,8 @@ impl FromRequest<Api> for Knock {
     async fn from_request(request: Request, api: &Api) -> Result<Self, Reply> {
         let (mut parts, body) = request.into_parts();
         let Ok(id) = RequestId::from_request_parts(&mut parts, api).await;
+        let asked = api.limits.sign_in(&parts.headers, &parts.extensions, api.clock.now_ms());
+        asked.map_err(|wait_s| Reply::too_many(&id, "this address signs in too often", wait_s))?;
         let before = Visit::of(&parts, api).map(|visit| visit.who);
         Ok(Self { fields: read(&id, &parts, body, api).await?, before })
     }

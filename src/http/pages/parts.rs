@@ -84,7 +84,7 @@ pub(crate) fn table(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Mark
                     tr {
                         @for (i, cell) in row.iter().enumerate() {
                             @if i == 0 { th scope="row" { (cell) } }
-                            @else { td data-name=[heads.get(i)] { (cell) } }
+                            @else { td data-name=[heads.get(i).filter(|head| !head.is_empty())] { (cell) } }
                         }
                     }
                 }
@@ -98,6 +98,11 @@ pub(crate) fn time(ms: u64) -> Markup {
     let exact = rfc3339(ms / 1000);
     let shown = exact.get(..16).unwrap_or(&exact).replace('T', " ");
     html! { time datetime=(exact) { (shown) " UTC" } }
+}
+
+/// A text of ours in which backticks mark what is typed.
+pub(crate) fn worded(text: &str) -> Markup {
+    html! { @for (i, part) in text.split('`').enumerate() { @if i % 2 == 1 { code { (part) } } @else { (part) } } }
 }
 
 /// A span of time in the two largest units that it has: "3 d 4 h".

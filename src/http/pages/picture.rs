@@ -140,7 +140,7 @@ pub(crate) fn timeline(
                         @for (from, to, colour) in &lane.spans {
                             @let (x, end) = (place(*from), place(*to));
                             rect class=(SERIES.get(*colour).copied().unwrap_or("s1")) x=(format!("{x:.1}")) y="15"
-                                width=(format!("{:.1}", (end - x).max(2.0))) height="70" {}
+                                width=(format!("{:.1}", (end - x).max(4.0))) height="70" {}
                         }
                         line.now x1=(format!("{:.1}", place(now_s))) x2=(format!("{:.1}", place(now_s))) y1="0" y2="100" {}
                     }

@@ -121,7 +121,7 @@ fn finds_out_why(browser: &Browser, demo: &Demo) {
 fn rolls_a_key(browser: &Browser, demo: &Demo) {
     let here = origin(demo);
     browser.go(&format!("{here}/console/keys"));
-    browser.says("nobody has to act");
+    browser.says("the parent has DS");
     let keys = "document.querySelectorAll('table.cards tbody tr').length";
     let before = browser.eval(keys).as_u64().expect("a count");
     browser.fill("reason-e164-example", "yearly practice");

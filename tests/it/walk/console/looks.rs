@@ -59,8 +59,9 @@ fn every_page_looks_well_and_reads_well() {
     browser.go(&format!("{here}/console/providers/new"));
     browser.fill("id", "x");
     browser.fill("name", "x");
+    browser.fill("validation_keys", "no key");
     browser.press("Enter it into the register");
-    browser.says("What to do");
+    browser.says("this is no key");
     seen(&browser, &axe, "mistake");
     browser.go(&format!("{here}/console/acts/none"));
     browser.says("There is no such");
