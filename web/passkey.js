@@ -28,6 +28,10 @@ async function register() {
       user: { id: bytes(form.dataset.user), name: form.dataset.person, displayName: form.dataset.person },
       pubKeyCredParams: algorithms,
       authenticatorSelection: { residentKey: "required", userVerification: "required" },
+      excludeCredentials: form.dataset.known
+        .split(" ")
+        .filter(Boolean)
+        .map((id) => ({ type: "public-key", id: bytes(id) })),
       attestation: "none",
       timeout: 120000,
     },

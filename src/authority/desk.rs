@@ -33,6 +33,8 @@ const COUNTED_STEP: usize = 1_000;
 const VALIDATIONS_MAX: usize = 20_000;
 /// Providers that are told by name in shares.
 const SHARES_MAX: usize = 12;
+/// Days that a provider's counters are told; they are kept no longer.
+const COUNTED_DAYS: u64 = 7;
 /// How long the book is kept: longer than anybody may come and ask who looked.
 pub(super) const DESK_KEPT_MS: u64 = 2 * 365 * DAY_MS;
 
@@ -92,6 +94,28 @@ pub struct Figures {
     pub released: Vec<u64>,
     /// Whether older changes were not counted.
     pub cut: bool,
+}
+
+/// What a provider has and does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderCounts {
+    /// Numbers, those about to be registered included.
+    pub numbers: u64,
+    /// The last seven days, the oldest first.
+    pub days: Vec<ProviderDay>,
+}
+
+/// What a provider did on a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProviderDay {
+    /// Days since 1970, UTC.
+    pub day: u64,
+    /// Registrations.
+    pub created: u64,
+    /// Preparations.
+    pub prepared: u64,
+    /// Wrong transfer codes.
+    pub wrong_codes: u64,
 }
 
 impl Authority {
@@ -215,9 +239,17 @@ impl Authority {
         Ok(shares)
     }
 
-    /// How many numbers a provider has. Blocks.
-    pub fn holdings(&self, actor: &Actor, provider: &str) -> Result<u64, Rejection> {
+    /// What a provider has, and did on each of the last seven days. Blocks.
+    pub fn provider_counts(&self, actor: &Actor, provider: &str) -> Result<ProviderCounts, Rejection> {
         actor.demand(Power::See)?;
-        Ok(self.core.ledger.read::<_, LedgerError>(|now| now.holdings(provider))?)
+        let today = self.core.now_ms() / DAY_MS;
+        Ok(self.core.ledger.read::<_, LedgerError>(|now| {
+            let mut counts = ProviderCounts { numbers: now.holdings(provider)?, days: Vec::new() };
+            for day in today.saturating_sub(COUNTED_DAYS - 1)..=today {
+                let ((created, prepared), wrong_codes) = (now.counted(provider, day)?, now.wrong_codes(provider, day)?);
+                counts.days.push(ProviderDay { day, created, prepared, wrong_codes });
+            }
+            Ok(counts)
+        })?)
     }
 }

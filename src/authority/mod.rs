@@ -80,7 +80,9 @@ pub use crate::authority::complaints::{
 };
 pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
-pub use crate::authority::desk::{DESK_PAGE_MAX, DeskLine, Figures, Happening, LOOK_UP_REASON_MAX, LookedUp};
+pub use crate::authority::desk::{
+    DESK_PAGE_MAX, DeskLine, Figures, Happening, LOOK_UP_REASON_MAX, LookedUp, ProviderCounts, ProviderDay,
+};
 pub use crate::authority::era::{ERA_REASON_LEN_MAX, EraWish, OpenedEra, open_era, past_keys};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};

@@ -105,11 +105,17 @@ fn form(api: &Api, visit: &Visit, kind: ActKind, known: impl Fn(&str) -> String,
         Field { name, label, hint, value: &value, mistake: &mistake, optional, most: 20_000 }.lines()
     };
     let (title, _) = words(kind);
+    let hands = match kind.hands() {
+        Hands::One => "One person does it",
+        Hands::Two => "Two people do it",
+        Hands::TwoIfThereAre => "Two people do it, once there are two",
+    };
+    let lead = format!("{hands}: {}.", kind.why());
     let of_staff = matches!(kind, ActKind::StaffAdd | ActKind::StaffChange | ActKind::StaffEnd);
     let keys = "One a line, as the key's owner printed it: ed25519:… or es256:…";
     let body = html! {
         p.crumb { a href="/console/acts" { "Acts" } " · " a href="/console/acts/new" { "another kind" } }
-        (head(title, kind.why()))
+        (head(title, &lead))
         @if let Some(problem) = problem { (refused::told(problem)) }
         section.card {
             form method="post" action="/console/acts" {

@@ -38,7 +38,7 @@ pub(crate) async fn show(
         (head("Log", "What everybody can check: every change, in epochs, under signed checkpoints."))
         @for (name, why) in troubles { @if let Some(why) = why { (notice(Tone::Bad, name, html! { p { (why) } })) } }
         @if let Some(why) = &vitals.unconfirmed { (notice(Tone::Warn, "Shown without the quorum of witnesses", html! { p { (why) } })) }
-        div.grid {
+        div class="grid figures" {
             (fact(&count(vitals.epoch), "newest epoch"))
             (fact(&span(age_s), "its age"))
             (fact(&span(vitals.heartbeat_s), "a new one is due at the latest after"))

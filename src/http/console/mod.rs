@@ -48,6 +48,11 @@ pub struct Console {
 }
 
 impl Console {
+    /// Where it begins.
+    pub fn first_page(&self) -> String {
+        format!("{}{ROOT}", self.site.origin)
+    }
+
     /// The link with that secret.
     pub fn link(&self, secret: &str) -> String {
         format!("{}{ROOT}/link/{secret}", self.site.origin)

@@ -6,7 +6,8 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::api::ProblemError;
-use crate::authority::{Accreditation, NewToken, TOKEN_LIFE_D_MAX, TokenInfo};
+use crate::authority::{Accreditation, NewToken, ProviderCounts, TOKEN_LIFE_D_MAX, TokenInfo};
+use crate::clock::rfc3339;
 use crate::http::Api;
 use crate::http::console::providers::status;
 use crate::http::console::visit::{Posted, Visit, to};
@@ -14,7 +15,7 @@ use crate::http::console::{may, page};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
-use crate::http::pages::parts::{Field, Tone, badge, card, empty, facts, head, notice, table, time};
+use crate::http::pages::parts::{Field, Tone, badge, card, count, empty, facts, head, notice, table, time};
 use crate::http::problem::Reply;
 use crate::http::providers::key_shown;
 use crate::http::request::blocking;
@@ -39,9 +40,9 @@ pub(crate) async fn show(
             "nobody in the register has this id",
         ));
     };
-    let (tokens, numbers) = blocking(&id, move || {
-        let numbers = authority.holdings(&actor, &provider)?;
-        Ok((authority.tokens(&actor, Some(&provider))?, numbers))
+    let (tokens, counts) = blocking(&id, move || {
+        let counts = authority.provider_counts(&actor, &provider)?;
+        Ok((authority.tokens(&actor, Some(&provider))?, counts))
     })
     .await?;
     let body = html! {
@@ -54,14 +55,36 @@ pub(crate) async fn show(
                 ("Since", time(one.standing.since_ms)),
                 ("Term ends", one.standing.due_ms.map_or_else(|| html! { "has no end" }, time)),
                 ("Latest decision by clause", html! { (one.clause.as_deref().unwrap_or("—")) }),
-                ("Numbers", html! { (numbers) }),
+                ("Numbers", html! { (count(counts.numbers)) }),
             ]))
         }
         @if may(&visit, Power::Act) { (decide(&one)) }
+        (card("The last seven days", days(&counts)))
         (card("Keys", html! { (keys("Statement keys", &one.statement_keys)) (keys("Validation keys", &one.validation_keys)) }))
         (card("Access tokens", html! { (tokens_of(&visit, &tokens)) @if may(&visit, Power::Act) { (new_token(&visit, &one)) } }))
     };
     Ok(page(&api, &visit, &one.name, "/console/providers", body))
+}
+
+fn days(counts: &ProviderCounts) -> Markup {
+    let rows: Vec<Vec<Markup>> = counts
+        .days
+        .iter()
+        .rev()
+        .map(|one| {
+            let day: String = rfc3339(one.day * 86_400).chars().take(10).collect();
+            vec![
+                html! { (day) },
+                html! { (count(one.created)) },
+                html! { (count(one.prepared)) },
+                html! { (count(one.wrong_codes)) },
+            ]
+        })
+        .collect();
+    html! {
+        (table("What it did, by day in UTC", &["Day", "Registered", "Prepared", "Wrong transfer codes"], &rows))
+        p.soft { "Refusals are counted for the whole directory alone, in " a href="/metrics" { "/metrics" } ", by route and status." }
+    }
 }
 
 /// What leads on from where it stands.

@@ -81,7 +81,7 @@ pub(crate) async fn link(
     let challenge = api.authority.challenge(Some(person.clone())).map_err(|no| Reply::rejected(&id, no))?;
     let body = html! {
         (head(&format!("Welcome, {person}"), "Register a passkey on this device; from then on it signs you in."))
-        section.card { (register_form(&api, &person, &challenge, "/console/link", html! { input type="hidden" name="link" value=(secret); })) }
+        section.card { (register_form(&api, &person, &challenge, ("/console/link", ""), html! { input type="hidden" name="link" value=(secret); })) }
     };
     Ok(shell_alone(&api, "Welcome", &[&PASSKEY]).page(body))
 }
@@ -129,7 +129,16 @@ fn leave(api: &Api, who: Option<&SignedIn>) {
 }
 
 /// The form that a script fills with a new passkey.
-pub(crate) fn register_form(api: &Api, person: &str, challenge: &[u8; 32], action: &str, hidden: Markup) -> Markup {
+///
+/// `known` are passkeys that it shall not make a second time, joined by blanks: an authenticator would put the new one in the
+/// place of the old.
+pub(crate) fn register_form(
+    api: &Api,
+    person: &str,
+    challenge: &[u8; 32],
+    (action, known): (&str, &str),
+    hidden: Markup,
+) -> Markup {
     let rp_id = console(api).map_or("", |console| &console.site.rp_id);
     // The authenticator's handle of the person: says nothing to who reads it (WebAuthn 14.6.1).
     let user = to_base64url(&sha256(&[
@@ -148,7 +157,7 @@ pub(crate) fn register_form(api: &Api, person: &str, challenge: &[u8; 32], actio
     };
     html! {
         form method="post" action=(action) data-passkey="register" data-rp=(rp_id) data-person=(person) data-user=(user)
-            data-challenge=(to_base64url(challenge)) {
+            data-known=(known) data-challenge=(to_base64url(challenge)) {
             (hidden)
             @for name in ["credential", "client", "authenticator", "key"] { input type="hidden" name=(name); }
             (name.line())

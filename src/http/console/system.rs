@@ -12,7 +12,7 @@ use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::assets::PASSKEY;
 use crate::http::pages::icons::Icon;
-use crate::http::pages::parts::{Tone, badge, card, count, empty, head, table, time};
+use crate::http::pages::parts::{Tone, badge, card, empty, head, table, time};
 use crate::http::pages::picture::shares;
 use crate::http::problem::Reply;
 use crate::http::request::blocking;
@@ -91,7 +91,7 @@ fn people(staff: &[StaffRow]) -> Markup {
     };
     let rows: Vec<Vec<Markup>> = staff.iter().map(row).collect();
     html! {
-        (table(&format!("{} people, those who left among them", count(rows.len() as u64)), &["Person", "Role", "Key", "Joined", "State"], &rows))
+        (table("Everybody, those who left among them", &["Person", "Role", "Key", "Joined", "State"], &rows))
         p { a href="/console/acts/new?kind=staff-add" { "Add somebody" } " · " a href="/console/acts/new?kind=staff-change" { "another role or key" }
             " · " a href="/console/acts/new?kind=staff-end" { "somebody leaves" } }
     }
@@ -133,7 +133,7 @@ fn own_passkeys(visit: &Visit, passkeys: &[PasskeyRow]) -> Markup {
     let rows: Vec<Vec<Markup>> = passkeys.iter().map(row).collect();
     html! {
         (table("Each signs you in", &["Passkey", "Registered", "Used", ""], &rows))
-        a class="button quiet" href="/console/system/passkeys" { "Add a passkey" }
+        div.row { a class="button quiet" href="/console/system/passkeys" { "Add a passkey" } }
     }
 }
 
@@ -143,12 +143,16 @@ pub(crate) async fn passkey(
     Extension(id): Extension<RequestId>,
     visit: Visit,
 ) -> Result<Page, Reply> {
+    let Some(times) = console(&api).map(|console| console.times) else { return Err(Reply::fault(&id)) };
     let person = visit.who.person.id.clone();
+    let (authority, who) = (api.authority.clone(), visit.who.clone());
+    let (_, passkeys) = blocking(&id, move || authority.own_sign_ins(&who, times)).await?;
+    let known = passkeys.iter().map(|one| to_base64url(&one.credential)).collect::<Vec<_>>().join(" ");
     let challenge = api.authority.challenge(Some(person.clone())).map_err(|no| Reply::rejected(&id, no))?;
     let body = html! {
         p.crumb { a href="/console/system" { "System" } }
         (head("Add a passkey", "On another device, or a key that lies in a safe."))
-        section.card { (sign_in::register_form(&api, &person, &challenge, "/console/system/passkeys", visit.token())) }
+        section.card { (sign_in::register_form(&api, &person, &challenge, ("/console/system/passkeys", &known), visit.token())) }
     };
     Ok(page_with(&api, &visit, "Add a passkey", "/console/system", &[&PASSKEY], body))
 }

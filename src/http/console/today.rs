@@ -73,7 +73,7 @@ pub(crate) async fn show(
                 (count(vitals.overdue)) " of them. Two of the staff resume them: "
                 a href="/console/acts/new?kind=resume-numbers" { "ask for it" } } }))
         }
-        div.grid {
+        div class="grid figures" {
             (fact(&count(day.numbers), "numbers registered"))
             (fact(&count(day.acts.len() as u64), "acts that wait for approval"))
             @if let Some(complaints) = &day.complaints { (fact(&count(complaints.len() as u64), "complaints nobody has taken up")) }

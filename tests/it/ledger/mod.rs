@@ -25,6 +25,7 @@ mod orders;
 mod proofs;
 mod providers;
 mod refill;
+mod sign_in;
 mod staff;
 mod strangers;
 mod webhooks;

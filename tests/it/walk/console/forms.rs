@@ -122,6 +122,7 @@ fn every_answer_has_its_headers_and_assets_are_kept_by_their_content() {
         }
         assert!(seen.header("permissions-policy").contains("camera=()"));
     }
+    assert_eq!(send(&demo, "GET", "/console", &[], "").header("cache-control"), "no-store");
     for seen in [&sign_in, &missing, &wrong] {
         assert_eq!(seen.header("cache-control"), "no-store");
         assert!(seen.header("content-type").starts_with("text/html"), "{}", seen.text);

@@ -77,3 +77,33 @@ fn whoever_leaves_or_has_another_key_is_out_at_once() {
     decide(&[("kind", "staff-change"), ("person", "august"), ("public_key", key)]);
     assert_eq!(auditor.get("/console").status, 303, "the passkey went with the key before");
 }
+
+#[test]
+fn passkeys_are_added_and_removed_and_the_last_one_stays() {
+    let demo = Demo::start();
+    let admin = Soft::by_link(&demo, demo.fact("console_link"), 9);
+    let mut second = Soft::unknown(&demo, 10);
+    let challenge = second.challenge();
+    assert_eq!(second.answer(&challenge, None).status, 403, "nobody's yet");
+    let only = admin.post(&format!("/console/system/passkeys/{}/removal", admin.credential()), &[]);
+    assert_eq!((only.status, only.text.contains("only passkey")), (409, true), "{}", only.text);
+    let added = second.register_as(&admin);
+    assert_eq!((added.status, &*added.location), (303, "/console/system"), "{}", added.text);
+    assert_eq!(second.register_as(&admin).status, 409, "the same again");
+    let page = admin.get("/console/system/passkeys").text;
+    assert!(page.contains(&admin.credential()) && page.contains(&second.credential()), "none is made twice: {page}");
+    second.sign_in();
+    assert!(second.get("/console/system").text.contains("this one"));
+    let removed = second.post(&format!("/console/system/passkeys/{}/removal", admin.credential()), &[]);
+    assert_eq!(removed.status, 303, "{}", removed.text);
+    let mut admin = admin;
+    let challenge = admin.challenge();
+    assert_eq!(admin.answer(&challenge, None).status, 403, "removed");
+    assert_eq!(admin.get("/console").status, 200, "its session goes on until it is ended");
+    let all = second.get("/console/system").text;
+    let ends = all.split("/console/system/sessions/").skip(1).filter_map(|rest| rest.split('/').next());
+    for id in ends.map(str::to_owned).collect::<Vec<_>>() {
+        let _ended = second.post(&format!("/console/system/sessions/{id}/end"), &[]).status;
+    }
+    assert_eq!((admin.get("/console").status, second.get("/console").status), (303, 303));
+}

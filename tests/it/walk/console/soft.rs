@@ -79,8 +79,7 @@ pub(super) struct Soft<'a> {
 impl<'a> Soft<'a> {
     /// Registers a passkey by a link and is signed in.
     pub(super) fn by_link(demo: &'a Demo, link: &str, seed: u8) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key");
-        let mut soft = Self { demo, pair, credential: vec![seed; 16], counter: 0, secret: String::new() };
+        let mut soft = Self::unknown(demo, seed);
         let seen = soft.register(link);
         assert_eq!((seen.status, &*seen.location), (303, "/console"), "{}", seen.text);
         soft.take(&seen);
@@ -94,23 +93,46 @@ impl<'a> Soft<'a> {
         assert_eq!(page.status, 200, "{}", page.text);
         let challenge = after(&page.text, "data-challenge=\"").to_owned();
         let secret = path.rsplit('/').next().expect("a secret");
+        let made = self.made(&challenge);
+        let fields: Vec<(&str, &str)> = made.iter().map(|(name, value)| (*name, &**value)).collect();
+        let headers = [("origin", &*origin(self.demo)), ("content-type", "application/x-www-form-urlencoded")];
+        send(self.demo, "POST", "/console/link", &headers, &form(&[&[("link", secret)], &fields[..]].concat()))
+    }
+
+    /// Registers this one's passkey for `who`, who is signed in.
+    pub(super) fn register_as(&self, who: &Self) -> Seen {
+        let page = who.get("/console/system/passkeys");
+        let made = self.made(after(&page.text, "data-challenge=\""));
+        let fields: Vec<(&str, &str)> = made.iter().map(|(name, value)| (*name, &**value)).collect();
+        who.post("/console/system/passkeys", &fields)
+    }
+
+    /// Somebody with a passkey of that seed who is registered nowhere.
+    pub(super) fn unknown(demo: &'a Demo, seed: u8) -> Self {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key");
+        Self { demo, pair, credential: vec![seed; 16], counter: 0, secret: String::new() }
+    }
+
+    /// The passkey's id as pages name it.
+    pub(super) fn credential(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.credential)
+    }
+
+    /// What a script fills in for a new passkey.
+    fn made(&self, challenge: &str) -> Vec<(&'static str, String)> {
         let mut authenticator = self.authenticator(0x45);
         authenticator.extend_from_slice(&[0; 16]);
         authenticator.extend_from_slice(&(self.credential.len() as u16).to_be_bytes());
         authenticator.extend_from_slice(&self.credential);
         let key = PublicKey::new(Algorithm::Ed25519, self.pair.public_key().as_ref()).expect("a key").to_spki();
         let encode = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
-        let client = self.client("webauthn.create", &challenge);
-        let fields = [
-            ("link", secret),
-            ("credential", &encode(&self.credential)),
-            ("client", &encode(client.as_bytes())),
-            ("authenticator", &encode(&authenticator)),
-            ("key", &encode(&key)),
-            ("name", "soft"),
-        ];
-        let headers = [("origin", &*origin(self.demo)), ("content-type", "application/x-www-form-urlencoded")];
-        send(self.demo, "POST", "/console/link", &headers, &form(&fields))
+        vec![
+            ("credential", self.credential()),
+            ("client", encode(self.client("webauthn.create", challenge).as_bytes())),
+            ("authenticator", encode(&authenticator)),
+            ("key", encode(&key)),
+            ("name", "soft".to_owned()),
+        ]
     }
 
     fn authenticator(&self, flags: u8) -> Vec<u8> {
