@@ -52,8 +52,8 @@ fn one(visit: &Visit, zone: &ZoneKeysShown, now_s: u64) -> Markup {
     };
     let row = |key: &KeyShown| {
         vec![
-            html! { (key.name) },
-            html! { (key.algorithm) },
+            html! { span.whole { (key.name) } },
+            html! { span.whole { (key.algorithm) } },
             badge(if key.state == "active" { Tone::Good } else { Tone::Plain }, &key.state),
             time(key.since_s * 1000),
             html! { @for wait in &key.waits { p { (worded(wait)) } } },

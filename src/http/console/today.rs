@@ -5,6 +5,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use crate::authority::{Accreditation, Act, ComplaintState, ComplaintView, Figures};
+use crate::http::console::providers::status;
 use crate::http::console::visit::{Visit, console};
 use crate::http::console::{ZoneKeysShown, may, page};
 use crate::http::id::RequestId;
@@ -160,7 +161,7 @@ fn due(providers: &[Accreditation]) -> Markup {
         .map(|one| {
             vec![
                 html! { a href={ "/console/providers/" (one.id) } { (one.name) } },
-                html! { (one.standing.status.name()) },
+                status(one.standing.status),
                 one.standing.due_ms.map_or_else(|| html! {}, time),
             ]
         })

@@ -53,8 +53,8 @@ impl Browser {
         ];
         let mut browser =
             Self { driver, base: format!("http://127.0.0.1:{port}"), session: String::new(), _profile: profile };
-        let wanted =
-            json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"binary": chromium, "args": args}}}});
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"binary": chromium, "args": args},
+            "goog:loggingPrefs": {"browser": "ALL"}}}});
         let made = browser.call("POST", "/session", &wanted);
         browser.session = format!("/session/{}", made["sessionId"].as_str().expect("a session"));
         let authenticator = json!({"protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
@@ -191,6 +191,15 @@ impl Browser {
         let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/screens"));
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join(format!("{name}.png")), png).expect("a picture");
+    }
+
+    /// What the browser refused to load or to run since it was asked last.
+    pub(super) fn refusals(&self) -> Vec<String> {
+        let lines = self.post("/se/log", &json!({"type": "browser"}));
+        let said = lines.as_array().expect("a list").iter().filter_map(|line| line["message"].as_str());
+        said.filter(|text| text.contains("Content Security Policy") || text.contains("Refused"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Forgets who is signed in.

@@ -35,6 +35,12 @@ fn a_form_counts_only_from_a_page_of_the_same_session() {
     assert!(!admin.get("/console/providers").text.contains("fresh-phones"), "nothing was changed");
     assert_eq!(with(&own, &ours, "same-origin").status, 303);
     assert!(admin.get("/console/providers").text.contains("fresh-phones"));
+    // Nobody is signed in as somebody else from a foreign page.
+    for path in ["/console/sign-in", "/console/link"] {
+        let media = ("content-type", "application/x-www-form-urlencoded");
+        let seen = send(&demo, "POST", path, &[("origin", "https://evil.example"), media], "link=x");
+        assert_eq!((seen.status, seen.text.contains("foreign_form")), (403, true), "{path}: {}", seen.text);
+    }
     // Not as JSON either, which other pages may send with less.
     let cookie = officer.cookie();
     let headers = [("cookie", &*cookie), ("origin", &*ours), ("content-type", "text/plain")];

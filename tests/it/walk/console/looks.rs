@@ -34,14 +34,25 @@ fn every_page_looks_well_and_reads_well() {
     let here = origin(&demo);
     browser.go(&format!("{here}/console/sign-in"));
     seen(&browser, &axe, "sign-in");
+    // And it is a policy that refuses: what stands inline is not taken.
+    browser.eval("document.body.insertAdjacentHTML('beforeend', '<p style=\"color:red\">x</p><img src=\"https://evil.example/x\">')");
+    assert!(!browser.refusals().is_empty(), "the browser refuses nothing");
     browser.go(demo.fact("console_link"));
     browser.says("Welcome, admin");
     seen(&browser, &axe, "link");
     browser.press("Register a passkey");
     browser.says("What needs a person");
+    // The longest that people write, without a place to break it.
+    browser.go(&format!("{here}/console/providers/new"));
+    browser.fill("id", &"long".repeat(15));
+    browser.fill("name", &"W".repeat(200));
+    browser.fill("statement_keys", "ed25519:2b8hSHSKhcidparY7gsPwtEF/TnUGkx5ZTY1TwrikAw=");
+    browser.press("Enter it into the register");
+    browser.says("probation");
+    seen(&browser, &axe, "provider-long");
     browser.go(&format!("{here}/console/providers/acme"));
     browser.press("Stop in an emergency");
-    browser.fill("reason", "a drill");
+    browser.fill("reason", &format!("a drill {}", "W".repeat(900)));
     browser.press("Ask for it");
     browser.says("a drill");
     seen(&browser, &axe, "act");
@@ -71,6 +82,7 @@ fn every_page_looks_well_and_reads_well() {
 
 /// Looks at a page in every way that counts.
 fn seen(browser: &Browser, axe: &Option<String>, name: &str) {
+    assert_eq!(browser.refusals(), Vec::<String>::new(), "{name} asks for what its own policy refuses");
     for (width, scheme) in [(390, "light"), (1280, "light"), (390, "dark"), (1280, "dark")] {
         browser.looks(width, scheme);
         let wide = browser.eval("document.documentElement.scrollWidth").as_u64().expect("a width");
