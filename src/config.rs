@@ -1,6 +1,7 @@
 //! The configuration file of an installation: every key with its default, its unit and its bounds.
 
 mod audit;
+mod console;
 mod delegation;
 mod dnssec;
 mod escrow;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
+pub use console::Console;
 pub use delegation::{Delegation, Signal};
 pub use dnssec::Dnssec;
 pub use escrow::Escrow;
@@ -69,6 +71,9 @@ pub struct Config {
     /// What audits of validation entities use.
     #[serde(default)]
     pub audit: Audit,
+    /// The console of the staff.
+    #[serde(default)]
+    pub console: Console,
     /// Where webhooks may go.
     #[serde(default)]
     pub webhooks: Webhooks,
@@ -246,6 +251,7 @@ impl Config {
             limits: Limits::default(),
             http: Http::default(),
             audit: Audit::default(),
+            console: Console::default(),
             webhooks: Webhooks::default(),
             publish: Publish::default(),
             log: Log::default(),
@@ -420,6 +426,7 @@ impl Config {
         found.extend(self.log.mistakes());
         found.extend(self.limits.mistakes());
         found.extend(self.http.mistakes());
+        found.extend(self.console.mistakes());
         found
     }
 }

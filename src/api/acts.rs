@@ -45,6 +45,18 @@ pub struct TokenProof {
     pub signature: Base64,
 }
 
+/// A link by which a person registers a passkey for the console (`POST /v1/staff/link`); shown this once.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct SignInLink {
+    /// The link, to be opened in the browser that shall hold the passkey, or a neighbour of it.
+    pub link: String,
+    /// Whose passkey it makes.
+    pub person: String,
+    /// When it expires; it works once.
+    pub expires_at: String,
+}
+
 /// A wish for an act (`POST /v1/acts`). Which of the optional fields belong to a kind is in the operator's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

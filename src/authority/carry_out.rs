@@ -36,6 +36,8 @@ pub(super) enum Deed {
     Staff(StaffRow),
     /// A person left then: his tokens go.
     Left(String, u64),
+    /// A person has another key: the passkeys from before it go.
+    Rekeyed(String),
     /// A key is lost.
     Lost(CompromisedRow),
 }
@@ -53,7 +55,11 @@ pub(super) fn store(tx: &Transaction<'_>, act: u64, deeds: &[Deed]) -> Result<()
                 tx.set_sanction(provider, Some(&SanctionRow { decided_ms: Some(*at_ms), ..row.clone() }))?;
             }
             Deed::Staff(row) => tx.put_staff(row)?,
-            Deed::Left(person, at_ms) => tx.revoke_tokens_of(person, *at_ms)?,
+            Deed::Left(person, at_ms) => {
+                tx.revoke_tokens_of(person, *at_ms)?;
+                tx.end_sign_ins_of(person)?;
+            }
+            Deed::Rekeyed(person) => tx.end_sign_ins_of(person)?,
             Deed::Lost(row) => tx.add_compromised(row)?,
         }
     }
@@ -200,6 +206,8 @@ impl Core {
         let mut deeds = Vec::new();
         if moved.row.ended_ms.is_some() {
             deeds.push(Deed::Left(moved.row.id.clone(), now_ms));
+        } else if kind == ActKind::StaffChange && wish.key.is_some() {
+            deeds.push(Deed::Rekeyed(moved.row.id.clone()));
         }
         deeds.push(Deed::Staff(moved.row));
         Ok(Effect { leaves: moved.leaves, deeds, until_s: None })

@@ -22,6 +22,7 @@ mod complaint_counts;
 mod complaints;
 mod compromise;
 mod delegate;
+mod desk;
 mod era;
 mod error;
 mod escrow;
@@ -53,12 +54,14 @@ mod ruling;
 mod run;
 mod sequencer;
 mod shown;
+mod sign_in;
 mod signed;
 mod staff;
 mod submit;
 mod tickets;
 mod trust;
 mod upkeep;
+mod webauthn;
 mod webhooks;
 mod witnesses;
 
@@ -92,6 +95,9 @@ pub use crate::authority::complaints::{
 };
 pub use crate::authority::compromise::{Flagged, LostKey};
 pub use crate::authority::delegate::{FixedError, delegated_and_registered};
+pub use crate::authority::desk::{
+    DESK_PAGE_MAX, DeskLine, Figures, Happening, LOOK_UP_REASON_MAX, LookedUp, ProviderCounts, ProviderDay,
+};
 pub use crate::authority::era::{ERA_REASON_LEN_MAX, EraWish, OpenedEra, open_era, past_keys};
 pub use crate::authority::error::{OpenError, Rejection};
 pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, cursor_text};
@@ -118,6 +124,7 @@ pub use crate::authority::registration::Registration;
 pub use crate::authority::revalidations::{CODE_LIFE_MS, CodeSender, NotSent, SenderError, sender_at};
 pub use crate::authority::run::{Running, Step, Turned};
 pub use crate::authority::sequencer::EPOCH_EVENTS_MAX;
+pub use crate::authority::sign_in::{Begun, LINK_LIFE_MS, PASSKEY_NAME_MAX, Registrar, SessionTimes, SignedIn};
 pub use crate::authority::signed::{TurnError, adopt as adopt_memory, log_disagreement};
 pub use crate::authority::staff::{FIRST_ADMIN, StaffWish};
 pub use crate::authority::submit::Submission;
@@ -127,13 +134,16 @@ pub use crate::authority::trust::{
     charter_at_start, check_start, draft, drafted_changes, facts, publish as publish_trust, register_named,
     status as trust_status,
 };
+pub use crate::authority::webauthn::{Made, Shown as PasskeyShown, Site};
 pub use crate::authority::webhooks::{
     Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit, WebhookUrl,
     WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
 };
 
 pub use crate::authority::witnesses::check_witnesses;
-pub use crate::ledger::{ChangeRow, Leaves, LedTo, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState};
+pub use crate::ledger::{
+    ChangeRow, Leaves, LedTo, PasskeyRow, SessionRow, SponsoredRow, WebhookAttempt, WebhookRow, WebhookState,
+};
 
 use crate::authority::access::Tokens;
 use crate::authority::audit::Audits;
@@ -149,6 +159,7 @@ use crate::authority::proofs::Strangers;
 use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake};
 use crate::authority::shown::Shown;
+use crate::authority::sign_in::SignIns;
 use crate::authority::staff::People;
 use crate::authority::tickets::Tickets;
 use crate::authority::webhooks::Webhooks;
@@ -240,6 +251,7 @@ struct Core {
     /// Who sends codes for spot checks.
     revalidating: Revalidating,
     tokens: Tokens,
+    sign_ins: SignIns,
     staff: RwLock<People>,
     tickets: Tickets,
     batches: Batches,

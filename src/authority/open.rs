@@ -28,6 +28,7 @@ use crate::authority::revalidations::Revalidating;
 use crate::authority::run::{Line, Wake, vitals};
 use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bits_for, write_frontier};
 use crate::authority::shown::{Shown, ShownEpoch};
+use crate::authority::sign_in::SignIns;
 use crate::authority::signed::{self, REMEMBERED, TurnError};
 use crate::authority::staff::{self, FIRST_ADMIN};
 use crate::authority::tickets::Tickets;
@@ -228,6 +229,7 @@ impl Authority {
             settle(&ledger, &mut found.head, &settings, &signer)?;
         }
         let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
+        let sign_ins = SignIns::load(ledger.read::<_, LedgerError>(|now| now.sessions())?);
         let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
@@ -259,6 +261,7 @@ impl Authority {
             revalidating: Revalidating::default(),
             keys,
             tokens,
+            sign_ins,
             staff: RwLock::new(staff),
             tickets: Tickets::default(),
             batches: Batches::default(),

@@ -114,7 +114,7 @@ impl Core {
         let rows = self.ledger.read::<_, LedgerError>(|now| now.staff())?;
         rows.iter().filter(|row| row.ended_ms.is_some()).for_each(|row| self.tokens.remove_of(&row.id));
         *self.staff.write().unwrap_or_else(PoisonError::into_inner) = people(rows);
-        Ok(())
+        self.reload_sessions()
     }
 
     /// Refuses a key that anybody has: two people with one key would be one hand.

@@ -4,6 +4,7 @@
 
 use crate::authority::batches::BATCH_KEPT_D;
 use crate::authority::changes::CHANGES_KEPT_D;
+use crate::authority::desk::DESK_KEPT_MS;
 use crate::authority::sequencer::promise;
 use crate::authority::{Authority, Core, codes, prepare};
 use crate::clock::unix_s;
@@ -84,6 +85,7 @@ impl Core {
                 tx.purge_resting(now_ms.saturating_sub(rest_ms), FORGOTTEN_MAX)?;
                 tx.purge_batches(now_ms.saturating_sub(BATCH_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 tx.purge_audits(now_ms.saturating_sub(audits_keep_ms), FORGOTTEN_MAX)?;
+                tx.purge_desk(now_ms.saturating_sub(DESK_KEPT_MS), FORGOTTEN_MAX)?;
                 tx.purge_changes(now_ms.saturating_sub(CHANGES_KEPT_D * DAY_MS), FORGOTTEN_MAX)?;
                 Ok(())
             })

@@ -65,6 +65,7 @@ pub(crate) fn run(args: &DemoArgs, json: bool) -> Result<Report, Failure> {
     }
     config.dns.listen = vec![args.listen.dns];
     config.http.listen = args.listen.http;
+    config.console.origin = "http://localhost:0".to_owned();
     config.webhooks.loopback = true; // whoever tries them out has the receiver beside it
     let facts_file = args.dir.join("demo.json");
     // Until everything answers, there is no demo.json: scripts wait for it.
@@ -192,7 +193,18 @@ fn facts(args: &DemoArgs, instance: &Instance, profile: &Profile) -> Result<Valu
         "operator_token": read_token(&dir.join(init::OPERATOR_TOKEN_FILE))?,
         "sample_numbers": numbers,
         "synthetic_numbers": args.numbers,
+        "console_link": console_link(args, instance)?,
     }))
+}
+
+/// A link by which the demo's admin registers a passkey; none once the token that `init` made has expired.
+fn console_link(args: &DemoArgs, instance: &Instance) -> Result<Option<String>, Failure> {
+    let token = read_token(&args.dir.join(init::OPERATOR_TOKEN_FILE))?;
+    let (Some(actor), Some(console)) = (instance.authority.authenticate(&token), &instance.console) else {
+        return Ok(None);
+    };
+    let (secret, _) = instance.authority.sign_in_link(&actor)?;
+    Ok(Some(console.link(&secret)))
 }
 
 /// Writes demo.json in one step: it holds tokens, and whoever waits for it must find it whole.
@@ -220,8 +232,10 @@ fn banner(dir: &Path, facts: &Value) -> String {
          delv @{ip} -p {port} -a {dir}/{delv} +root={root} NAPTR {name}\n\
          \n  # register a number of your own\n  {program} number register \"+44 7700 900999\" --sip sip:me@acme.example --provider {dir}/provider\n  \
          {program} lookup \"+44 7700 900999\" --server {dns} --anchor {dir}/{anchor} --explain\n\
+         \n  # the console of the staff, once and within 15 minutes; later `callbook staff link` makes another link\n  {console}\n\
          \nStop with Ctrl-C; the same command goes on where it stopped.",
         count = samples().len(),
+        console = text("console_link"),
         anchor = init::ANCHOR_FILE,
         delv = init::ANCHOR_DELV_FILE,
         root = APEX.trim_end_matches('.'),

@@ -17,6 +17,7 @@ use crate::api::service::Check;
 use crate::authority::{self, Authority, Comparison, Courier, Opening, TrustStore, sender_at};
 use crate::charter::Policy;
 use crate::cli::apex;
+use crate::cli::console;
 use crate::cli::delegations::{self, Delegating, Right, Shown};
 use crate::cli::escrow::Depositing;
 use crate::cli::gauges::Standing;
@@ -53,6 +54,8 @@ pub(crate) struct Instance {
     pub(crate) http: SocketAddr,
     /// Where it is served over TLS.
     pub(crate) https: Vec<SocketAddr>,
+    /// The console, if there is one.
+    pub(crate) console: Option<Arc<http::Console>>,
     running: authority::Running,
     sending: authority::Sending,
     service: RunningDns,
@@ -108,6 +111,7 @@ impl Instance {
         fronts.push(Front::plain(listener));
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
+        let console = console::open(config, http.port())?;
         let apex = config.apex.clone();
         let zone = apex::told(config, zone_name, view);
         let api = Api {
@@ -123,6 +127,7 @@ impl Instance {
             apex: config.apex.clone(),
             zone,
             limits,
+            console: console.clone(),
         };
         let (stop, stopped) = watch::channel(false);
         let api = runtime.spawn(net::http::serve(fronts, http::router(api), stopped));
@@ -132,6 +137,7 @@ impl Instance {
             encrypted,
             http,
             https,
+            console,
             running,
             sending,
             service,

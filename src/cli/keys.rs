@@ -10,6 +10,7 @@ mod status;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+pub(crate) use crate::cli::keys::picture::stretches_of;
 use crate::cli::report::{Failure, Report};
 use crate::cli::{InstallationArgs, keeper};
 use crate::clock::{Clock, SystemClock};

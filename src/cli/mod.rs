@@ -9,6 +9,7 @@ mod charter;
 mod complaint;
 mod config;
 mod connect;
+mod console;
 mod delegations;
 mod demo;
 mod disk;

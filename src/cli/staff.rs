@@ -1,4 +1,4 @@
-//! `staff keygen|key|token|list|sign`: a person of the operator, with a key that stays with the person.
+//! `staff keygen|key|token|link|list|sign`: a person of the operator, with a key that stays with the person.
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,6 +30,8 @@ pub(crate) enum StaffCommand {
     Key(KeyArgs),
     /// Get a token by signing with one's key.
     Token(TokenArgs),
+    /// Print a link by which you register a passkey for the console; it works once, for fifteen minutes.
+    Link(ListArgs),
     /// List the operator's people.
     List(ListArgs),
     /// Sign the events of an act in a file; needs no network.
@@ -91,6 +93,7 @@ pub(crate) fn run(command: &StaffCommand) -> Result<Report, Failure> {
         StaffCommand::Keygen(args) => keygen(args),
         StaffCommand::Key(args) => key(args),
         StaffCommand::Token(args) => token(args),
+        StaffCommand::Link(args) => link(args),
         StaffCommand::List(args) => list(args),
         StaffCommand::Sign(args) => sign(args),
     }
@@ -135,6 +138,12 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
         }
     };
     Ok(Report::done(text, json))
+}
+
+fn link(args: &ListArgs) -> Result<Report, Failure> {
+    let made = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.sign_in_link()?;
+    let text = format!("{}\n  for {}, until {}; it works once", made.link, made.person, made.expires_at);
+    Ok(Report::done(text, json!(made)))
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {

@@ -164,7 +164,7 @@ pub(crate) async fn appeal(
 }
 
 /// An act from its JSON, or everything that is wrong with that.
-fn wish_of(api: &Api, body: NewAct) -> Result<Wish, Vec<ProblemError>> {
+pub(crate) fn wish_of(api: &Api, body: NewAct) -> Result<Wish, Vec<ProblemError>> {
     let mut mistakes = Vec::new();
     let Some(kind) = ActKind::from_name(&body.kind) else {
         let names: Vec<&str> = ActKind::ALL.into_iter().map(ActKind::name).collect();

@@ -17,6 +17,13 @@ const HEARTBEATS_MISSED_MAX: u64 = 3;
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Health), (status = 503, body = Health),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn health(State(api): State<Api>) -> Response {
+    let health = checks(&api).await;
+    let status = if health.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health)).into_response()
+}
+
+/// Every check, made now.
+pub(crate) async fn checks(api: &Api) -> Health {
     let (vitals, probe) = (api.authority.vitals(), api.dns_probe.clone());
     let dns =
         tokio::task::spawn_blocking(move || probe()).await.unwrap_or_else(|_| check("dns", false, "the probe failed"));
@@ -41,8 +48,7 @@ pub(crate) async fn health(State(api): State<Api>) -> Response {
     let maintenance = api.authority.maintenance().is_some();
     let checks = vec![dns, fresh, ledger, log, witnesses];
     let healthy = checks.iter().all(|c| c.ok);
-    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, maintenance, checks })).into_response()
+    Health { healthy, epoch: vitals.epoch, epoch_age_s: age_s, maintenance, checks }
 }
 
 /// Counters for Prometheus; no name and no number is in them.

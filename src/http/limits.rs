@@ -26,6 +26,8 @@ const BUCKETS: usize = 1 << 16;
 const BURST_S: u64 = 10;
 /// Hours' worth of complaints that may come at once.
 const COMPLAINTS_BURST_H: u64 = 1;
+/// Sign-ins a minute from one address, and as many at once: a house full of people in the morning, and no flood.
+const SIGN_INS_PER_MIN: u64 = 30;
 /// So many files of a log count as one request: they are small, cost a look into the file, and a log has many of them.
 const LOG_FILES: u32 = 10;
 /// Networks of this length are one IPv6 client: what a home or an office is given.
@@ -48,6 +50,7 @@ enum Sort {
     Proof,
     LogFile,
     Monitor,
+    SignIn,
 }
 
 impl Limits {
@@ -106,6 +109,13 @@ impl Limits {
         let Some(address) = self.client(headers, extensions) else { return Ok(()) };
         let step_us = US_PER_S.checked_div(u64::from(self.settings.load().proofs_per_s));
         self.take(Sort::Monitor, &address, (step_us, BURST_S * US_PER_S), now_ms)
+    }
+
+    /// Counts what somebody sends to sign in or to register a passkey by a link.
+    pub(crate) fn sign_in(&self, headers: &HeaderMap, extensions: &Extensions, now_ms: u64) -> Result<(), u32> {
+        let Some(address) = self.client(headers, extensions) else { return Ok(()) };
+        let minute_us = 60 * US_PER_S;
+        self.take(Sort::SignIn, &address, (Some(minute_us / SIGN_INS_PER_MIN), minute_us), now_ms)
     }
 
     /// The network that asks, unless it is exempt or unknown (a test without a connection).
@@ -246,6 +256,15 @@ mod tests {
         assert_eq!(prove(NOW_MS), Err(1));
         assert_eq!((0..100).take_while(|_| prove(NOW_MS + 1000).is_ok()).count(), 3);
         assert_eq!(limits.request(&none, &from("192.0.2.1"), NOW_MS), Ok(()), "not the same bucket");
+    }
+
+    #[test]
+    fn sign_ins_are_counted_by_the_minute() {
+        let (limits, none) = (limits(|_| ()), HeaderMap::new());
+        let knock = |now_ms| limits.sign_in(&none, &from("192.0.2.1"), now_ms);
+        assert_eq!((0..100).take_while(|_| knock(NOW_MS).is_ok()).count(), 30);
+        assert_eq!(knock(NOW_MS), Err(2));
+        assert_eq!(knock(NOW_MS + 2000), Ok(()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bodies;
 mod changes;
 mod charter;
 mod complaints;
+mod console;
 mod fields;
 mod health;
 mod holder;
@@ -19,6 +20,7 @@ mod monitor;
 mod naming;
 mod numbers;
 mod openapi;
+mod pages;
 mod problem;
 mod proofs;
 mod providers;
@@ -36,6 +38,7 @@ mod wrap;
 
 use std::sync::Arc;
 
+pub use crate::http::console::{Console, KeyRoom, KeyShown, Rolled, ZoneKeysShown};
 pub use crate::http::limits::Limits;
 
 use axum::Router;
@@ -76,21 +79,27 @@ pub struct Api {
     pub zone: ZoneFacts,
     /// How often somebody may ask.
     pub limits: Arc<Limits>,
+    /// The console of the staff; none where it is not configured.
+    pub console: Option<Arc<Console>>,
 }
 
 /// The whole API as a router; `net::http` serves it.
 pub fn router(api: Api) -> Router {
     let (routes, document) = described().split_for_parts();
     let document = Arc::new(openapi::text(document));
+    let console = if api.console.is_some() { console::router() } else { Router::new() };
     routes
+        .merge(console)
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .merge(log::tiles())
         .merge(trust::files())
+        .merge(pages::assets::router())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)
         .layer(axum::middleware::from_fn_with_state(api.clone(), wrap::every_request))
         .layer(axum::middleware::from_fn(rdap::in_its_form))
+        .layer(axum::middleware::from_fn_with_state(api.clone(), console::in_its_form))
         .with_state(api)
 }
 
@@ -137,6 +146,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(staff::list))
         .routes(routes!(staff::set_key))
         .routes(routes!(staff::token))
+        .routes(routes!(staff::link))
         .routes(routes!(staff::lost_keys))
         .routes(routes!(staff::flagged))
         .routes(routes!(tokens::revoke))

@@ -152,13 +152,13 @@ impl<T: Read + Default> FromRequest<Api> for OptionalBody<T> {
     }
 }
 
-enum Unread {
+pub(crate) enum Unread {
     TooLong,
     Broken,
 }
 
 impl Unread {
-    fn told(self, id: &RequestId) -> Reply {
+    pub(crate) fn told(self, id: &RequestId) -> Reply {
         match self {
             Self::TooLong => Reply::too_large(id, BODY_BYTES_MAX),
             Self::Broken => {
@@ -169,7 +169,7 @@ impl Unread {
 }
 
 /// Reads a body up to the bound. What is over it is read away (bounded too) and thrown away.
-async fn bounded(mut body: axum::body::Body, headers: &HeaderMap) -> Result<Vec<u8>, Unread> {
+pub(crate) async fn bounded(mut body: axum::body::Body, headers: &HeaderMap) -> Result<Vec<u8>, Unread> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
     let (mut bytes, mut seen) = (Vec::with_capacity(announced.unwrap_or(0).min(BODY_BYTES_MAX)), 0usize);
     while let Some(frame) = body.frame().await {

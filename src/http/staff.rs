@@ -4,7 +4,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
-use crate::api::acts::{FlaggedNumbers, LostKey, LostKeys, Person, RestingCount, Staff, TokenProof};
+use crate::api::acts::{FlaggedNumbers, LostKey, LostKeys, Person, RestingCount, SignInLink, Staff, TokenProof};
 use crate::api::providers::{IssuedToken, Key};
 use crate::api::{Problem, ProblemError};
 use crate::clock::rfc3339;
@@ -64,6 +64,24 @@ pub(crate) async fn token(
     let scopes = made.scopes.iter().map(ToString::to_string).collect();
     let issued = IssuedToken { id: made.id, token: made.token, scopes, expires_at: time_of(made.expires_ms) };
     Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// Makes a link by which the person whose token this is registers a passkey for the console. It works once.
+#[utoipa::path(post, path = "/v1/staff/link", tag = "operator", security(("token" = [])), responses((status = 201, body = SignInLink),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn link(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+) -> Result<(StatusCode, Json<SignInLink>), Reply> {
+    let Some(console) = api.console.clone() else {
+        let why = "set console.origin in config.toml, then start the service again";
+        return Err(Reply::new(&id, 409, "no_console", "This directory has no console", why));
+    };
+    let person = actor.person.as_ref().map(|person| person.id.clone()).unwrap_or_default();
+    let (secret, expires_ms) = blocking(&id, move || api.authority.sign_in_link(&actor)).await?;
+    let link = console.link(&secret);
+    Ok((StatusCode::CREATED, Json(SignInLink { link, person, expires_at: time_of(expires_ms) })))
 }
 
 /// Lists keys of validation entities that were lost, and how many numbers rest on each; a provider sees its own count.

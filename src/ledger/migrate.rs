@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008-tiles.sql"),
     include_str!("../../migrations/0009-eras.sql"),
     include_str!("../../migrations/0010-audits.sql"),
+    include_str!("../../migrations/0011-console.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.

@@ -264,6 +264,7 @@ reasons! {
     STAFF_UNKNOWN = "staff_unknown" "11.1" None, NotFound, Some(2303), "Name a member of the staff; `callbook staff list` shows them.";
     STAFF_KEY = "staff_key" "11.1" None, Conflict, Some(2302), "Make a key of one's own: no two people, and no provider, have the same.";
     STAFF_PROOF = "staff_proof" "11.1" None, Forbidden, Some(2202), "Sign the request with the key that the staff list has for you, with the right time, each time anew.";
+    SIGN_IN = "sign_in" "11.1" None, Forbidden, Some(2200), "Try again from the sign-in page; a link works once and for fifteen minutes: `callbook staff link` makes another.";
     ACT_NEEDS_TWO = "act_needs_two" "11.2" None, Forbidden, Some(2201), "Ask for it as an act, and let another person approve: POST /v1/acts.";
     ACT_OWN = "act_own" "11.2" None, Forbidden, Some(2201), "Let another person approve: who asked does not.";
     ACT_PERSON = "act_person" "11.3" None, Forbidden, Some(2201), "Use the token of a person: whoever acts is named in the act.";

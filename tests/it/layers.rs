@@ -62,6 +62,7 @@ const THIRD_PARTIES: [(&str, &[&str], &str); 25] = [
     ),
     ("axum", &["http", "net", "attest/witness/http"], "the web framework ends at the resources"),
     ("tower_http", &["http", "net"], "the web framework ends at the resources"),
+    ("maud", &["http"], "pages are made where they are served"),
     ("utoipa", &["api", "http"], "the API's description is made where its types and resources stand"),
     ("utoipa_axum", &["http"], "the API's description is made where its types and resources stand"),
     (

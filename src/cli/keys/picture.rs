@@ -94,6 +94,16 @@ fn stretches(key: &KeyLife, now_s: u64) -> Vec<Stretch> {
     known.into_iter().zip(ends).map(stretch).filter(|stretch| stretch.state != State::Removed).collect()
 }
 
+/// The same for other pictures: from, to, and 0 coming, 1 in use, 2 going.
+pub(crate) fn stretches_of(key: &KeyLife, now_s: u64) -> Vec<(u64, u64, usize)> {
+    let sort = |state| match class(state) {
+        "active" => 1,
+        "going" => 2,
+        _ => 0,
+    };
+    stretches(key, now_s).into_iter().map(|one| (one.from_s, one.to_s, sort(one.state))).collect()
+}
+
 fn in_words(rows: &[(&KeyLife, Vec<Stretch>, Option<u64>)]) -> String {
     let words = rows.iter().map(|(key, _, until_s)| {
         let wait = until_s.map_or(String::new(), |until_s| format!(", waits until {}", rfc3339(until_s)));

@@ -4,7 +4,7 @@ use ureq::http::Method;
 
 use super::{Api, ApiError, Call, Repeat, idempotency_key, path_segment};
 use crate::api::acts::{
-    Act, ActEvents, Acts, EventResults, FlaggedNumbers, LostKeys, NewAct, SignedEvents, Staff, TokenProof,
+    Act, ActEvents, Acts, EventResults, FlaggedNumbers, LostKeys, NewAct, SignInLink, SignedEvents, Staff, TokenProof,
 };
 use crate::api::providers::{BulkDoors, IssuedToken, Key, Provider, Providers};
 
@@ -28,6 +28,11 @@ impl Api {
     /// A token for whoever signed the proof (`POST /v1/staff/token`). Its secret is shown this once.
     pub fn staff_token(&self, proof: &TokenProof) -> Result<IssuedToken, ApiError> {
         self.call(&Call::new(Method::POST, "/v1/staff/token".into(), Repeat::Never).json(proof)?)
+    }
+
+    /// A link by which the person whose token this is registers a passkey (`POST /v1/staff/link`). It works once.
+    pub fn sign_in_link(&self) -> Result<SignInLink, ApiError> {
+        self.call(&Call::new(Method::POST, "/v1/staff/link".into(), Repeat::Never))
     }
 
     /// Asks for an act (`POST /v1/acts`).

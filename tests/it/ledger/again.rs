@@ -44,6 +44,7 @@ impl Office {
             clock: desk.clock.clone(),
             random: Arc::new(ring::rand::SystemRandom::new()),
             metrics: Metrics::new(vec![]),
+            console: None,
             dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: String::new() }),
             apex: "e164.example.".into(),
             zone: Arc::new(callbook::rdap::Apex::default),

@@ -77,6 +77,7 @@ impl Town {
             clock: desk.clock.clone(),
             random: Arc::new(ring::rand::SystemRandom::new()),
             metrics: Metrics::new(Vec::new()),
+            console: None,
             dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: "not asked".into() }),
             apex: "e164.example.".into(),
             zone: Arc::new(callbook::rdap::Apex::default),

@@ -27,6 +27,7 @@ mod proofs;
 mod providers;
 mod refill;
 mod revalidations;
+mod sign_in;
 mod staff;
 mod strangers;
 mod trust;

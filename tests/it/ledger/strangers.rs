@@ -113,6 +113,7 @@ fn api(desk: &Desk, settings: callbook::config::Http) -> Api {
         clock: desk.clock.clone(),
         random: Arc::new(ring::rand::SystemRandom::new()),
         metrics: Metrics::new(Vec::new()),
+        console: None,
         dns_probe: Arc::new(|| Check { name: "dns".into(), ok: true, detail: "not asked".into() }),
         apex: "e164.example.".into(),
         zone: Arc::new(callbook::rdap::Apex::default),

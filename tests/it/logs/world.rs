@@ -107,6 +107,7 @@ impl World {
             clock: clock.clone(),
             random: Arc::new(ring::rand::SystemRandom::new()),
             metrics: Metrics::new(Vec::new()),
+            console: None,
             dns_probe: Arc::new(|| unreachable!("nobody asks for health")),
             apex: "e164.example.".into(),
             zone: Arc::new(|| unreachable!("nobody asks for the zone")),

@@ -6,6 +6,7 @@ mod backup;
 mod bad_input;
 mod canary;
 mod child;
+mod console;
 mod delegated;
 mod eras;
 mod erased;

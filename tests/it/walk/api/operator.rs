@@ -11,7 +11,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 40] = [
+const ROUTES: [(&str, &str); 41] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
@@ -40,6 +40,7 @@ const ROUTES: [(&str, &str); 40] = [
     ("POST /v1/acts/{id}/events", "officer"),
     ("GET /v1/staff", "viewer"),
     ("PUT /v1/staff/key", "viewer"),
+    ("POST /v1/staff/link", "viewer"),
     ("GET /v1/lost-keys", "viewer"),
     ("GET /v1/bulk-doors", "viewer"),
     ("GET /v1/lost-keys/{id}/numbers", "auditor"),

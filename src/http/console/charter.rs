@@ -1,0 +1,154 @@
+//! `/console/charter`: the text beside its parameters, the versions, and what a draft would change.
+
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+
+use crate::charter::{self, Policy, Version};
+use crate::http::Api;
+use crate::http::console::page;
+use crate::http::console::visit::{Posted, Visit};
+use crate::http::id::RequestId;
+use crate::http::pages::Page;
+use crate::http::pages::icons::Icon;
+use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time, worded};
+use crate::http::problem::Reply;
+use crate::http::request::query_value;
+
+/// Bytes of a draft's parameters: many times what ours has.
+const DRAFT_MAX: usize = 60_000;
+
+/// The charter in force, or the version that is asked for.
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    visit: Visit,
+    RawQuery(query): RawQuery,
+) -> Result<Page, Reply> {
+    let (versions, now_ms) = (api.authority.charter(), api.clock.now_ms());
+    let wanted = query_value(query.as_deref(), "version").and_then(|text| text.parse::<u64>().ok());
+    let in_force = versions.at(now_ms);
+    let version = match wanted {
+        Some(number) => versions.get(number),
+        None => Some(in_force),
+    };
+    let Some(version) = version else {
+        return Err(Reply::new(
+            &id,
+            404,
+            "not_found",
+            "There is no such version",
+            "no version of the charter has this number",
+        ));
+    };
+    let all: Vec<&Version> = (1..=versions.newest().number).rev().filter_map(|number| versions.get(number)).collect();
+    let before = version.number.checked_sub(1).and_then(|number| versions.get(number));
+    let lead = "The law of the directory: each refusal names one of these clauses. What has a number beside it is a parameter.";
+    let body = html! {
+        (head("Charter", lead))
+        (card("Versions", list(&all, version, in_force, now_ms)))
+        @if let Some(before) = before { (card("What this version changed", differences(&before.policy, &version.policy))) }
+        (draft_form(&visit, ""))
+        section.card { h2 { "Text and parameters" } (text(&version.policy)) }
+    };
+    Ok(page(&api, &visit, "Charter", "/console/charter", body))
+}
+
+fn list(all: &[&Version], shown: &Version, in_force: &Version, now_ms: u64) -> Markup {
+    if all.is_empty() {
+        return empty(
+            Icon::Charter,
+            "Nothing was announced yet",
+            "The charter in the installation's folder is in force.",
+        );
+    }
+    let row = |one: &&Version| {
+        let state = match one {
+            one if one.number == in_force.number => badge(Tone::Good, "in force"),
+            one if one.effective_ms > now_ms => badge(Tone::Live, "announced"),
+            _ => badge(Tone::Plain, "over"),
+        };
+        vec![
+            html! { a href={ "/console/charter?version=" (one.number) } aria-current=[(one.number == shown.number).then_some("true")] { "Version " (one.number) } },
+            state,
+            time(one.effective_ms),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = all.iter().map(row).collect();
+    html! {
+        (table("Each is in the public log, signed with it", &["Version", "State", "From"], &rows))
+        p.soft { "An admin announces the next one with " code { "callbook charter announce" } ", and its notice runs (clause 10.1)." }
+    }
+}
+
+/// Each clause with the parameters that it names.
+fn text(policy: &Policy) -> Markup {
+    let parameters = |clause: &str| {
+        charter::PARAMETERS
+            .iter()
+            .filter(|one| one.article == clause)
+            .map(|one| (one.name, (one.get)(policy)))
+            .collect::<Vec<_>>()
+    };
+    html! {
+        @for (number, clause) in charter::clauses_of(policy.prose()) {
+            div.beside id={ "c" (number) } {
+                p { strong { (number) } " " (worded(&clause)) }
+                div { @for (name, value) in parameters(number) { p { code { (name) } " = " strong { (value) } } } }
+            }
+        }
+    }
+}
+
+fn differences(before: &Policy, after: &Policy) -> Markup {
+    let found = charter::differences(before, after);
+    if found.is_empty() {
+        return html! { p.soft { "No parameter differs." } };
+    }
+    let nothing = || "—".to_owned();
+    let row = |one: &charter::Difference| {
+        let (before, after) = (one.before.clone().unwrap_or_else(nothing), one.after.clone().unwrap_or_else(nothing));
+        vec![
+            html! { code { (one.parameter) } },
+            html! { (one.article) },
+            html! { (before) },
+            html! { strong { (after) } },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = found.iter().map(row).collect();
+    table("Parameters that differ", &["Parameter", "Clause", "Before", "After"], &rows)
+}
+
+fn draft_form(visit: &Visit, draft: &str) -> Markup {
+    card(
+        "What would a draft change?",
+        html! {
+            form method="post" action="/console/charter/draft" {
+                (visit.token())
+                (Field { name: "draft", label: "Its policy.toml", hint: "Nothing is stored or announced.", value: draft, most: DRAFT_MAX, ..Field::default() }.lines())
+                button.quiet type="submit" { "Compare with the charter in force" }
+            }
+        },
+    )
+}
+
+/// Compares a draft with what is in force; nothing is kept of it.
+pub(crate) async fn compare(State(api): State<Api>, Posted { visit, fields }: Posted) -> Response {
+    let draft = fields.get("draft");
+    let (status, answer) = match Policy::parse(draft) {
+        Ok(policy) => (StatusCode::OK, card("What it would change", differences(&api.authority.policy(), &policy))),
+        Err(mistakes) => {
+            let told = html! { @for mistake in &mistakes { p { (mistake.to_string()) } } };
+            (StatusCode::UNPROCESSABLE_ENTITY, notice(Tone::Warn, "The draft is no policy", told))
+        }
+    };
+    let body = html! {
+        p.crumb { a href="/console/charter" { "Charter" } }
+        (head("A draft", ""))
+        (answer)
+        (draft_form(&visit, draft))
+    };
+    page(&api, &visit, "A draft of the charter", "/console/charter", body).with_status(status).into_response()
+}

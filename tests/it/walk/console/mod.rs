@@ -1,0 +1,9 @@
+//! The console through the real program: by plain requests as every role, and in a browser as a person uses it.
+
+mod browser;
+mod flows;
+mod forms;
+mod looks;
+mod roles;
+mod sessions;
+mod soft;
