@@ -23,6 +23,7 @@ mod pages;
 mod problem;
 mod proofs;
 mod providers;
+mod public;
 mod query;
 mod rdap;
 mod receipts;
@@ -90,6 +91,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .merge(log::tiles())
         .merge(pages::assets::router())
+        .merge(public::router())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)
