@@ -24,6 +24,7 @@ mod pages;
 mod problem;
 mod proofs;
 mod providers;
+mod public;
 mod query;
 mod rdap;
 mod receipts;
@@ -94,6 +95,7 @@ pub fn router(api: Api) -> Router {
         .merge(log::tiles())
         .merge(trust::files())
         .merge(pages::assets::router())
+        .merge(public::router())
         .merge(rdap::router())
         .fallback(wrap::no_such_route)
         .method_not_allowed_fallback(wrap::no_such_method)

@@ -4,7 +4,7 @@ mod act_form;
 mod acts;
 mod charter;
 mod complaints;
-mod form;
+pub(crate) mod form;
 mod keys;
 mod log;
 mod numbers;
@@ -30,7 +30,7 @@ use crate::http::pages::icons::{Icon, icon};
 use crate::http::pages::{Page, Place, Shell};
 use crate::registry::acts::Power;
 
-pub(crate) use crate::http::console::refused::in_its_form;
+pub(crate) use crate::http::console::refused::{in_its_form, told};
 
 /// Where the console begins.
 pub(crate) const ROOT: &str = "/console";

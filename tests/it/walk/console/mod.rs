@@ -4,6 +4,7 @@ mod browser;
 mod flows;
 mod forms;
 mod looks;
+mod public;
 mod roles;
 mod sessions;
 mod soft;
