@@ -223,6 +223,18 @@ fn links_between_papers_lead_somewhere() {
 }
 
 /// The rows of the tables of a Markdown text, without heads' rulers.
+#[test]
+fn every_paper_stands_in_the_manual() {
+    let docs = source::root().join("docs");
+    let summary = source::read(&docs.join("SUMMARY.md"));
+    let missing: Vec<String> = source::files(&docs, "md")
+        .iter()
+        .map(|path| path.strip_prefix(&docs).expect("below docs").display().to_string())
+        .filter(|path| path != "SUMMARY.md" && !summary.contains(&format!("({path})")))
+        .collect();
+    assert_none(&missing, "docs/SUMMARY.md, by which the manual is rendered, leaves these out");
+}
+
 fn table_rows(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| line.starts_with('|') && !line.starts_with("|-") && !line.starts_with("| -"))
 }

@@ -51,7 +51,7 @@ const NEVER: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Crates from outside that belong to some rooms alone (or to one file), and why.
-const THIRD_PARTIES: [(&str, &[&str], &str); 25] = [
+const THIRD_PARTIES: [(&str, &[&str], &str); 26] = [
     ("argon2", &["seal/form"], "passphrases meet keys in one place"),
     ("aws_lc_rs", &["dnssec/by_aws_lc"], "an alternative for zone signatures alone"),
     ("cryptoki", &["dnssec/pkcs11"], "tokens are spoken to in one folder"),

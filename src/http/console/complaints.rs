@@ -6,20 +6,26 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::api::ProblemError;
-use crate::authority::{COMPLAINTS_PAGE_MAX, ComplaintMove, ComplaintState, ComplaintView, Outcome};
+use crate::authority::{COMPLAINTS_PAGE_MAX, ComplaintMove, ComplaintState, ComplaintView, LedTo, Outcome};
 use crate::http::Api;
+use crate::http::console::form::Fields;
 use crate::http::console::visit::{Posted, Visit, to};
 use crate::http::console::{may, page};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
-use crate::http::pages::parts::{Tone, badge, empty, facts, head, time};
+use crate::http::pages::parts::{Field, Tone, badge, empty, facts, head, time};
 use crate::http::problem::Reply;
 use crate::http::request::{blocking, query_value};
 use crate::registry::acts::Power;
 
 /// Complaints on one page of the console.
 const PAGE: usize = if COMPLAINTS_PAGE_MAX < 50 { COMPLAINTS_PAGE_MAX } else { 50 };
+
+/// What may stand beside an outcome: the field's name in our forms, and what it asks for.
+const LINKS: [(&str, &str); 3] = [("clause", "Clause"), ("act", "Act"), ("item", "Drawn item of an audit")];
+/// The longest of them, in bytes: ids have 32 at most.
+const LINK_LEN_MAX: usize = 64;
 
 /// Complaints in one state, the oldest first.
 pub(crate) async fn list(
@@ -66,6 +72,7 @@ fn shown(visit: &Visit, one: &ComplaintView) -> Markup {
                 ("Contact", html! { (one.contact.as_deref().unwrap_or("none")) }),
                 ("Came", time(one.made_ms)),
                 ("Moved last", time(one.changed_ms)),
+                ("Led to", html! { (links(&one.led_to)) }),
                 ("Id", html! { code { (one.id) } }),
             ]))
             @if may(visit, Power::Act) && one.state != ComplaintState::Closed { (moves(visit, one)) }
@@ -73,24 +80,43 @@ fn shown(visit: &Visit, one: &ComplaintView) -> Markup {
     }
 }
 
+fn links(led_to: &LedTo) -> Markup {
+    html! {
+        @if led_to.clause.is_none() && led_to.act.is_none() && led_to.item.is_none() { "nothing yet" }
+        @if let Some(clause) = &led_to.clause { a href={ "/console/charter#c" (clause) } { "clause " (clause) } " " }
+        @if let Some(act) = &led_to.act { a href={ "/console/acts/" (act) } { "act " (act) } " " }
+        @if let Some(item) = &led_to.item { "drawn item " code { (item) } }
+    }
+}
+
 fn moves(visit: &Visit, one: &ComplaintView) -> Markup {
-    let button = |to: &str, text: &str, quiet: bool| {
-        html! {
-            form.inline method="post" action={ "/console/complaints/" (one.id) } {
-                (visit.token())
-                input type="hidden" name="to" value=(to);
-                button.quiet[quiet] type="submit" { (text) }
+    let button =
+        |to: &str, text: &str, quiet: bool| html! { button.quiet[quiet] type="submit" name="to" value=(to) { (text) } };
+    // Several complaints stand on a page, and each field needs a name of its own there.
+    let names = LINKS.map(|(field, _)| format!("{field}-{}", one.id));
+    html! {
+        form method="post" action={ "/console/complaints/" (one.id) } {
+            (visit.token())
+            details {
+                summary { "On what the outcome rests, and what it led to" }
+                @for ((_, label), name) in LINKS.iter().zip(&names) {
+                    (Field { name, label, optional: true, most: LINK_LEN_MAX, ..Field::default() }.line())
+                }
+            }
+            div.row {
+                @if one.state == ComplaintState::Open { (button("in_work", "Take it up", false)) }
+                (button("upheld", "Close: it was right", true))
+                (button("rejected", "Close: it was not", true))
+                (button("not_ours", "Close: not ours to decide", true))
             }
         }
-    };
-    html! {
-        div.row {
-            @if one.state == ComplaintState::Open { (button("in_work", "Take it up", false)) }
-            (button("upheld", "Close: it was right", true))
-            (button("rejected", "Close: it was not", true))
-            (button("not_ours", "Close: not ours to decide", true))
-        }
     }
+}
+
+/// What stands beside an outcome, if anything does.
+fn led_to(fields: &Fields, complaint: &str) -> LedTo {
+    let field = |name: &str| fields.some(&format!("{name}-{complaint}")).filter(|text| text.len() <= LINK_LEN_MAX);
+    LedTo { clause: field("clause"), act: field("act"), item: field("item"), ..LedTo::default() }
 }
 
 /// Moves one on.
@@ -102,7 +128,7 @@ pub(crate) async fn move_on(
 ) -> Result<Response, Reply> {
     let wanted = match (fields.get("to"), Outcome::from_name(fields.get("to"))) {
         ("in_work", _) => ComplaintMove::TakeUp,
-        (_, Some(outcome)) => ComplaintMove::Close(outcome),
+        (_, Some(outcome)) => ComplaintMove::Close(outcome, led_to(&fields, &complaint)),
         _ => return Err(Reply::invalid(&id, vec![ProblemError::form("/to", "bad_value", "in_work or an outcome")])),
     };
     let moved = blocking(&id, move || api.authority.move_complaint(&visit.who.actor, &complaint, wanted)).await?;

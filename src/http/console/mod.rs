@@ -2,6 +2,8 @@
 
 mod act_form;
 mod acts;
+mod audit_item;
+mod audits;
 mod charter;
 mod complaints;
 pub(crate) mod form;
@@ -128,6 +130,14 @@ pub(crate) fn router() -> Router<Api> {
         .route("/console/tokens/{id}/revocation", post(provider::revoke))
         .route("/console/numbers", get(numbers::ask).post(numbers::look_up))
         .route("/console/refusals", post(numbers::why))
+        .route("/console/audits", get(audits::list).post(audits::close))
+        .route("/console/audits/{period}", get(audits::show))
+        .route("/console/audits/{period}/draw", post(audits::draw))
+        .route("/console/audits/{period}/publication", post(audits::publish))
+        .route("/console/audits/{period}/sanctions", post(audits::propose))
+        .route("/console/audit-items/{id}", get(audit_item::show))
+        .route("/console/audit-items/{id}/finding", post(audit_item::find))
+        .route("/console/audit-items/{id}/codes", post(audit_item::send_code))
         .route("/console/complaints", get(complaints::list))
         .route("/console/complaints/{id}", post(complaints::move_on))
         .route("/console/log", get(log::show))
@@ -148,6 +158,7 @@ fn places(visit: &Visit) -> Vec<Place> {
         place("/console/acts", "Acts", Icon::Hands, 0),
         place("/console/numbers", "Numbers", Icon::Number, 0),
         place("/console/providers", "Providers", Icon::Provider, 0),
+        place("/console/audits", "Audits", Icon::Audit, 0),
         place("/console/complaints", "Complaints", Icon::Complaint, 0),
         place("/console/log", "Log", Icon::Log, 0),
         place("/console/keys", "Zones and keys", Icon::Key, 0),

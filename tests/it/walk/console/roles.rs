@@ -9,7 +9,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// The console's routes, and from which role on each is open; `anybody` needs no session.
-const ROUTES: [(&str, &str); 32] = [
+const ROUTES: [(&str, &str); 41] = [
     ("GET /console", "viewer"),
     ("GET /console/sign-in", "anybody"),
     ("POST /console/sign-in", "anybody"),
@@ -31,6 +31,15 @@ const ROUTES: [(&str, &str); 32] = [
     ("GET /console/numbers", "viewer"),
     ("POST /console/numbers", "auditor"),
     ("POST /console/refusals", "viewer"),
+    ("GET /console/audits", "viewer"),
+    ("POST /console/audits", "auditor"),
+    ("GET /console/audits/{period}", "auditor"),
+    ("POST /console/audits/{period}/draw", "auditor"),
+    ("POST /console/audits/{period}/publication", "auditor"),
+    ("POST /console/audits/{period}/sanctions", "officer"),
+    ("GET /console/audit-items/{id}", "auditor"),
+    ("POST /console/audit-items/{id}/finding", "auditor"),
+    ("POST /console/audit-items/{id}/codes", "auditor"),
     ("GET /console/complaints", "auditor"),
     ("POST /console/complaints/{id}", "officer"),
     ("GET /console/log", "viewer"),
@@ -60,6 +69,9 @@ fn fields(route: &str) -> Vec<(&'static str, &'static str)> {
         "POST /console/providers/{id}/tokens" => vec![("days", "9")],
         "POST /console/numbers" => vec![("number", "+447700900999"), ("reason", "a test")],
         "POST /console/refusals" => vec![("what", "token_replayed")],
+        "POST /console/audits" => vec![("period", "2020-01")],
+        "POST /console/audits/{period}/sanctions" => vec![("entity", "nobody")],
+        "POST /console/audit-items/{id}/finding" => vec![("finding", "pass")],
         "POST /console/complaints/{id}" => vec![("to", "in_work")],
         "POST /console/keys" => {
             vec![("zone", "nobody.example."), ("what", "zsk"), ("field", "reason"), ("reason", "a test")]
