@@ -81,8 +81,8 @@ pub(crate) async fn show(
     let (authority, actor) = (api.authority.clone(), visit.who.actor.clone());
     let (of, asked) = (period.clone(), wanted.clone());
     let (audit, found, items) = run(&id, move || {
+        let found = authority.audit_found(&actor, &of)?; // first: it asks for the role
         let audit = authority.audit_of(&of)?;
-        let found = authority.audit_found(&actor, &of)?;
         let items = authority.audit_items(&actor, &of, (None, asked.as_deref()), &after, PAGE)?;
         Ok((audit, found, items))
     })
