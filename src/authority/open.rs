@@ -227,12 +227,10 @@ impl Authority {
         if disagreement.is_none() {
             settle(&ledger, &mut found.head, &settings, &signer)?;
         }
-        let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
-        let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
+        let (tokens, staff) = ledger.read::<_, LedgerError>(|now| Ok((now.tokens()?, now.staff()?)))?;
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let (published, _) = watch::channel(found.head.epoch.n);
         let (origin, vitals) = (settings.map_origin(), vitals(&found.head));
         let audits = Audits::load(&ledger, found.auditors(), &origin)?;
@@ -259,8 +257,8 @@ impl Authority {
             auditing: Auditing::default(),
             revalidating: Revalidating::default(),
             keys,
-            tokens,
-            staff: RwLock::new(staff),
+            tokens: Tokens::load(tokens),
+            staff: RwLock::new(staff::people(staff)),
             tickets: Tickets::default(),
             batches: Batches::default(),
             feed_waits: Semaphore::new(WAITING_MAX),
@@ -275,7 +273,7 @@ impl Authority {
             view: OnceLock::new(),
             coming: ArcSwapOption::empty(),
             wake: Wake::default(),
-            examiners: Semaphore::new(cpus * EXAMINERS_PER_CPU),
+            examiners: Semaphore::new(examiners()),
             interrupt: OnceLock::new(),
             frozen: OnceLock::new(),
             agreed: AtomicBool::new(agreed),
@@ -292,6 +290,11 @@ impl Authority {
     pub fn serial(&self) -> u32 {
         self.core.line().head.as_ref().map_or(1, |head| publish::serial(head.generation))
     }
+}
+
+/// Threads that check signatures for HTTP at the same time.
+fn examiners() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) * EXAMINERS_PER_CPU
 }
 
 /// What the ledger tells, compared with settings and keys.
