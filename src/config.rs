@@ -420,6 +420,7 @@ impl Config {
             (1..=3600).contains(&self.publish.heartbeat_s),
             format!("publish.heartbeat_s = {}: from 1 to 3600 (one hour)", self.publish.heartbeat_s),
         );
+        found.extend(self.audit.mistakes());
         found.extend(self.dnssec.mistakes());
         found.extend(self.delegation.mistakes());
         found.extend(self.escrow.mistakes());

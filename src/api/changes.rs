@@ -23,12 +23,12 @@ pub struct Change {
     /// The cursor behind this change; also its id: rising, each once.
     pub cursor: String,
     /// `create`, `update`, `transfer`, `request`, `complete`, `veto`, `suspend`, `resume`, `release`, `renew`, `object`,
-    /// `carry`, or `notice`: the registration ends soon.
+    /// `carry`; `notice`: the registration ends soon; or `audit`: your validation entity is asked for evidence (`GET /v1/audits/requests`).
     pub kind: String,
     /// By which door a provider change or recovery goes: `recovery`, `code`, `validation`, `direct`; absent on the ordinary way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<String>,
-    /// The number's label in the map (32 bytes).
+    /// The number's label in the map (32 bytes); of `audit`, which is about no number, all zeros.
     pub label: Base64,
     /// The number; absent once the registration that this belongs to was released, from every change of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,10 @@ use crate::log::event::{Door, Kind};
 
 /// What a change is called that no event made.
 const NOTICE: &str = "notice";
+/// What it is called when a validation entity is asked for evidence. It is about no number: its label is all zeros.
+const AUDIT: &str = "audit";
+/// Its number in the ledger; events count from 1.
+pub(super) const AUDIT_KIND: u8 = u8::MAX;
 
 /// The place in a cursor.
 pub fn cursor_place(text: &str) -> Option<u64> {
@@ -46,12 +50,15 @@ pub fn change_shown(row: &ChangeRow) -> Change {
 
 /// What sort of change it is: the word in its `kind`.
 pub(super) fn change_kind(row: &ChangeRow) -> &'static str {
-    Kind::from_u8(row.changed.kind).map_or(NOTICE, Kind::word)
+    match row.changed.kind {
+        AUDIT_KIND => AUDIT,
+        kind => Kind::from_u8(kind).map_or(NOTICE, Kind::word),
+    }
 }
 
 /// Every word that a `kind` can be.
 pub fn change_kinds() -> Vec<&'static str> {
-    (0..=u8::MAX).filter_map(Kind::from_u8).map(Kind::word).chain([NOTICE]).collect()
+    (0..=u8::MAX).filter_map(Kind::from_u8).map(Kind::word).chain([AUDIT, NOTICE]).collect()
 }
 
 const fn door_of(door: Door, kind: u8) -> Option<&'static str> {

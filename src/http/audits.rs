@@ -274,6 +274,7 @@ pub(crate) async fn run<T: Send + 'static>(
             "There is no such audit",
             "no audit and no item of yours has this name",
         )),
+        Ok(Err(Rejection::Gone(why))) => Err(Reply::new(id, 404, "not_found", "This is not kept any more", &why)),
         Ok(Err(no)) => Err(Reply::rejected(id, no)),
         Err(_panic) => Err(Reply::fault(id)),
     }

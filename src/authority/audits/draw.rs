@@ -6,12 +6,14 @@ use crate::authority::access::Actor;
 use crate::authority::audits::time::SEEN;
 use crate::authority::audits::{ASKED, Audit, CLOSED, DRAW_LEAF, DRAWN, id_of, leaf_text, read_leaf, wrong_state};
 use crate::authority::error::Rejection;
+use crate::authority::feed::AUDIT_KIND;
 use crate::authority::ruling::Ruling;
 use crate::authority::{Authority, Core};
-use crate::ledger::{AuditItem, AuditRow, AuditToken, EpochRow, LedgerError, Snapshot};
-use crate::log::Hash;
+use crate::ledger::{AuditItem, AuditRow, AuditToken, Changed, EpochRow, LedgerError, Snapshot, Transaction};
 use crate::log::gov::GovLeaf;
+use crate::log::label::Label;
 use crate::log::note::Note;
+use crate::log::{Hash, ZERO};
 use crate::registry::acts::Power;
 use crate::registry::audit::draw::{Drawn, count, digest, draw};
 use crate::registry::audit::period::Period;
@@ -88,6 +90,7 @@ impl Core {
                     }
                 }
                 items.iter().try_for_each(|item| tx.add_audit_item(item))?;
+                tell(tx, &drawn, now_ms)?;
                 tx.set_meta(SEEN, &now_ms.to_be_bytes())?;
                 tx.draw_audit(&name, leaf, now_ms, &note, due_ms)?;
                 tx.add_audit_step(&name, DRAWN, who.as_deref(), now_ms)
@@ -167,4 +170,24 @@ impl Core {
         }
         Ok(items)
     }
+}
+
+/// Tells each entity that it is asked, in its feed: one row, whatever is asked for, without a number.
+fn tell(tx: &Transaction<'_>, drawn: &Drawn, now_ms: u64) -> Result<(), LedgerError> {
+    let epoch = tx.newest_epoch_position()?.n;
+    let row = Changed {
+        epoch,
+        time_ms: now_ms,
+        label: Label(ZERO),
+        kind: AUDIT_KIND,
+        door: 0,
+        version: 0,
+        event: None,
+        before: None,
+        after: None,
+        requester: None,
+        notice: None,
+    };
+    let entities: Vec<[String; 1]> = drawn.keys().map(|entity| [entity.clone()]).collect();
+    tx.add_changes(entities.iter().map(|entity| (&row, &entity[..])))
 }

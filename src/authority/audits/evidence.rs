@@ -39,7 +39,7 @@ impl Authority {
                 _ => return Err(wrong_state("this was judged already")),
             }
             tx.answer_audit_item(&id, &evidence, now_ms)?;
-            Ok(tx.audit_item(&id)?.ok_or(Rejection::NotFound)?)
+            tx.audit_item(&id)?.ok_or(Rejection::NotFound)
         });
         answered.wait_blocking()
     }

@@ -41,7 +41,7 @@ impl Authority {
             }
             let found = fault.map(|fault| (fault.name(), fault.clause()));
             tx.judge_audit_item(&id, found, Some(&who), now_ms)?;
-            Ok(tx.audit_item(&id)?.ok_or(Rejection::NotFound)?)
+            tx.audit_item(&id)?.ok_or(Rejection::NotFound)
         });
         judged.wait_blocking()
     }

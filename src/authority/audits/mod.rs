@@ -48,6 +48,8 @@ const DRAW_LEAF: &str = "audit-draw";
 const RESULT_LEAF: &str = "audit-result";
 /// Drawn tokens on one page.
 pub const AUDIT_ITEMS_PAGE_MAX: usize = 500;
+/// When to come again while somebody else has a population read.
+const RETRY_S: u32 = 2;
 /// Lines of a population in one answer: about a megabyte.
 pub const POPULATION_LINES_MAX: usize = 10_000;
 
@@ -133,7 +135,15 @@ impl Authority {
     /// Lines of the population of a month, behind the first `from`. Blocks.
     pub fn population(&self, period: &str, from: usize) -> Result<String, Rejection> {
         let row = self.core.ledger.read::<_, LedgerError>(|now| now.audit(period))?.ok_or(Rejection::NotFound)?;
-        let text = self.core.population_of(&row)?;
+        let busy = || Rejection::Unavailable {
+            retry_after_s: RETRY_S,
+            why: "the population is being read for somebody else".to_owned(),
+        };
+        // Who asks for one month and another in turn has it made anew each time, but never holds up more than one thread.
+        let text = match self.core.auditing.population.try_lock() {
+            Ok(mut kept) => self.core.population_with(&row, &mut kept)?,
+            Err(_) => return Err(busy()),
+        };
         Ok(text.split_inclusive('\n').skip(from).take(POPULATION_LINES_MAX).collect())
     }
 
@@ -202,9 +212,13 @@ fn read_leaf(text: &str) -> Option<GovLeaf> {
 impl Core {
     /// The text of the population of a closed month; it must be what was committed to.
     fn population_of(&self, row: &AuditRow) -> Result<Arc<str>, Rejection> {
-        let period = Period::parse(&row.period).ok_or(LedgerError::Damaged("the month of an audit"))?;
         let mut kept = self.auditing.population.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, text)) = &*kept
+        self.population_with(row, &mut kept)
+    }
+
+    fn population_with(&self, row: &AuditRow, kept: &mut Option<(Period, Arc<str>)>) -> Result<Arc<str>, Rejection> {
+        let period = Period::parse(&row.period).ok_or(LedgerError::Damaged("the month of an audit"))?;
+        if let Some((of, text)) = kept
             && *of == period
         {
             return Ok(Arc::clone(text));

@@ -178,10 +178,32 @@ fn digest(id: &str, code: &str) -> Hash {
     sha256(&[b"callbook/revalidation-code/v1\0", id.as_bytes(), b"\0", code.as_bytes()])
 }
 
-/// What is sent: ASCII, one SMS.
+/// What is sent: ASCII, and one SMS (160 letters) whatever the apex is.
 fn text(code: &str, apex: &str) -> String {
-    let apex: String = apex.trim_end_matches('.').chars().take(60).collect();
+    let apex: String = apex.trim_end_matches('.').chars().take(45).collect();
     format!(
         "{code} is the code of {apex}, which checks your entry. Answer it with your device. Not registered there? Tell us."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::random::Seeded;
+
+    #[test]
+    fn a_message_is_one_sms_and_begins_with_its_code() {
+        let apex = format!("{}.", "e164.".repeat(30));
+        let sent = text("12345678", &apex);
+        assert!(sent.len() <= 160 && sent.is_ascii() && sent.starts_with("12345678 "), "{}: {sent}", sent.len());
+    }
+
+    #[test]
+    fn codes_are_digits_and_seldom_the_same() {
+        let random = Seeded::new([1; 32]);
+        let codes: std::collections::BTreeSet<String> = (0..100).map(|_| code(&random).unwrap()).collect();
+        assert!(codes.iter().all(|code| code.len() == CODE_DIGITS && code.bytes().all(|byte| byte.is_ascii_digit())));
+        assert!(codes.len() >= 99);
+        assert_ne!(digest("a", "12345678"), digest("b", "12345678"));
+    }
 }

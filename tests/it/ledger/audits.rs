@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use callbook::authority::{Actor, Audit, Entrant, Party, Rejection, Submission, Turned};
+use callbook::authority::{Actor, Audit, ChangesFrom, Entrant, Party, Rejection, Submission, Turned, change_shown};
 use callbook::client::holder::{Change, Device, RecordDraft, opening};
 use callbook::client::ve::ValidationToken;
 use callbook::log::event::{Door, Role};
@@ -34,7 +34,7 @@ const DAY_S: u64 = 86_400;
 const HOUR_MS: u64 = 3_600_000;
 pub(super) const MONTH: &str = "2027-01";
 /// The first moment of February 2027.
-const FEBRUARY_MS: u64 = 1_801_440_000_000;
+pub(super) const FEBRUARY_MS: u64 = 1_801_440_000_000;
 
 /// A provider that validates for itself, with the evidence that it keeps.
 pub(super) struct Entity {
@@ -43,7 +43,7 @@ pub(super) struct Entity {
     statement: SigningKey,
     token: SigningKey,
     actor: Actor,
-    kept: HashMap<Hash, Vec<u8>>,
+    pub(super) kept: HashMap<Hash, Vec<u8>>,
 }
 
 fn seeded(seed: u8) -> SigningKey {
@@ -360,6 +360,14 @@ fn evidence_must_open_the_commitment_and_come_in_time_from_whom_it_is_asked() {
         desk.authority.audit_items(&acme.actor, MONTH, (None, None), "", 9),
         Err(Rejection::Forbidden(_))
     ));
+    let told = |actor: &Actor| {
+        let actor = Actor { test: false, ..actor.clone() };
+        let page = desk.authority.changes(&actor, ChangesFrom::Oldest, 1000).unwrap();
+        page.changes.iter().map(change_shown).filter(|change| change.kind == "audit").collect::<Vec<_>>()
+    };
+    let row = told(&acme.actor);
+    assert_eq!((row.len(), row[0].number.as_ref(), &row[0].label.0[..]), (1, None, &[0; 32][..]));
+    assert!(told(&bell.actor).is_empty());
     let asked = desk.authority.audit_requests(&acme.actor, "", 100).unwrap().items;
     assert_eq!(asked.len(), 20);
     let (first, last) = (&asked[0], &asked[19]);

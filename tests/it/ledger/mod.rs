@@ -4,6 +4,7 @@ mod again;
 mod audited;
 mod audited_eras;
 mod audits;
+mod audits_told;
 mod authority;
 mod batches;
 mod bulk;

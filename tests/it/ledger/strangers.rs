@@ -107,7 +107,7 @@ impl Drop for Town {
     }
 }
 
-fn api(desk: &Desk, settings: callbook::config::Http) -> Api {
+pub(super) fn api(desk: &Desk, settings: callbook::config::Http) -> Api {
     Api {
         authority: desk.authority.clone(),
         clock: desk.clock.clone(),
