@@ -128,8 +128,10 @@ pub(super) fn era_body(settings: &Settings, keys: &Keys, log_key: &VerifierKey) 
 }
 
 /// Who may come in: by token, by session, and the people behind both.
-fn who_may(ledger: &Ledger) -> Result<(Tokens, SignIns, People), LedgerError> {
-    ledger.read(|now| Ok((Tokens::load(now.tokens()?), SignIns::load(now.sessions()?), staff::people(now.staff()?))))
+fn who_may(ledger: &Ledger) -> Result<(Tokens, SignIns, People), OpenError> {
+    let read = |now: &Snapshot<'_>| Ok::<_, LedgerError>((now.tokens()?, now.sessions()?, now.staff()?));
+    let (tokens, sessions, staff) = ledger.read(read)?;
+    Ok((Tokens::load(tokens), SignIns::load(sessions, &SystemRandom::new())?, staff::people(staff)))
 }
 
 /// Where a signer in this process keeps what it signed last.
