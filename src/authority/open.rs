@@ -30,7 +30,7 @@ use crate::authority::sequencer::{EMPTY_MAP, GENERATION, Head, LOG_FRONTIER, bit
 use crate::authority::shown::{Shown, ShownEpoch};
 use crate::authority::sign_in::SignIns;
 use crate::authority::signed::{self, REMEMBERED, TurnError};
-use crate::authority::staff::{self, FIRST_ADMIN};
+use crate::authority::staff::{self, FIRST_ADMIN, People};
 use crate::authority::tickets::Tickets;
 use crate::authority::upkeep::Swept;
 use crate::authority::webhooks::{WebhookKeys, Webhooks};
@@ -127,6 +127,13 @@ pub(super) fn era_body(settings: &Settings, keys: &Keys, log_key: &VerifierKey) 
         "vrf_key": to_base64(keys.vrf.public().as_bytes()),
         "sequencer_key": gov::key_body(keys.sequencer.public()),
     })
+}
+
+/// Who may come in: by token, by session, and the people behind both.
+fn who_may(ledger: &Ledger) -> Result<(Tokens, SignIns, People), OpenError> {
+    let read = |now: &Snapshot<'_>| Ok::<_, LedgerError>((now.tokens()?, now.sessions()?, now.staff()?));
+    let (tokens, sessions, staff) = ledger.read(read)?;
+    Ok((Tokens::load(tokens), SignIns::load(sessions, &SystemRandom::new())?, staff::people(staff)))
 }
 
 /// Where a signer in this process keeps what it signed last.
@@ -228,9 +235,7 @@ impl Authority {
         if disagreement.is_none() {
             settle(&ledger, &mut found.head, &settings, &signer)?;
         }
-        let tokens = Tokens::load(ledger.read::<_, LedgerError>(|now| now.tokens())?);
-        let sign_ins = SignIns::load(ledger.read::<_, LedgerError>(|now| now.sessions())?);
-        let staff = staff::people(ledger.read::<_, LedgerError>(|now| now.staff())?);
+        let (tokens, sign_ins, staff) = who_may(&ledger)?;
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
         let past = PastEras::open(&ledger, &settings.keys, &settings.lock)?;

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use ring::hmac::{HMAC_SHA256, Key, sign};
+
 use crate::authority::access::{Actor, Party, Person, Scope, Verb};
 use crate::authority::error::Rejection;
 use crate::authority::webauthn::{self, Made, Shown, Site};
@@ -18,7 +20,7 @@ use crate::authority::{Authority, Core};
 use crate::ledger::{DeskRow, LedgerError, PasskeyRow, SessionRow};
 use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::label::Label;
-use crate::log::random::Random;
+use crate::log::random::{NoRandomness, Random};
 use crate::log::{Hash, sha256};
 use crate::registry::acts::Power;
 use crate::registry::refusal;
@@ -27,8 +29,8 @@ use crate::registry::refusal;
 pub const LINK_LIFE_MS: u64 = 15 * 60_000;
 /// How long a challenge waits for its answer.
 const CHALLENGE_LIFE_MS: u64 = 5 * 60_000;
-/// Challenges that wait at a time: whoever asks for more pushes the oldest out.
-const CHALLENGES_MAX: usize = 4096;
+/// Bytes of a challenge: eight of its time, eight of randomness, and the seal over both and the person.
+const UNSEALED: usize = 16;
 /// Passkeys of one person.
 const PASSKEYS_MAX: usize = 16;
 /// Sessions of one person.
@@ -76,30 +78,28 @@ pub enum Registrar {
     SignedIn(SignedIn),
 }
 
-struct Waiting {
-    expires_ms: u64,
-    /// For whom a passkey shall be made; None: somebody signs in.
-    person: Option<String>,
-}
-
 struct Held {
     row: SessionRow,
     used_ms: AtomicU64,
 }
 
-/// Sessions, by the hash of their secret, and challenges that wait. Changes go to the ledger first, then here.
-#[derive(Default)]
+/// Sessions, by the hash of their secret: changes go to the ledger first, then here. And challenges: those that wait are
+/// remembered by nobody, for anybody may ask for them; they are sealed, and those that were answered rightly are kept.
 pub(super) struct SignIns {
     sessions: RwLock<HashMap<Hash, Arc<Held>>>,
-    challenges: Mutex<HashMap<[u8; 32], Waiting>>,
+    seal: Key,
+    answered: Mutex<HashMap<[u8; 32], u64>>,
 }
 
 impl SignIns {
     /// What the ledger says.
-    pub(super) fn load(rows: Vec<SessionRow>) -> Self {
-        let signed_in = Self::default();
-        signed_in.reload(rows);
-        signed_in
+    pub(super) fn load(rows: Vec<SessionRow>, random: &dyn Random) -> Result<Self, NoRandomness> {
+        let mut seal = [0; 32];
+        random.fill(&mut seal)?;
+        let seal = Key::new(HMAC_SHA256, &seal);
+        let sign_ins = Self { sessions: RwLock::default(), seal, answered: Mutex::default() };
+        sign_ins.reload(rows);
+        Ok(sign_ins)
     }
 
     fn reload(&self, rows: Vec<SessionRow>) {
@@ -111,23 +111,35 @@ impl SignIns {
         }));
     }
 
-    fn wait_for(&self, challenge: [u8; 32], person: Option<String>, now_ms: u64) {
-        let mut waiting = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= CHALLENGES_MAX {
-            waiting.retain(|_, one| one.expires_ms > now_ms);
-        }
-        if waiting.len() >= CHALLENGES_MAX
-            && let Some(oldest) = waiting.iter().min_by_key(|(_, one)| one.expires_ms).map(|(key, _)| *key)
-        {
-            waiting.remove(&oldest);
-        }
-        waiting.insert(challenge, Waiting { expires_ms: now_ms + CHALLENGE_LIFE_MS, person });
+    /// A challenge of this moment for a passkey of that person to be made, or (None) for any to sign in.
+    fn challenge(&self, person: Option<&str>, now_ms: u64, random: &dyn Random) -> Result<[u8; 32], NoRandomness> {
+        let mut challenge = [0; 32];
+        let (open, seal) = challenge.split_at_mut(UNSEALED);
+        random.fill(open)?;
+        open.iter_mut().zip(now_ms.to_be_bytes()).for_each(|(byte, of_time)| *byte = of_time);
+        seal.copy_from_slice(&self.sealed(open, person));
+        Ok(challenge)
     }
 
-    /// Takes a challenge out: each is answered once, rightly or not.
-    fn take(&self, challenge: &[u8; 32], now_ms: u64) -> Option<Option<String>> {
-        let mut waiting = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.remove(challenge).filter(|one| one.expires_ms > now_ms).map(|one| one.person)
+    fn sealed(&self, open: &[u8], person: Option<&str>) -> [u8; 16] {
+        let said = person.map_or_else(Vec::new, |person| [b" for ", person.as_bytes()].concat());
+        let tag = sign(&self.seal, &[open, &said].concat());
+        tag.as_ref().first_chunk().copied().unwrap_or_default() // a tag has 32 bytes
+    }
+
+    /// Whether a challenge is ours, for that person, and not too old.
+    fn is_ours(&self, challenge: &[u8; 32], person: Option<&str>, now_ms: u64) -> bool {
+        let (open, seal) = challenge.split_at(UNSEALED);
+        let made_ms = open.first_chunk().map_or(0, |time| u64::from_be_bytes(*time));
+        // Whoever tries seals byte by byte learns nothing: each try needs a request, and a seal has 128 bits.
+        *seal == self.sealed(open, person) && now_ms.saturating_sub(made_ms) < CHALLENGE_LIFE_MS
+    }
+
+    /// Takes a challenge that was answered rightly; false if it was before.
+    fn take(&self, challenge: [u8; 32], now_ms: u64) -> bool {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|_, until_ms| now_ms < *until_ms);
+        answered.insert(challenge, now_ms + CHALLENGE_LIFE_MS).is_none()
     }
 }
 
@@ -165,10 +177,8 @@ impl Authority {
 
     /// A challenge for a passkey of that person to be made, or (None) for any to sign in.
     pub fn challenge(&self, person: Option<String>) -> Result<[u8; 32], Rejection> {
-        let mut challenge = [0; 32];
-        self.core.random.fill(&mut challenge)?;
-        self.core.sign_ins.wait_for(challenge, person, self.core.now_ms());
-        Ok(challenge)
+        let (now_ms, random) = (self.core.now_ms(), &self.core.random);
+        Ok(self.core.sign_ins.challenge(person.as_deref(), now_ms, random)?)
     }
 
     /// Registers a passkey; who had a link is signed in by it. Blocks.
@@ -187,13 +197,16 @@ impl Authority {
         };
         let now_ms = core.now_ms();
         let challenge = webauthn::challenge_of(&made.client, "webauthn.create", site).ok_or_else(nobody)?;
-        let for_whom = core.sign_ins.take(&challenge, now_ms).flatten();
-        let counter = webauthn::made(made, site).filter(|_| for_whom.as_ref() == Some(&person)).ok_or_else(nobody)?;
+        let ours = core.sign_ins.is_ours(&challenge, Some(&person), now_ms);
+        let counter = webauthn::made(made, site).filter(|_| ours).ok_or_else(nobody)?;
         let name = match name.trim() {
             "" => "passkey".to_owned(),
             name if name.len() <= PASSKEY_NAME_MAX && !name.chars().any(char::is_control) => name.to_owned(),
             _ => return Err(Rejection::Conflict(format!("a name has at most {PASSKEY_NAME_MAX} bytes"))),
         };
+        if !core.sign_ins.take(challenge, now_ms) {
+            return Err(nobody());
+        }
         let row = PasskeyRow {
             credential: made.credential.clone(),
             person: person.clone(),
@@ -232,12 +245,15 @@ impl Authority {
         let core = &self.core;
         let now_ms = core.now_ms();
         let challenge = webauthn::challenge_of(&shown.client, "webauthn.get", site).ok_or_else(nobody)?;
-        if core.sign_ins.take(&challenge, now_ms) != Some(None) {
+        if !core.sign_ins.is_ours(&challenge, None, now_ms) {
             return Err(nobody());
         }
         let row = core.ledger.read::<_, LedgerError>(|now| now.passkey(&shown.credential))?.ok_or_else(nobody)?;
         core.person(&row.person).ok_or_else(nobody)?;
         let counter = webauthn::shown(shown, &row.key, row.counter, site).ok_or_else(nobody)?;
+        if !core.sign_ins.take(challenge, now_ms) {
+            return Err(nobody());
+        }
         let (secret, session) = core.new_session(&row.person, times)?;
         let (before, stored) = (row.counter, session);
         let used = PasskeyRow { counter, used_ms: Some(now_ms), ..row.clone() };

@@ -81,11 +81,15 @@ pub(crate) struct CodeExplained {
 /// Codes that no article is needed for.
 const OWN_CODES: &[(&str, u16, &str)] = &[
     ("invalid_request", 400, "The request is not well formed"),
+    ("bad_form", 400, "This is no form of ours"),
     ("unauthorized", 401, "A valid token is needed"),
     ("forbidden", 403, "This token may not do that"),
     ("operator_only", 403, "Only the operator may do this"),
+    ("foreign_form", 403, "This form came from elsewhere"),
+    ("signed_out", 403, "You are signed out"),
     ("method_not_allowed", 405, "This method is not offered here"),
     ("conflict", 409, "This contradicts what is there"),
+    ("no_console", 409, "This directory has no console"),
     ("idempotency_in_flight", 409, "The first request with this key is still under way"),
     ("version_mismatch", 412, "The number has changed meanwhile"),
     ("too_large", 413, "The body is too large"),

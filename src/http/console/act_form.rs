@@ -92,8 +92,10 @@ fn choose(api: &Api, visit: &Visit, provider: &str) -> Page {
 /// The form of a kind; `known` is what stands in its fields already.
 fn form(api: &Api, visit: &Visit, kind: ActKind, known: impl Fn(&str) -> String, problem: Option<&Problem>) -> Page {
     let mistake = |name: &str| {
-        let found =
-            problem.into_iter().flat_map(|problem| &problem.errors).find(|one| one.pointer == format!("/{name}"));
+        let found = problem
+            .into_iter()
+            .flat_map(|problem| &problem.errors)
+            .find(|one| one.pointer.split('/').nth(1) == Some(name));
         found.map_or(String::new(), |one| one.detail.clone())
     };
     let line = |name: &'static str, label: &str, hint: &str, optional: bool| {

@@ -74,14 +74,14 @@ pub(crate) async fn new(State(api): State<Api>, visit: Visit) -> Page {
 
 fn form(api: &Api, visit: &Visit, fields: &Fields, problem: Option<&Problem>) -> Page {
     let keys = "One a line, as the provider printed it: ed25519:… or es256:…";
-    let field = |name, label, hint, optional, most| Field {
-        name,
-        label,
-        hint,
-        value: fields.get(name),
-        mistake: "",
-        optional,
-        most,
+    let mistake = |name: &str| {
+        let of_field = |one: &&ProblemError| one.pointer.split('/').nth(1) == Some(name);
+        let found = problem.into_iter().flat_map(|problem| &problem.errors).find(of_field);
+        found.map_or("", |one| one.detail.as_str())
+    };
+    let field = |name, label, hint, optional, most| {
+        let (value, mistake) = (fields.get(name), mistake(name));
+        Field { name, label, hint, value, mistake, optional, most }
     };
     let body = html! {
         p.crumb { a href="/console/providers" { "Providers" } }
@@ -94,7 +94,7 @@ fn form(api: &Api, visit: &Visit, fields: &Fields, problem: Option<&Problem>) ->
                 (field("name", "Name", "Of the organisation, for people.", false, NAME_LEN_MAX).line())
                 (field("statement_keys", "Statement keys", keys, true, 4000).lines())
                 (field("validation_keys", "Validation keys", "The same; with any it is a validation entity.", true, 4000).lines())
-                (field("status", "It", "", false, 0).choice(&[("probation", "begins its probation"), ("applied", "has applied")]))
+                (field("status", "Where it stands", "", false, 0).choice(&[("probation", "begins its probation"), ("applied", "has applied")]))
                 button type="submit" { "Enter it into the register" }
             }
         }

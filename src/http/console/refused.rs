@@ -37,9 +37,14 @@ pub(crate) async fn in_its_form(State(api): State<Api>, request: Request, next: 
 async fn page(api: &Api, response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
-    let Ok(problem) = serde_json::from_slice::<Problem>(&bytes) else {
+    let Ok(mut problem) = serde_json::from_slice::<Problem>(&bytes) else {
         return Response::from_parts(parts, Body::from(bytes));
     };
+    if problem.title == "There is no such number of yours" {
+        // What the API says whenever the authority finds nothing; here it is seldom a number.
+        problem.title = "There is nothing here".to_owned();
+        problem.detail = "what was asked for does not exist, or not any more".to_owned();
+    }
     let body = html! {
         h1 { (problem.title) }
         (told(&problem))
@@ -62,9 +67,9 @@ pub(crate) fn told(problem: &Problem) -> Markup {
         tone,
         &problem.title,
         html! {
-            p { (problem.detail) }
+            @if problem.errors.is_empty() { p { (problem.detail) } }
             @for one in &problem.errors {
-                p { @if !one.pointer.is_empty() { code { (one.pointer) } ": " } (one.detail)
+                p { @if !one.pointer.is_empty() { code { (one.pointer.trim_start_matches('/')) } ": " } (one.detail)
                     @if let Some(remedy) = one.remedy.as_ref().filter(|_| problem.errors.len() > 1) { " " (remedy) } }
             }
             @if let Some(remedy) = &problem.remedy { p { strong { "What to do: " } (worded(remedy)) } }

@@ -75,7 +75,7 @@ fn every_page_looks_well_and_reads_well() {
     browser.says("this is no key");
     seen(&browser, &axe, "mistake");
     browser.go(&format!("{here}/console/acts/none"));
-    browser.says("There is no such");
+    browser.says("There is nothing here");
     seen(&browser, &axe, "error");
     browser.forget();
 }
