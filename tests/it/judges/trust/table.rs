@@ -59,7 +59,7 @@ fn second(bend: impl Fn(&mut Repository)) -> Files {
 }
 
 /// Good repositories, one after another as a directory publishes them.
-fn good() -> Vec<Case> {
+fn a_life() -> Case {
     let rotated = |repository: &mut Repository| {
         repository.rotate(&[1, 3, 4], |root| {
             let next = role(&mut root.keys, &[1, 4, 5], 2);
@@ -103,8 +103,13 @@ fn good() -> Vec<Case> {
             true,
         ),
     ];
+    case("a life: first, new targets, root rotated, threshold raised, brake set, brake over, providers new", life)
+}
+
+/// Good repositories.
+fn good() -> Vec<Case> {
     vec![
-        case("a life: first, new targets, root rotated, threshold raised, brake set, brake over, providers new", life),
+        a_life(),
         case("any two of three", vec![(bent(|r| r.roots[0].1.by = vec![2, 3]), true)]),
         case("all three of three", vec![(bent(|r| r.roots[0].1.by = vec![1, 2, 3]), true)]),
         case("one who may not sign too", vec![(bent(|r| r.targets.1.by = vec![11, 12, 99]), true)]),
@@ -143,7 +148,7 @@ fn good() -> Vec<Case> {
     ]
 }
 
-/// Too old, too few, somebody else: of each role.
+/// Too old, of each role.
 fn bad_by_role() -> Vec<Case> {
     let over = NOW_S - 1;
     vec![
@@ -202,6 +207,12 @@ fn bad_by_role() -> Vec<Case> {
                 false,
             )],
         ),
+    ]
+}
+
+/// Too few, or somebody else.
+fn signed_by_others() -> Vec<Case> {
+    vec![
         case("root below its threshold", vec![(bent(|r| r.roots[0].1.by = vec![1]), false)]),
         case("next root below the threshold of the one before", vec![(bent(|r| r.rotate(&[1], |_| {})), false)]),
         case(
@@ -257,10 +268,6 @@ fn bad_by_file() -> Vec<Case> {
             bytes
         })
     };
-    let doubled = json_edited("timestamp.json", |value| {
-        let again = value["signatures"][0].clone();
-        value["signatures"].as_array_mut().expect("a list").push(again);
-    });
     vec![
         case("snapshot of another state", vec![(swapped("snapshot.json", first()), false)]),
         case("targets of another state", vec![(swapped("targets.json", first()), false)]),
@@ -295,6 +302,17 @@ fn bad_by_file() -> Vec<Case> {
             vec![(edited_target("policy.toml", |bytes| bytes.truncate(bytes.len() - 1)), true)],
         ),
         case("a target of the same length", vec![(edited_target("policy.toml", |bytes| bytes[0] ^= 1), true)]),
+    ]
+}
+
+/// Files that say something else than was signed, or nothing.
+fn bad_by_text() -> Vec<Case> {
+    let first = || Repository::first().files();
+    let doubled = json_edited("timestamp.json", |value| {
+        let again = value["signatures"][0].clone();
+        value["signatures"].as_array_mut().expect("a list").push(again);
+    });
+    vec![
         case("two signatures by one key", vec![(doubled, false)]),
         case(
             "a signature that is no hexadecimal",
@@ -392,6 +410,12 @@ fn bad_by_those_who_sign() -> Vec<Case> {
             "a threshold that nobody can reach",
             vec![(bent(|r| r.targets.0.delegations.roles[1].role.threshold = 2), true)],
         ),
+    ]
+}
+
+/// The same of what is said of delegated roles.
+fn bad_delegations() -> Vec<Case> {
+    vec![
         case("a role without keys", vec![(bent(|r| r.targets.0.delegations.roles[1].role.keys.clear()), true)]),
         case("a threshold of nothing", vec![(bent(|r| r.targets.0.delegations.roles[1].role.threshold = 0), false)]),
         case(
@@ -436,8 +460,18 @@ fn shadowed(terminating: bool) -> Files {
 #[test]
 fn python_tuf_refuses_what_we_refuse_and_believes_what_we_believe() {
     let dir = tempfile::tempdir().unwrap();
-    let cases: Vec<Case> =
-        [good(), bad_by_role(), bad_by_file(), bad_by_those_who_sign()].into_iter().flatten().collect();
+    let cases: Vec<Case> = [
+        good(),
+        bad_by_role(),
+        signed_by_others(),
+        bad_by_file(),
+        bad_by_text(),
+        bad_by_those_who_sign(),
+        bad_delegations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let scenarios: Vec<Scenario> =
         cases.iter().map(|case| Scenario::write(dir.path(), case.name, &case.steps)).collect();
     let mut wrong = Vec::new();
