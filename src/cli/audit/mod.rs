@@ -322,7 +322,7 @@ fn entity_line(found: &AuditEntity) -> String {
     )
 }
 
-/// Reads a leaf without checking its signature: that is `log check`'s and `--key`'s.
+/// Reads a leaf without checking its signature: that is `log verify`'s and `--key`'s.
 fn read(leaf: &str) -> Result<GovLeaf, Failure> {
     Ok(GovLeaf::parse(&Note::open(leaf, &[])?.text)?)
 }

@@ -43,7 +43,7 @@ pub(super) fn verify(dir: &Path, key: Option<&str>) -> Result<Report, Failure> {
     text += match key {
         Some(_) => "\n  both leaves are signed by the key of the gov log",
         None => {
-            "\n  not checked: the signatures of the leaves (--key VKEY), and that the log holds them (callbook log check)"
+            "\n  not checked: the signatures of the leaves (--key VKEY), and that the log holds them (callbook log verify)"
         }
     };
     let (period, count) = (said.period.to_string(), count(&drawn));

@@ -129,3 +129,34 @@ pub fn verify(closed: &Closed, said: &DrawSaid, text: &str) -> Result<Drawn, &'s
     ensure(same, "another sample comes out")?;
     Ok(drawn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(round: Option<Round>, cosigned: (u64, u64)) -> DrawSaid {
+        let period = Period::parse("2027-01").unwrap();
+        DrawSaid { period, head: "a\n1\nroot\n".into(), round, cosigned, seed: [1; 32], count: 7, drawn: [2; 32] }
+    }
+
+    #[test]
+    fn leaves_are_read_back() {
+        let round = Round { chain: "c".into(), round: 9, value: vec![1, 2] };
+        for draw in [said(None, (0, 0)), said(Some(round), (1, 2))] {
+            assert_eq!(DrawSaid::read(&draw.body()), Some(draw));
+        }
+        let rules = Rules { permille: 10, min: 20, max: 500, full: vec!["acme".into()] };
+        let closed = Closed { period: Period::parse("2027-01").unwrap(), count: 3, population: [4; 32], rules };
+        assert_eq!(Closed::read(&closed.body()), Some(closed.clone()));
+        let mut other = closed.body();
+        other["population"] = json!("ABCD");
+        assert_eq!(Closed::read(&other), None);
+    }
+
+    #[test]
+    fn without_beacon_and_all_witnesses_a_draw_could_be_steered() {
+        let round = || Some(Round { chain: "c".into(), round: 9, value: vec![1; 32] });
+        assert!(said(None, (0, 0)).steerable() && said(None, (1, 2)).steerable());
+        assert!(!said(None, (2, 2)).steerable() && !said(round(), (0, 0)).steerable());
+    }
+}

@@ -14,7 +14,7 @@ use callbook::client::ve::ValidationToken;
 use callbook::log::event::{Door, Role};
 use callbook::log::gov::GovLeaf;
 use callbook::log::key::{Algorithm, SigningKey};
-use callbook::log::note::Note;
+use callbook::log::note::{LineType, Note, VerifierKey};
 use callbook::log::random::Seeded;
 use callbook::log::{Hash, sha256};
 use callbook::registry::acts::ActKind;
@@ -28,6 +28,7 @@ use callbook::registry::standing::ProviderStatus;
 use crate::ledger::bulk::{bell_key, bells_token_key, step};
 use crate::ledger::desk::{Desk, acme, address, device, let_go, number, statement_key, token_key};
 use crate::ledger::staff::{House, gov_log, provider, refused};
+use crate::witness::{Running, made_for};
 
 const DAY_MS: u64 = 86_400_000;
 const DAY_S: u64 = 86_400;
@@ -523,4 +524,29 @@ fn with_a_beacon_the_round_is_fixed_and_without_one_the_report_says_so() {
     to_the_draw(&house.desk);
     let said = body(&house.desk.authority.audit_of(MONTH).unwrap(), 1);
     assert_eq!((said["steerable"].as_bool(), said["witnesses"].as_u64()), (Some(true), Some(0)));
+}
+
+#[test]
+fn a_head_that_every_named_witness_has_cosigned_cannot_be_steered() {
+    const ORIGIN: &str = "dir.example/map/0";
+    let (house, _acme) = small(25, |_| true);
+    let House { desk, dir, .. } = house;
+    drop(desk);
+    let_go(dir.path());
+    let key = callbook::signer::key_file::signing(&dir.path().join("keys"), "log", &Default::default()).unwrap();
+    let vkey = VerifierKey::new(ORIGIN, LineType::Signature, key.public().clone()).unwrap().to_string();
+    let (_folder, folder) = made_for(ORIGIN, &vkey);
+    let witness = Running::start(&folder);
+    let policy = format!("quorum = 1\n[[witness]]\nvkey = \"{}\"\nurl = \"http://{}\"\n", witness.key, witness.address);
+    std::fs::write(dir.path().join("witnesses.toml"), policy).unwrap();
+    let desk = Desk::open(dir.path(), FEBRUARY_MS + HOUR_MS).unwrap();
+    desk.authority.upkeep().unwrap();
+    publish(&desk);
+    desk.authority.upkeep().unwrap();
+    let audit = desk.authority.audit_of(MONTH).unwrap();
+    assert_eq!(audit.row.state, "drawn");
+    let said = DrawSaid::read(&body(&audit, 1)).unwrap();
+    assert_eq!((said.cosigned, said.steerable()), ((1, 1), false));
+    let note = Note::open(audit.row.checkpoint.as_ref().unwrap(), std::slice::from_ref(&witness.key)).unwrap();
+    assert_eq!((note.text, note.signed.len()), (said.head, 1), "the cosigned head is there for everybody");
 }
