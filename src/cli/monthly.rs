@@ -68,14 +68,12 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Report, Failure> {
 /// The month's first second, and the first one after it.
 fn span(month: &str) -> Result<(u64, u64), Failure> {
     let wrong = || Failure::new(format!("--month {month:?}: a year and a month are needed, such as 2026-10"));
-    let (year, number) = month.split_once('-').ok_or_else(wrong)?;
-    let (year, number): (u64, u64) = (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
-    let next = if number == 12 { (year + 1, 1) } else { (year, number + 1) };
-    let first = |(year, month): (u64, u64)| parse_rfc3339(&format!("{year:04}-{month:02}-01T00:00:00Z"));
-    match (month.len(), first((year, number)), first(next)) {
-        (7, Some(from_s), Some(until_s)) => Ok((from_s, until_s)),
-        _ => Err(wrong()),
-    }
+    let first = |month: &str| parse_rfc3339(&format!("{month}-01T00:00:00Z"));
+    let from_s = first(month).ok_or_else(wrong)?;
+    // The 32nd day of any month lies in the next.
+    let next = rfc3339(from_s + 31 * 86_400);
+    let until_s = next.get(..7).and_then(first).ok_or_else(wrong)?;
+    Ok((from_s, until_s))
 }
 
 /// Counts, the small ones suppressed.

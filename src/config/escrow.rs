@@ -5,25 +5,27 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// The part of escrow. When a deposit is due the charter says (10.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Escrow {
     /// The escrow agent's public key, `age1…`. Default: empty, the service makes no deposits.
     pub recipient: String,
-    /// The folder that deposits are written to; bringing them to the agent is another program's work. Default: `escrow`.
+    /// The folder that deposits are written to; bringing them to the agent is another program's work.
+    /// Default: empty, `escrow` beside the configuration file.
     pub folder: PathBuf,
-}
-
-impl Default for Escrow {
-    fn default() -> Self {
-        Self { recipient: String::new(), folder: "escrow".into() }
-    }
 }
 
 impl Escrow {
     /// Paths as seen from the folder of the configuration file.
     pub(super) fn under(&mut self, dir: &Path) {
-        self.folder = dir.join(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            self.folder = dir.join(&self.folder);
+        }
+    }
+
+    /// Where deposits are written, of an installation in `dir`.
+    pub fn folder_of(&self, dir: &Path) -> PathBuf {
+        if self.folder.as_os_str().is_empty() { dir.join("escrow") } else { self.folder.clone() }
     }
 
     /// What cannot be, a line a mistake.

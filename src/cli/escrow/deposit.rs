@@ -78,13 +78,14 @@ pub(crate) fn make(dir: &Path, config: &Config, kind: Kind) -> Result<Deposit, F
     let pages = pages_of(&place.0.join(ledger()))?;
     let seq = state.last().map_or(1, |last| last.seq + 1);
     let header = header(&manifest, seq, kind, base.as_ref().map(|(full, _)| full), pages.len());
-    folder(&config.escrow.folder)?;
+    let into = config.escrow.folder_of(dir);
+    folder(&into)?;
     let file = file_name(&header, seq);
-    let out = config.escrow.folder.join(&file);
+    let out = into.join(&file);
     if out.exists() {
         return Err(Failure::new(format!("{} is there already, and no deposit replaces another", out.display())));
     }
-    let partial = config.escrow.folder.join(format!("{file}.partial"));
+    let partial = into.join(format!("{file}.partial"));
     let sha256 = written(
         &partial,
         &recipient,
@@ -97,7 +98,7 @@ pub(crate) fn make(dir: &Path, config: &Config, kind: Kind) -> Result<Deposit, F
         let _ = fs::remove_file(&partial); // the reason is told
     })?;
     fs::rename(&partial, &out)?;
-    File::open(&config.escrow.folder)?.sync_all()?;
+    File::open(&into)?.sync_all()?;
     let deposit = Deposit { seq, kind, watermark_s: manifest.made_s, file, sha256, manifest: digest };
     match kind {
         Kind::Full => {

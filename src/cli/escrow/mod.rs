@@ -112,7 +112,7 @@ fn deposit(args: &DepositArgs) -> Result<Report, Failure> {
     let config = Config::load(&args.of.dir)?;
     let kind = if args.full { Kind::Full } else { Kind::Diff };
     let made = deposit::make(&args.of.dir, &config, kind)?;
-    let path = config.escrow.folder.join(&made.file);
+    let path = config.escrow.folder_of(&args.of.dir).join(&made.file);
     let bytes = fs::metadata(&path)?.len();
     let text = format!(
         "wrote {}: deposit {} of type {}, {bytes} octets, only for {}\n  sha256 {}\nBring it to the agent. The gov log is told by the service for the deposits that it makes itself",
