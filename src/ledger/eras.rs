@@ -38,8 +38,17 @@ pub struct Carried {
 }
 
 /// Tables with a column `label`, beside `states` and `personal`.
-const LABELLED: [&str; 8] =
-    ["transfer_codes", "past", "act_labels", "validations", "changes", "notice_marks", "complaints", "published_keys"];
+const LABELLED: [&str; 9] = [
+    "transfer_codes",
+    "past",
+    "act_labels",
+    "validations",
+    "changes",
+    "notice_marks",
+    "complaints",
+    "published_keys",
+    "desk",
+];
 
 impl Snapshot<'_> {
     /// The eras that are closed, the oldest first.
@@ -109,6 +118,8 @@ impl Transaction<'_> {
             );
             self.change(&sql, [])?;
         }
+        // A look at a number that nobody had: whoever has the old VRF key could tell which.
+        self.change("UPDATE desk SET label = NULL WHERE label NOT IN (SELECT new FROM carried)", [])?;
         self.change(
             "UPDATE personal SET (label, proof) = (SELECT new, proof FROM carried WHERE old = label)
              WHERE label IN (SELECT old FROM carried)",
