@@ -38,7 +38,7 @@ pub struct Carried {
 }
 
 /// Tables with a column `label`, beside `states` and `personal`.
-const LABELLED: [&str; 11] = [
+const LABELLED: [&str; 12] = [
     "transfer_codes",
     "past",
     "act_labels",
@@ -50,6 +50,7 @@ const LABELLED: [&str; 11] = [
     "audit_tokens",
     "audit_items",
     "revalidations",
+    "desk",
 ];
 
 impl Snapshot<'_> {
@@ -120,6 +121,8 @@ impl Transaction<'_> {
             );
             self.change(&sql, [])?;
         }
+        // A look at a number that nobody had: whoever has the old VRF key could tell which.
+        self.change("UPDATE desk SET label = NULL WHERE label NOT IN (SELECT new FROM carried)", [])?;
         self.change(
             "UPDATE personal SET (label, proof) = (SELECT new, proof FROM carried WHERE old = label)
              WHERE label IN (SELECT old FROM carried)",

@@ -39,7 +39,7 @@ fn open_era(dir: &Path, now_ms: u64, wish: &EraWish) -> Result<OpenedEra, author
     authority::open_era(&settings(dir), Policy::embedded(), wish, now_ms, &Seeded::new([9; 32]))
 }
 
-fn in_the_next_era(desk: Desk, dir: &Path) -> (Desk, OpenedEra) {
+pub(super) fn in_the_next_era(desk: Desk, dir: &Path) -> (Desk, OpenedEra) {
     let now_ms = stopped(desk, dir);
     let opened = open_era(dir, now_ms + 1000, &wish()).unwrap();
     let desk = Desk::open(dir, now_ms + 2000).unwrap();

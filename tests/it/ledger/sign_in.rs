@@ -7,6 +7,7 @@ use callbook::log::sha256;
 use callbook::registry::refusal;
 
 use crate::ledger::desk::number;
+use crate::ledger::eras::in_the_next_era;
 use crate::ledger::staff::{House, refused};
 
 const MINUTE_MS: u64 = 60_000;
@@ -111,4 +112,17 @@ fn a_look_at_a_number_is_booked_first_and_needs_a_reason() {
     assert_eq!((&*line.person, &*line.what, &*line.reason), ("ben", "looked-up", "case 17"));
     assert_eq!(line.number, None, "a number that nobody has is not kept");
     refused(authority.look_up(&Actor::operator(), number, "case 17").map(drop), &refusal::ACT_PERSON);
+}
+
+#[test]
+fn the_book_goes_over_into_the_next_era_without_numbers_that_nobody_had() {
+    let House { desk, ada, dir, .. } = House::new();
+    desk.register(1);
+    desk.authority.turn().unwrap();
+    for n in [1, 2] {
+        desk.authority.look_up(&ada, number(n), "case 17").unwrap();
+    }
+    let (desk, _) = in_the_next_era(desk, dir.path());
+    let book = desk.authority.desk(&ada, 0, 10).unwrap();
+    assert_eq!(book.iter().map(|line| line.number).collect::<Vec<_>>(), [None, Some(number(1))]);
 }
