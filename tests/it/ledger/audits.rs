@@ -272,7 +272,7 @@ fn recomputed(house: &House, drawn: &[String]) {
 #[test]
 fn the_dishonest_one_of_five_is_found_and_its_customers_move() {
     let house = House::new();
-    let mut entities = vec![
+    let mut entities = [
         Entity::join(&house, "acme", "sms", (statement_key(), token_key())),
         Entity::join(&house, "bell", "sms", (bell_key(), bells_token_key())),
         Entity::join(&house, "coda", "operator-db", (seeded(41), seeded(42))),
