@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use callbook::authority::{Actor, Audit, ChangesFrom, Entrant, Party, Rejection, Submission, Turned, change_shown};
+use callbook::authority::{
+    Actor, Audit, ChangesFrom, Entrant, Party, Rejection, Scope, Submission, Turned, change_shown,
+};
 use callbook::client::holder::{Change, Device, RecordDraft, opening};
 use callbook::client::ve::ValidationToken;
 use callbook::log::event::{Door, Role};
@@ -272,7 +274,7 @@ fn recomputed(house: &House, drawn: &[String]) {
 #[test]
 fn the_dishonest_one_of_five_is_found_and_its_customers_move() {
     let house = House::new();
-    let mut entities = vec![
+    let mut entities = [
         Entity::join(&house, "acme", "sms", (statement_key(), token_key())),
         Entity::join(&house, "bell", "sms", (bell_key(), bells_token_key())),
         Entity::join(&house, "coda", "operator-db", (seeded(41), seeded(42))),
@@ -378,6 +380,10 @@ fn evidence_must_open_the_commitment_and_come_in_time_from_whom_it_is_asked() {
         refused(desk.authority.answer_audit(&acme.actor, &first.id, vec![9; 4000]), &refusal::AUDIT_EVIDENCE);
     }
     assert!(matches!(desk.authority.answer_audit(&bell.actor, &first.id, good(first)), Err(Rejection::NotFound)));
+    let read_only = Actor { scopes: vec![Scope::parse("read:+").unwrap()], ..acme.actor.clone() };
+    assert!(desk.authority.audit_requests(&read_only, "", 1).is_ok());
+    let refused_to = desk.authority.answer_audit(&read_only, &first.id, good(first));
+    assert!(matches!(refused_to, Err(Rejection::Forbidden(_))));
     let held = asked.iter().find(|item| acme.kept.contains_key(&item.evd)).unwrap();
     let once = desk.authority.answer_audit(&acme.actor, &held.id, good(held)).unwrap();
     assert_eq!(desk.authority.answer_audit(&acme.actor, &held.id, good(held)).unwrap(), once);
