@@ -113,7 +113,6 @@ impl Page {
     }
 
     /// The same, kept by browsers and caches as `Cache-Control` says: for pages that are alike for everybody.
-    #[allow(dead_code)] // the console keeps nothing; the directory's public pages do
     pub(crate) fn kept(self, kept: &'static str) -> Self {
         Self { kept, ..self }
     }

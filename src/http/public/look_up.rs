@@ -82,7 +82,7 @@ fn form(value: &str, mistake: &str) -> Markup {
         section.card {
             form method="post" action=(HERE) {
                 (Field { name: "number", label: "Number", hint: "In international form, such as +44 7700 900001", value, mistake, most: NUMBER_MAX, ..Field::default() }.line())
-                button type="submit" { "Look up" }
+                button type="submit" { "Look it up" }
             }
         }
     }

@@ -64,6 +64,11 @@ impl Browser {
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.asked(method, path, body).unwrap_or_else(|why| panic!("{method} {path}: {why}"))
+    }
+
+    /// The answer, or what the driver says is wrong.
+    fn asked(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
@@ -76,8 +81,7 @@ impl Browser {
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(200_000_000).read_to_string().expect("text");
         let said: Value = serde_json::from_str(&text).expect("JSON");
-        assert!(status == 200, "{method} {path}: {}", &text[..text.len().min(600)]);
-        said["value"].clone()
+        if status == 200 { Ok(said["value"].clone()) } else { Err(text.chars().take(600).collect()) }
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
@@ -150,7 +154,11 @@ impl Browser {
         loop {
             let found = self.post("/elements", &json!({"using": "xpath", "value": xpath}));
             if let Some(first) = found.as_array().and_then(|all| all.first()?.as_object()?.values().next()?.as_str()) {
-                self.post(&format!("/element/{first}/click"), &json!({}));
+                match self.asked("POST", &format!("{}/element/{first}/click", self.session), &json!({})) {
+                    // The page that had it has just gone: the next one may have it too.
+                    Err(why) if why.contains("stale element") => continue,
+                    clicked => clicked.map(drop).unwrap_or_else(|why| panic!("{words:?}: {why}")),
+                }
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "no {words:?} on {}: {}", self.path(), self.text());

@@ -62,7 +62,7 @@ fn a_look_up_shows_each_step_and_keeps_the_number_out_of_the_address() {
     assert_eq!(status, 200);
     for words in [
         "is published",
-        "sip:user01@acme.example",
+        "sip:user02@acme.example",
         "Its newest leaf is epoch",
         "its own leaf is there",
         "Its State is version 1",
@@ -94,7 +94,7 @@ fn pages_for_everybody_look_well() {
     }
     browser.go(&format!("{here}/look-up"));
     browser.fill("number", demo.sample(1));
-    browser.press("Look up");
+    browser.press("Look it up");
     browser.says("Steps of the proof");
     seen(&browser, &axe, "public-found");
     browser.forget();
