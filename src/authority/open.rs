@@ -227,14 +227,7 @@ impl Authority {
         let mut found = ledger
             .read(|now| Found::read(now, &settings, &folder, &keys.ours(), signer.verifier(Log::Gov), &mut served))?;
         check_clock(found.head.epoch.time_ms.max(found.newest_law_ms()), clock.now_ms())?;
-        check_note(&ledger, &found.head, &settings, signer.verifier(Log::Map))?;
-        if is_first {
-            adopt(&ledger, &signer)?;
-        }
-        let (disagreement, agreed) = compare(&ledger, &signer, &found.head)?;
-        if disagreement.is_none() {
-            settle(&ledger, &mut found.head, &settings, &signer)?;
-        }
+        let (disagreement, agreed) = hold_against_signed(&ledger, &signer, &mut found.head, &settings, is_first)?;
         let (tokens, sign_ins, staff) = who_may(&ledger)?;
         let webhook_keys = WebhookKeys::open(&settings.keys, &settings.lock, &SystemRandom::new())?;
         let witnesses = Witnesses::load(&settings.witnesses)?;
@@ -301,6 +294,25 @@ impl Authority {
     pub fn serial(&self) -> u32 {
         self.core.line().head.as_ref().map_or(1, |head| publish::serial(head.generation))
     }
+}
+
+/// Holds what the ledger says against what was signed, and signs what was sealed. Why they disagree, and whether they agreed at once.
+fn hold_against_signed(
+    ledger: &Ledger,
+    signer: &LogSigner,
+    head: &mut Head,
+    settings: &Settings,
+    is_first: bool,
+) -> Result<(Option<String>, bool), OpenError> {
+    check_note(ledger, head, settings, signer.verifier(Log::Map))?;
+    if is_first {
+        adopt(ledger, signer)?;
+    }
+    let (disagreement, agreed) = compare(ledger, signer, head)?;
+    if disagreement.is_none() {
+        settle(ledger, head, settings, signer)?;
+    }
+    Ok((disagreement, agreed))
 }
 
 /// Places for the threads that check signatures.

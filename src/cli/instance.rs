@@ -78,11 +78,7 @@ impl Instance {
         let told_to_stop = StopSignal::listen(&runtime)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policy = charter_folder(config)?;
-        let trust = TrustStore::at(&config.paths.charter);
-        if trust.exists() {
-            let charter = authority::charter_at_start(&init::settings(config), &policy, clock.now_ms())?;
-            authority::check_start(&trust, &charter, clock.now_s())?;
-        }
+        let trust = trusted(config, &policy, &clock)?;
         let primary = Primary::open(config, clock.now_s())?;
         // Without it another service runs: then the ledger says so.
         let right = Right::wait(config)?;
@@ -118,11 +114,7 @@ impl Instance {
             authority: authority.clone(),
             clock: Arc::clone(&clock),
             random: Arc::new(SystemRandom::new()),
-            metrics: Metrics::new(vec![
-                Box::new(Standing::new(config, &authority, Arc::clone(&clock))),
-                Box::new(net::counted::Counted::new(service.counters(), clock)),
-                Box::new(net::counted::Connections::new(service.connections())),
-            ]),
+            metrics: counted(config, &authority, &service, clock),
             dns_probe: Arc::new(move || dns_check(probe, &apex)),
             apex: config.apex.clone(),
             zone,
@@ -297,6 +289,25 @@ fn listen_for_reload(runtime: &Runtime, switches: [Switch; 3]) -> Result<(), Fai
 fn guard(config: &Config) -> Result<Arc<Guard>, Failure> {
     let secrets = read_cookie_secrets(&config.dns.cookie_secrets)?;
     Ok(Arc::new(Guard::new(config.limits.clone(), secrets, &SystemRandom::new())?))
+}
+
+/// The trust repository, which must be sound and have the charter in force, if there is one.
+fn trusted(config: &Config, folder: &Policy, clock: &Arc<dyn Clock>) -> Result<TrustStore, Failure> {
+    let trust = TrustStore::at(&config.paths.charter);
+    if trust.exists() {
+        let charter = authority::charter_at_start(&init::settings(config), folder, clock.now_ms())?;
+        authority::check_start(&trust, &charter, clock.now_s())?;
+    }
+    Ok(trust)
+}
+
+/// What is counted, by whoever counts it.
+fn counted(config: &Config, authority: &Authority, service: &RunningDns, clock: Arc<dyn Clock>) -> Metrics {
+    Metrics::new(vec![
+        Box::new(Standing::new(config, authority, Arc::clone(&clock))),
+        Box::new(net::counted::Counted::new(service.counters(), clock)),
+        Box::new(net::counted::Connections::new(service.connections())),
+    ])
 }
 
 /// The beacon of draws and who sends codes, as the configuration says.
