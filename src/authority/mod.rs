@@ -41,6 +41,7 @@ mod month;
 mod notices;
 mod open;
 mod orders;
+mod outcomes;
 mod outlook;
 mod prepare;
 mod proofs;
@@ -114,6 +115,7 @@ pub use crate::authority::open::{
     Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
 };
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
+pub use crate::authority::outcomes::ProviderOutcomes;
 pub use crate::authority::outlook::Outlook;
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
@@ -154,6 +156,7 @@ use crate::authority::gov::InForce;
 use crate::authority::image::Images;
 use crate::authority::keys::Keys;
 use crate::authority::labels::{Labels, PastEras};
+use crate::authority::outcomes::Outcomes;
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::revalidations::Revalidating;
@@ -236,6 +239,7 @@ struct Core {
     nonces: NonceKey,
     prepares: Prepares,
     wrong_codes: WrongCodes,
+    outcomes: Outcomes,
     /// The newest checkpoint of the gov log that was asked for, with its size.
     gov_note: Mutex<(u64, String)>,
     witnesses: Option<Witnesses>,

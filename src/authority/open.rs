@@ -22,6 +22,7 @@ use crate::authority::gov::{self, InForce};
 use crate::authority::image::{self, Early, Images};
 use crate::authority::keys::{Keys, Ours, vrf_of};
 use crate::authority::labels::{Labels, PastEras};
+use crate::authority::outcomes::Outcomes;
 use crate::authority::prepare::Prepares;
 use crate::authority::proofs::Strangers;
 use crate::authority::revalidations::Revalidating;
@@ -251,6 +252,7 @@ impl Authority {
             nonces: NonceKey::new(&keys.nonce),
             prepares: Prepares::default(),
             wrong_codes: WrongCodes::default(),
+            outcomes: Outcomes::default(),
             labels: Labels::default(),
             shown,
             strangers: Strangers::default(),

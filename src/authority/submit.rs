@@ -102,10 +102,13 @@ impl Authority {
     ) -> Result<Receipt, Rejection> {
         let (authority, entrance, owner) = (self.clone(), entrance(actor, &submission)?, actor.owner().to_owned());
         let first = move || authority.first_stage(entrance, &submission, &owner, idempotency.as_ref());
-        match self.core.examining(first).await? {
-            (Passed::Seen(receipt), _) => Ok(receipt),
-            (Passed::Good(good), ticket) => self.core.announced(self.second_stage(good, ticket).wait().await),
-        }
+        let ended = match self.core.examining(first).await {
+            Err(no) => Err(no),
+            Ok((Passed::Seen(receipt), _)) => Ok(receipt),
+            Ok((Passed::Good(good), ticket)) => self.core.announced(self.second_stage(good, ticket).wait().await),
+        };
+        self.core.outcomes.note(actor, &ended);
+        ended
     }
 
     /// The same on an ordinary thread.
@@ -190,6 +193,7 @@ impl Authority {
         }
         take(waiting, waiting_len);
         self.core.wake.pending();
+        answers.iter().for_each(|ended| self.core.outcomes.note(actor, ended));
         answers
     }
 

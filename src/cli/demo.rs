@@ -193,18 +193,24 @@ fn facts(args: &DemoArgs, instance: &Instance, profile: &Profile) -> Result<Valu
         "operator_token": read_token(&dir.join(init::OPERATOR_TOKEN_FILE))?,
         "sample_numbers": numbers,
         "synthetic_numbers": args.numbers,
-        "console_link": console_link(args, instance)?,
+        "console_link": console_link(args, instance)?, // null while none can be made
     }))
 }
 
-/// A link by which the demo's admin registers a passkey; none once the token that `init` made has expired.
+/// A link by which the demo's admin registers a passkey; none once the token that `init` made has expired, or while nothing is written:
+/// the directory is frozen, or its disk is full.
 fn console_link(args: &DemoArgs, instance: &Instance) -> Result<Option<String>, Failure> {
     let token = read_token(&args.dir.join(init::OPERATOR_TOKEN_FILE))?;
     let (Some(actor), Some(console)) = (instance.authority.authenticate(&token), &instance.console) else {
         return Ok(None);
     };
-    let (secret, _) = instance.authority.sign_in_link(&actor)?;
-    Ok(Some(console.link(&secret)))
+    match instance.authority.sign_in_link(&actor) {
+        Ok((secret, _)) => Ok(Some(console.link(&secret))),
+        Err(no) => {
+            tracing::warn!(why = %Failure::from(no), "no link to the console was made");
+            Ok(None)
+        }
+    }
 }
 
 /// Writes demo.json in one step: it holds tokens, and whoever waits for it must find it whole.
@@ -235,7 +241,7 @@ fn banner(dir: &Path, facts: &Value) -> String {
          \n  # the console of the staff, once and within 15 minutes; later `callbook staff link` makes another link\n  {console}\n\
          \nStop with Ctrl-C; the same command goes on where it stopped.",
         count = samples().len(),
-        console = text("console_link"),
+        console = facts["console_link"].as_str().unwrap_or("(none can be made now)"),
         anchor = init::ANCHOR_FILE,
         delv = init::ANCHOR_DELV_FILE,
         root = APEX.trim_end_matches('.'),

@@ -9,6 +9,7 @@ use crate::authority::gov::{self, Digests};
 use crate::authority::trust::TrustError;
 use crate::authority::trust::online::resign_if_due;
 use crate::authority::trust::publish::standing;
+use crate::authority::trust::status::{self, RoleStatus};
 use crate::authority::trust::store::TrustStore;
 use crate::authority::{Authority, Core, Rejection};
 use crate::charter::Policy;
@@ -81,6 +82,12 @@ impl Authority {
     pub fn keep_trust(&self, store: TrustStore) {
         let _ = self.core.trust.set(LiveTrust { store, state: Mutex::default() });
         self.core.keep_trust();
+    }
+
+    /// Each role of the repository: its version, its end, its signatures; nothing where there is none. Reads its files.
+    pub fn trust_roles(&self) -> Result<Vec<RoleStatus>, Rejection> {
+        let Some(trust) = self.core.trust.get() else { return Ok(Vec::new()) };
+        status::status(&trust.store).map_err(|error| Rejection::Fault(error.to_string()))
     }
 
     /// A published file of the repository by its name; None if there is none.

@@ -148,7 +148,7 @@ fn to_sign(act: &Act) -> Markup {
         "Two people sign the events of this order",
         html! {
             p { (act.numbers - act.accepted) " of " (act.numbers) " events wait. Your signing key is with you and never here; on the machine that has it:" }
-            pre { "callbook act events " (id) " --out order.json\ncallbook staff sign order.json --key YOUR.key --out signed-once.json\n"
+            pre tabindex="0" { "callbook act events " (id) " --out order.json\ncallbook staff sign order.json --key YOUR.key --out signed-once.json\n"
                 "callbook staff sign signed-once.json --key COLLEAGUE.key --out signed.json\ncallbook act submit signed.json" }
         },
     )

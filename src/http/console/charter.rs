@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
+use crate::authority::RoleStatus;
 use crate::charter::{self, Policy, Version};
 use crate::http::Api;
 use crate::http::console::page;
@@ -15,7 +16,7 @@ use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time, worded};
 use crate::http::problem::Reply;
-use crate::http::request::query_value;
+use crate::http::request::{blocking, query_value};
 
 /// Bytes of a draft's parameters: many times what ours has.
 const DRAFT_MAX: usize = 60_000;
@@ -43,6 +44,8 @@ pub(crate) async fn show(
             "no version of the charter has this number",
         ));
     };
+    let authority = api.authority.clone();
+    let roles = blocking(&id, move || authority.trust_roles()).await?;
     let all: Vec<&Version> = (1..=versions.newest().number).rev().filter_map(|number| versions.get(number)).collect();
     let before = version.number.checked_sub(1).and_then(|number| versions.get(number));
     let lead = "The law of the directory: each refusal names one of these clauses. What has a number beside it is a parameter.";
@@ -50,6 +53,7 @@ pub(crate) async fn show(
         (head("Charter", lead))
         (card("Versions", list(&all, version, in_force, now_ms)))
         @if let Some(before) = before { (card("What this version changed", differences(&before.policy, &version.policy))) }
+        (card("Signatures", signatures(&roles, now_ms / 1000)))
         (draft_form(&visit, ""))
         section.card { h2 { "Text and parameters" } (text(&version.policy)) }
     };
@@ -80,6 +84,40 @@ fn list(all: &[&Version], shown: &Version, in_force: &Version, now_ms: u64) -> M
     html! {
         (table("Each is in the public log, signed with it", &["Version", "State", "From"], &rows))
         p.soft { "An admin announces the next one with " code { "callbook charter announce" } ", and its notice runs (clause 10.1)." }
+    }
+}
+
+/// The roles of the trust repository, by which callers know what the directory is.
+fn signatures(roles: &[RoleStatus], now_s: u64) -> Markup {
+    if roles.is_empty() {
+        let why = "Callers take the log's keys from the directory itself. charter/trust.toml and callbook charter draft begin one.";
+        return empty(Icon::Key, "There is no trust repository", why);
+    }
+    let row = |one: &RoleStatus| {
+        let tone = match (one.is_draft, one.have as u64 >= one.need, one.is_over(now_s)) {
+            (_, false, _) | (_, _, true) => Tone::Bad,
+            (true, ..) => Tone::Live,
+            _ => Tone::Good,
+        };
+        let names = |of: &[(String, String)]| {
+            let shown = |(id, name): &(String, String)| {
+                if name.is_empty() { id.chars().take(8).collect() } else { name.clone() }
+            };
+            of.iter().map(shown).collect::<Vec<String>>().join(", ")
+        };
+        vec![
+            html! { (one.role) @if one.is_draft { " (draft)" } },
+            html! { (one.version) },
+            badge(tone, &format!("{} of {}", one.have, one.need)),
+            html! { (names(&one.signed)) },
+            html! { (names(&one.missing)) },
+            time(one.expires_s.saturating_mul(1000)),
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = roles.iter().map(row).collect();
+    html! {
+        (table("Roles of the trust repository", &["Role", "Version", "Signatures", "Signed", "Could sign", "Ends"], &rows))
+        p.soft { "Keys stay with their holders: " code { "callbook charter sign" } ", then " code { "callbook charter publish" } "." }
     }
 }
 

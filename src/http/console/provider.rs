@@ -6,7 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::api::ProblemError;
-use crate::authority::{Accreditation, NewToken, ProviderCounts, TOKEN_LIFE_D_MAX, TokenInfo};
+use crate::authority::{Accreditation, NewToken, ProviderCounts, ProviderOutcomes, TOKEN_LIFE_D_MAX, TokenInfo};
 use crate::clock::rfc3339;
 use crate::http::Api;
 use crate::http::console::providers::status;
@@ -40,9 +40,10 @@ pub(crate) async fn show(
             "nobody in the register has this id",
         ));
     };
-    let (tokens, counts) = blocking(&id, move || {
-        let counts = authority.provider_counts(&actor, &provider)?;
-        Ok((authority.tokens(&actor, Some(&provider))?, counts))
+    let (tokens, counts, outcomes) = blocking(&id, move || {
+        let (counts, outcomes) =
+            (authority.provider_counts(&actor, &provider)?, authority.outcomes(&actor, &provider)?);
+        Ok((authority.tokens(&actor, Some(&provider))?, counts, outcomes))
     })
     .await?;
     let body = html! {
@@ -59,6 +60,7 @@ pub(crate) async fn show(
             ]))
         }
         @if may(&visit, Power::Act) { (decide(&one)) }
+        (card("Refusals", refusals(&outcomes)))
         (card("The last seven days", days(&counts)))
         (card("Keys", html! { (keys("Statement keys", &one.statement_keys)) (keys("Validation keys", &one.validation_keys)) }))
         (card("Access tokens", html! { (tokens_of(&visit, &tokens)) @if may(&visit, Power::Act) { (new_token(&visit, &one)) } }))
@@ -81,9 +83,25 @@ fn days(counts: &ProviderCounts) -> Markup {
             ]
         })
         .collect();
+    table("What it did, by day in UTC", &["Day", "Registered", "Prepared", "Wrong transfer codes"], &rows)
+}
+
+/// How often the law said no to it, and why.
+fn refusals(outcomes: &ProviderOutcomes) -> Markup {
+    let permille = outcomes.refused_permille();
+    let mut reasons: Vec<_> = outcomes.reasons.iter().collect();
+    reasons.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+    let row = |((code, clause), times): (&(&str, &str), &u64)| {
+        vec![
+            html! { a href={ "/v1/problems/" (code) } { code { (code) } } },
+            html! { a href={ "/console/charter#c" (clause) } { (clause) } },
+            html! { (count(*times)) },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = reasons.into_iter().map(row).collect();
     html! {
-        (table("What it did, by day in UTC", &["Day", "Registered", "Prepared", "Wrong transfer codes"], &rows))
-        p.soft { "Refusals are counted for the whole directory alone, in " a href="/metrics" { "/metrics" } ", by route and status." }
+        p { (count(outcomes.taken)) " submissions taken, " (count(outcomes.refused)) " refused: " strong { (permille / 10) "." (permille % 10) " %" } " since this service began." }
+        @if !rows.is_empty() { (table("Why, the most frequent first", &["Reason", "Clause", "Times"], &rows)) }
     }
 }
 

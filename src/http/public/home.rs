@@ -30,7 +30,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Page {
         }
         (card("For programs", html! {
             p { "Numbers are names under " code { (api.apex) } " in the DNS (ENUM, RFC 6116), signed by DNSSEC. Providers submit over " a href="/v1/openapi.json" { "the API" } "." }
-            pre { "dig +dnssec NAPTR 1.0.0.0.0.9.0.0.7.7.4.4." (api.apex) }
+            pre tabindex="0" { "dig +dnssec NAPTR 1.0.0.0.0.9.0.0.7.7.4.4." (api.apex) }
         }))
     };
     shared(&api, "This directory", "/", body)

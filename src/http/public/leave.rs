@@ -33,7 +33,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Page {
         }
         (card("When something is wrong", html! {
             p { "Anybody may complain, also without a name (" (clause("8.3")) "):" }
-            pre { "curl -H 'Content-Type: application/json' -d '{\"about\": \"other\", \"text\": \"…\"}' URL/v1/complaints" }
+            pre tabindex="0" { "curl -H 'Content-Type: application/json' -d '{\"about\": \"other\", \"text\": \"…\"}' URL/v1/complaints" }
         }))
     };
     shared(&api, "How to leave", "/leave", body)

@@ -167,7 +167,7 @@ fn yourself(shown: &str) -> Markup {
         "This page is the directory speaking of itself",
         html! {
             p { "Its program has checked the proof that its program has made. A program of yours, with keys that you have from elsewhere, is better:" }
-            pre { "callbook lookup \"" (shown) "\" --anchor anchor.key --prove --api URL" }
+            pre tabindex="0" { "callbook lookup \"" (shown) "\" --anchor anchor.key --prove --api URL" }
         },
     )
 }

@@ -20,13 +20,13 @@ pub(crate) async fn show(State(api): State<Api>) -> Page {
         }))
         (card("One number", html! {
             p { "Validates DNSSEC from an anchor that you give it, then asks for the proof and compares byte by byte." }
-            pre { "callbook lookup \"+44 7700 900001\" --anchor anchor.key --prove --api URL" }
+            pre tabindex="0" { "callbook lookup \"+44 7700 900001\" --anchor anchor.key --prove --api URL" }
             p { "Your own number, and every change of it since the last time:" }
-            pre { "callbook monitor \"+44 7700 900001\" --api URL --control-key control.key --pins pins.json" }
+            pre tabindex="0" { "callbook monitor \"+44 7700 900001\" --api URL --control-key control.key --pins pins.json" }
         }))
         (card("The whole log", html! {
             p { "From its first leaf to the newest checkpoint; or a copy that anybody can check for ever." }
-            pre { "callbook log verify URL\ncallbook log mirror URL copy" }
+            pre tabindex="0" { "callbook log verify URL\ncallbook log mirror URL copy" }
             p { "Without our program: the logs are files as C2SP tlog-tiles has them. " a href="/v1/log" { "Their list" } "." }
         }))
         (card("Keys", html! {

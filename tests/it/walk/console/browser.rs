@@ -129,6 +129,15 @@ impl Browser {
         }
     }
 
+    /// Waits until it is there.
+    pub(super) fn arrives(&self, path: &str) {
+        let started = Instant::now();
+        while self.path() != path {
+            assert!(started.elapsed() < PATIENCE, "it is at {}, not at {path}: {}", self.path(), self.text());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn element(&self, css: &str) -> String {
         let started = Instant::now();
         loop {
@@ -156,7 +165,7 @@ impl Browser {
             if let Some(first) = found.as_array().and_then(|all| all.first()?.as_object()?.values().next()?.as_str()) {
                 match self.asked("POST", &format!("{}/element/{first}/click", self.session), &json!({})) {
                     // The page that had it has just gone: the next one may have it too.
-                    Err(why) if why.contains("stale element") => continue,
+                    Err(why) if why.contains("stale element") || why.contains("belong to the document") => continue,
                     clicked => clicked.map(drop).unwrap_or_else(|why| panic!("{words:?}: {why}")),
                 }
                 return;

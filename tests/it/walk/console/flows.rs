@@ -113,7 +113,7 @@ fn finds_out_why(browser: &Browser, demo: &Demo) {
     browser.go(&format!("{here}/console/complaints"));
     browser.says("this is mine");
     browser.press("Take it up");
-    browser.says("in work");
+    browser.arrives("/console/complaints?state=in_work");
     browser.press("Close: it was right");
     browser.says("closed, upheld");
 }

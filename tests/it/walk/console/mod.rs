@@ -1,5 +1,6 @@
 //! The console through the real program: by plain requests as every role, and in a browser as a person uses it.
 
+mod audits;
 mod browser;
 mod flows;
 mod forms;
