@@ -9,13 +9,14 @@ use crate::cli::report::Failure;
 use crate::clock::{Clock, SystemClock, rfc3339};
 use crate::config::Config;
 use crate::dnssec::life::{Actor, Life, Roll, State, Urgency, Wait};
-use crate::http::{Console, KeyRoom, KeyShown, Rolled, ZoneKeysShown};
+use crate::http::{Console, KeyRoom, KeyShown, Quarter, Rolled, ZoneKeysShown};
+use crate::net::day::{self, Day};
 use crate::wire::Name;
 
 const MINUTE_MS: u64 = 60_000;
 
 /// The console, if an origin is configured; port 0 is that on which HTTP is served.
-pub(crate) fn open(config: &Config, port: u16) -> Result<Option<Arc<Console>>, Failure> {
+pub(crate) fn open(config: &Config, port: u16, day: Arc<Day>) -> Result<Option<Arc<Console>>, Failure> {
     let settings = &config.console;
     let Some(host) = settings.host() else { return Ok(None) };
     let origin = match settings.origin.strip_suffix(":0") {
@@ -31,7 +32,13 @@ pub(crate) fn open(config: &Config, port: u16) -> Result<Option<Arc<Console>>, F
     let keys = Arc::new(Keys { config: config.clone(), zones });
     // Files hold what is secret, and the configuration holds their names.
     let settings = toml::to_string(config).map_err(|e| Failure::new(format!("the configuration: {e}")))?;
-    Ok(Some(Arc::new(Console { site, times, keys, settings })))
+    let quarters = Arc::new(move || day.quarters().into_iter().map(shown).collect());
+    Ok(Some(Arc::new(Console { site, times, keys, quarters, settings })))
+}
+
+fn shown(quarter: day::Quarter) -> Quarter {
+    let day::Quarter { from_s, answers, found, missed } = quarter;
+    Quarter { from_s, answers, found, missed }
 }
 
 /// The keys of this installation's zones; what is asked for here the keeper takes up, as from a command.

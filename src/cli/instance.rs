@@ -34,6 +34,7 @@ use crate::http::{self, Api};
 use crate::log::random::Random;
 use crate::nameserver::rare::Rare;
 use crate::nameserver::{Guard, Served, Transport, View};
+use crate::net::day::{Day, LOOK_EVERY_S};
 use crate::net::http::Front;
 use crate::net::{self, Certificate, DnsService, RunningDns};
 use crate::primary::{self, Primary, Switch};
@@ -107,7 +108,7 @@ impl Instance {
         fronts.push(Front::plain(listener));
         let (dns, encrypted) = (service.addresses().to_vec(), service.encrypted().to_vec());
         let probe = dns.first().copied();
-        let console = console::open(config, http.port())?;
+        let console = console::open(config, http.port(), day_of(&runtime, &service, &clock))?;
         let apex = config.apex.clone();
         let zone = apex::told(config, zone_name, view);
         let api = Api {
@@ -299,6 +300,20 @@ fn trusted(config: &Config, folder: &Policy, clock: &Arc<dyn Clock>) -> Result<T
         authority::check_start(&trust, &charter, clock.now_s())?;
     }
     Ok(trust)
+}
+
+/// The name server's last day, looked at for as long as the runtime is there.
+fn day_of(runtime: &Runtime, service: &RunningDns, clock: &Arc<dyn Clock>) -> Arc<Day> {
+    let day = Arc::new(Day::new(service.counters(), Arc::clone(clock)));
+    let looks = Arc::clone(&day);
+    runtime.spawn(async move {
+        let mut every = tokio::time::interval(Duration::from_secs(LOOK_EVERY_S));
+        loop {
+            every.tick().await;
+            looks.look();
+        }
+    });
+    day
 }
 
 /// What is counted, by whoever counts it.

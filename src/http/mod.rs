@@ -39,7 +39,7 @@ mod wrap;
 
 use std::sync::Arc;
 
-pub use crate::http::console::{Console, KeyRoom, KeyShown, Rolled, ZoneKeysShown};
+pub use crate::http::console::{Console, KeyRoom, KeyShown, Quarter, Rolled, ZoneKeysShown};
 pub use crate::http::limits::Limits;
 
 use axum::Router;

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::streams::limits::Limits;
 use crate::clock::Clock;
 use crate::nameserver::Counters;
+use crate::net::day::Quarter;
 
 /// How often the figures move: whoever reads them sees what a minute brought, not what a single query did (DNS.md 7).
 const STEP_S: u64 = 60;
@@ -40,6 +41,13 @@ impl Counted {
     pub fn new(workers: &[Arc<Counters>], clock: Arc<dyn Clock>) -> Self {
         Self { workers: workers.to_vec(), clock, shown: Mutex::default() }
     }
+}
+
+/// Answers, and questions for possible numbers, since the start.
+pub(super) fn sums(workers: &[Arc<Counters>]) -> Quarter {
+    let totals = Totals::of(workers);
+    let of = |outcome| totals.numbers.get(outcome).copied().unwrap_or(0);
+    Quarter { from_s: 0, answers: totals.answers.values().sum(), found: of("found"), missed: of("missed") }
 }
 
 impl Totals {

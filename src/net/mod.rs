@@ -3,6 +3,7 @@
 mod alarm;
 pub mod bind;
 pub mod counted;
+pub mod day;
 mod filler;
 pub mod http;
 pub mod mutual;

@@ -45,8 +45,23 @@ pub struct Console {
     pub times: SessionTimes,
     /// The keys of the signed zones.
     pub keys: Arc<dyn KeyRoom>,
+    /// What the name server did in the last day, the oldest quarter of an hour first.
+    pub quarters: Arc<dyn Fn() -> Vec<Quarter> + Send + Sync>,
     /// The configuration in force, without what is secret.
     pub settings: String,
+}
+
+/// What the name server did in a quarter of an hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quarter {
+    /// When it began, Unix seconds.
+    pub from_s: u64,
+    /// Answers.
+    pub answers: u64,
+    /// Questions for possible numbers that found one.
+    pub found: u64,
+    /// Those that did not.
+    pub missed: u64,
 }
 
 impl Console {

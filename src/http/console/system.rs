@@ -6,14 +6,15 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::authority::{PasskeyRow, Registrar, SessionRow};
+use crate::clock::rfc3339;
 use crate::http::console::visit::{Posted, Visit, console, to};
-use crate::http::console::{page, page_with, sign_in};
+use crate::http::console::{Quarter, page, page_with, sign_in};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::assets::PASSKEY;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Tone, badge, card, empty, head, table, time};
-use crate::http::pages::picture::shares;
+use crate::http::pages::picture::{Lines, shares};
 use crate::http::problem::Reply;
 use crate::http::request::blocking;
 use crate::http::{Api, health};
@@ -43,6 +44,7 @@ pub(crate) async fn show(
     let body = html! {
         (head("System", "Whether the directory does its job, and who may work on it."))
         (card("Health", table("Checks, made just now", &["Check", "State", "Detail"], &checks)))
+        (the_last_day(&console(&api).map(|console| (console.quarters)()).unwrap_or_default()))
         section.card {
             @if answers.is_empty() { (empty(Icon::System, "No DNS query yet", "Answers are counted by their code since the service started.")) }
             @else { (shares("DNS answers by code since the start", "answers", &answers)) }
@@ -55,6 +57,25 @@ pub(crate) async fn show(
         (card("Configuration in force", html! { details { summary { "Show it; secrets are in files of their own and not here" } pre { (settings) } } }))
     };
     Ok(page(&api, &visit, "System", "/console/system", body))
+}
+
+/// How much was answered, and how many of the questions for possible numbers found nothing.
+fn the_last_day(quarters: &[Quarter]) -> Markup {
+    if quarters.len() < 2 {
+        let why = "Rates are drawn by quarters of an hour, from the second one on after the service started.";
+        return card("The last day", empty(Icon::System, "Nothing to draw yet", why));
+    }
+    let clock = |quarter: &Quarter| rfc3339(quarter.from_s).get(11..16).unwrap_or_default().to_owned();
+    let points: Vec<String> = quarters.iter().map(clock).collect();
+    let answers = quarters.iter().map(|quarter| quarter.answers).collect();
+    let missed = |quarter: &Quarter| (quarter.missed * 100).checked_div(quarter.found + quarter.missed).unwrap_or(0);
+    let missed = quarters.iter().map(missed).collect();
+    html! {
+        div.grid.wide {
+            (card("Answers", Lines { title: "DNS answers, the last day", unit: "in a quarter of an hour", points: &points, lines: &[("answers", answers)] }.draw()))
+            (card("Misses", Lines { title: "Questions for possible numbers that found nothing", unit: "in a hundred", points: &points, lines: &[("missed", missed)] }.draw()))
+        }
+    }
 }
 
 /// What a counter says, by one of its labels; the most first.
