@@ -69,15 +69,8 @@ pub(crate) async fn requests(
     let limit = parameters.limit(PAGE_USUAL, AUDIT_ITEMS_PAGE_MAX);
     parameters.end(&id)?;
     let page = run(&id, move || api.authority.audit_requests(&actor, &after, limit)).await?;
-    let request = |item: ledger::AuditItem| AuditRequest {
-        id: item.id,
-        period: item.period,
-        kind: item.kind,
-        methods: item.methods.lines().map(str::to_owned).collect(),
-        evidence_sha256: Base64::from(item.evd),
-        due_at: time_of(item.due_ms),
-    };
-    Ok(Json(AuditRequests { requests: page.items.into_iter().map(request).collect(), next_cursor: page.after }))
+    let requests = page.items.into_iter().map(asked).collect();
+    Ok(Json(AuditRequests { requests, next_cursor: page.after }))
 }
 
 /// Hands evidence in for what your validation entity is asked for: the bytes that the token committed to. The same again is the same.
@@ -96,14 +89,7 @@ pub(crate) async fn answer(
         return Err(Reply::invalid(&id, vec![ProblemError::form("/evidence", "wrong_length", why)]));
     }
     let item = run(&id, move || api.authority.answer_audit(&actor, &item, value.evidence.0)).await?;
-    Ok(Json(AuditRequest {
-        id: item.id,
-        period: item.period,
-        kind: item.kind,
-        methods: item.methods.lines().map(str::to_owned).collect(),
-        evidence_sha256: Base64::from(item.evd),
-        due_at: time_of(item.due_ms),
-    }))
+    Ok(Json(asked(item)))
 }
 
 /// A drawn token with its number and evidence, while these are kept.
@@ -277,6 +263,18 @@ pub(crate) async fn run<T: Send + 'static>(
         Ok(Err(Rejection::Gone(why))) => Err(Reply::new(id, 404, "not_found", "This is not kept any more", &why)),
         Ok(Err(no)) => Err(Reply::rejected(id, no)),
         Err(_panic) => Err(Reply::fault(id)),
+    }
+}
+
+/// What an entity is asked for: nothing that it does not know.
+fn asked(item: ledger::AuditItem) -> AuditRequest {
+    AuditRequest {
+        id: item.id,
+        period: item.period,
+        kind: item.kind,
+        methods: item.methods.lines().map(str::to_owned).collect(),
+        evidence_sha256: Base64::from(item.evd),
+        due_at: time_of(item.due_ms),
     }
 }
 
