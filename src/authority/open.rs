@@ -453,6 +453,7 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
         }
     };
     publish::read_all(now, read, served)?;
+    leaves.sort_unstable(); // they came in the order of registration
     head.labels = leaves.len() as u64;
     let map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;
     let sealed = match head.epoch.n {

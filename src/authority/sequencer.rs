@@ -120,13 +120,9 @@ impl Head {
 
     /// Reads the whole map anew.
     pub(super) fn read_map(&mut self, now: &Snapshot<'_>) -> Result<MapTop, LedgerError> {
-        let mut leaves = Vec::new();
-        now.each_number(|leaf, _| {
-            leaves.push(Ok::<_, LedgerError>(leaf));
-            Ok(())
-        })?;
+        let leaves = now.leaves(&Label([0; 32]), &Label([u8::MAX; 32]))?;
         self.labels = leaves.len() as u64;
-        MapTop::build(bits_for(self.labels), leaves)
+        MapTop::build(bits_for(self.labels), leaves.into_iter().map(Ok::<_, LedgerError>))
     }
 
     /// Computes the next epoch over waiting events, or over none for a heartbeat. Moves the map on: if the plan is not stored

@@ -414,8 +414,8 @@ impl Transaction<'_> {
 
     /// Forgets tokens accepted and evidence that came before `before_ms`, at most `limit` of each.
     pub fn purge_audits(&self, before_ms: u64, limit: usize) -> Result<(), LedgerError> {
-        let sql = "DELETE FROM audit_tokens WHERE (event, n) IN
-                   (SELECT event, n FROM audit_tokens WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
+        let sql = "DELETE FROM audit_tokens WHERE (at_ms, event, n) IN
+                   (SELECT at_ms, event, n FROM audit_tokens WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
         self.change(sql, (int(before_ms), limit as i64))?;
         let sql = "DELETE FROM audit_evidence WHERE item IN
                    (SELECT item FROM audit_evidence WHERE came_ms < ?1 ORDER BY came_ms LIMIT ?2)";

@@ -154,6 +154,7 @@ impl Transaction<'_> {
             "DELETE FROM open_events",
             "UPDATE personal SET next_opening = NULL, next_record = NULL WHERE next_record IS NOT NULL",
             "DELETE FROM personal WHERE label NOT IN (SELECT label FROM states WHERE due_s IS NOT NULL)",
+            "DELETE FROM validations WHERE id NOT IN (SELECT validation FROM personal WHERE validation IS NOT NULL)",
         ] {
             self.change(sql, [])?;
         }

@@ -1,6 +1,9 @@
 //! Brings a ledger file to the newest format: `migrations/NNNN-*.sql`, each once, each in a transaction of its own.
 
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
+use crate::log;
 
 /// Every format change, oldest first; the file's `user_version` counts those that it has seen.
 const MIGRATIONS: &[&str] = &[
@@ -15,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009-eras.sql"),
     include_str!("../../migrations/0010-audits.sql"),
     include_str!("../../migrations/0011-console.sql"),
+    include_str!("../../migrations/0012-rows.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.
@@ -37,13 +41,15 @@ pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
 
 fn apply(conn: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     let seen = usize::try_from(version(conn)?).unwrap_or(0);
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    conn.create_scalar_function("sha256", 1, flags, |args| Ok(log::sha256(&[args.get_raw(0).as_blob()?])))?;
     for (at, sql) in migrations.iter().enumerate().skip(seen) {
         let step = conn.unchecked_transaction()?;
         step.execute_batch(sql)?;
         step.pragma_update(None, "user_version", at as i64 + 1)?;
         step.commit()?;
     }
-    Ok(())
+    conn.remove_function("sha256", 1)
 }
 
 #[cfg(test)]
@@ -81,6 +87,33 @@ mod tests {
         let empty = Connection::open_in_memory().unwrap();
         apply(&empty, MIGRATIONS).unwrap();
         assert_eq!(empty.query_row("SELECT count(*) FROM staff", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    }
+
+    #[test]
+    fn rows_that_stood_by_their_labels_stand_as_they_came_and_are_found() {
+        let conn = Connection::open_in_memory().unwrap();
+        apply(&conn, &MIGRATIONS[..11]).unwrap();
+        for (label, number) in [(9u8, 10), (3, 20)] {
+            let person = "INSERT INTO personal (label, number, proof, opening, record, sponsor) VALUES (?1, ?2, x'01', x'02', x'03', 'acme')";
+            conn.execute(person, ([label; 32], number)).unwrap();
+            let state = "INSERT INTO states (label, state, sponsor, time_ms, event_seq, keys_seq, due_s) VALUES (?1, ?2, 'acme', 5, 6, 7, 8)";
+            conn.execute(state, ([label; 32], [label; 212])).unwrap();
+        }
+        for (seq, n) in [(4, 0), (4, 1)] {
+            let token = "INSERT INTO validations (label, seq, n, entity, key, iat_s, methods) VALUES (?1, ?2, ?3, 've', x'05', 1, 'sms')";
+            conn.execute(token, ([3u8; 32], seq, n)).unwrap();
+        }
+        apply(&conn, MIGRATIONS).unwrap();
+        let hash: [u8; 32] =
+            conn.query_row("SELECT hash FROM states WHERE label = ?1", [[9u8; 32]], |row| row.get(0)).unwrap();
+        assert_eq!(hash, log::sha256(&[&[9; 212]]));
+        let rests = "SELECT number, (SELECT count(*) FROM validations v WHERE v.id = p.validation) FROM personal p ORDER BY number";
+        let mut rests = conn.prepare(rests).unwrap();
+        let rests: Vec<(i64, i64)> =
+            rests.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rests, [(10, 0), (20, 2)]);
+        let sound: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
     }
 
     #[test]

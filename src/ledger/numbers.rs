@@ -5,6 +5,7 @@ use rusqlite::Row;
 use crate::ledger::error::LedgerError;
 use crate::ledger::snapshot::{Snapshot, int, uint};
 use crate::ledger::transaction::Transaction;
+use crate::log::Hash;
 use crate::log::label::Label;
 use crate::log::map::Leaf;
 use crate::log::state::{State, Status};
@@ -97,16 +98,11 @@ impl Snapshot<'_> {
             .transpose()
     }
 
-    /// The map's leaves from the label `first` to `last`, in order: a bucket of the map.
+    /// The map's leaves from the label `first` to `last`, in order: a bucket of the map, or all of it. What a start has compared
+    /// with the States is read from their index alone.
     pub fn leaves(&self, first: &Label, last: &Label) -> Result<Vec<Leaf>, LedgerError> {
-        let sql = "SELECT label, state FROM states WHERE label BETWEEN ?1 AND ?2 ORDER BY label";
-        let mut statement = self.prepare(sql)?;
-        let mut rows = statement.query((&first.0, &last.0))?;
-        let mut leaves = Vec::new();
-        while let Some(row) = rows.next()? {
-            leaves.push((Label(row.get(0)?), stored_state(row, 1)?.hash()));
-        }
-        Ok(leaves)
+        let sql = "SELECT label, hash FROM states WHERE label BETWEEN ?1 AND ?2 ORDER BY label";
+        self.all(sql, (&first.0, &last.0), |row| Ok((Label(row.get(0)?), row.get(1)?)))
     }
 
     /// Every State that has personal data, with number and what opens its commitment.
@@ -114,7 +110,7 @@ impl Snapshot<'_> {
         &self,
         mut each: impl FnMut(&State, Number, &Disclosed) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let sql = "SELECT state, number, opening, record FROM personal JOIN states USING (label) ORDER BY label";
+        let sql = "SELECT state, number, opening, record FROM personal JOIN states USING (label)";
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -124,14 +120,13 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// The whole map and all that is served, in the order of labels: what a start needs. Labels of released numbers have
-    /// a State and nothing to serve; numbers whose CREATE is not sealed yet have neither here.
+    /// The whole map and all that is served, in the order in which the numbers came: what a start needs. Labels of released
+    /// numbers have a State and nothing to serve; numbers whose CREATE is not sealed yet have neither here.
     pub fn each_number(
         &self,
         mut each: impl FnMut(Leaf, Option<Served>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        // Two ordered scans side by side read each page once; a join would look a million labels up one by one. The file is
-        // mapped meanwhile: pages need no copying, and what is not in memory comes in larger pieces.
+        // The file is mapped meanwhile: pages need no copying, and what is not in memory comes in larger pieces.
         self.map_file(SCAN_MAPPED_BYTES)?;
         let scanned = self.each_number_in_order(&mut each);
         self.map_file(0)?;
@@ -147,26 +142,23 @@ impl Snapshot<'_> {
         &self,
         each: &mut impl FnMut(Leaf, Option<Served>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let mut states = self.prepare("SELECT label, state FROM states ORDER BY label")?;
-        let mut people = self.prepare("SELECT label, number, record FROM personal ORDER BY label")?;
-        let (mut states, mut people) = (states.query([])?, people.query([])?);
-        let mut person = people.next()?;
-        while let Some(row) = states.next()? {
+        let sql = "SELECT s.label, s.state, s.hash, p.number, p.record FROM states s LEFT JOIN personal p ON p.label = s.label
+                   ORDER BY s.id";
+        let mut statement = self.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
             let (label, state) = (Label(row.get(0)?), stored_state(row, 1)?);
-            let leaf = (label, state.hash());
-            let mut served = None;
-            while let Some(found) = person {
-                let theirs: [u8; 32] = found.get(0)?;
-                if theirs > label.0 {
-                    break;
-                }
-                if theirs == label.0 && state.status != Status::Released {
-                    served =
-                        Some(Served { number: packed(uint(found, 1)?)?, state: state.clone(), record: found.get(2)? });
-                }
-                person = people.next()?;
+            let hash = state.hash();
+            if row.get::<_, Hash>(2)? != hash {
+                return Err(LedgerError::Damaged("a State that is not the one of its hash"));
             }
-            each(leaf, served)?;
+            let served = match row.get::<_, Option<i64>>(3)? {
+                Some(_) if state.status != Status::Released => {
+                    Some(Served { number: packed(uint(row, 3)?)?, state, record: row.get(4)? })
+                }
+                _ => None,
+            };
+            each((label, hash), served)?;
         }
         Ok(())
     }
@@ -247,22 +239,31 @@ impl Transaction<'_> {
     pub fn set_standing(&self, label: &Label, standing: &Standing) -> Result<(), LedgerError> {
         let entry = &standing.entry;
         let due_s = (entry.state.status != Status::Released).then(|| int(entry.state.not_after));
-        self.change(
-            "INSERT INTO states (label, state, sponsor, time_ms, request, event_seq, keys_seq, due_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (label) DO UPDATE SET state = ?2, sponsor = ?3, time_ms = ?4, request = ?5, event_seq = ?6,
-             keys_seq = ?7, due_s = ?8",
-            (
-                &label.0,
-                &entry.state.write(),
-                &entry.provider,
-                int(entry.time_ms),
-                entry.request.as_ref().map(super::request::write),
-                int(standing.event_seq),
-                int(standing.keys_seq),
-                due_s,
-            ),
+        let state = entry.state.write();
+        let values = (
+            &label.0,
+            &state,
+            &entry.state.hash(),
+            &entry.provider,
+            int(entry.time_ms),
+            entry.request.as_ref().map(super::request::write),
+            int(standing.event_seq),
+            int(standing.keys_seq),
+            due_s,
+        );
+        // One index leads from a label to its row and to its leaf; it is not unique, so this must be.
+        let known = self.change(
+            "UPDATE states SET state = ?2, hash = ?3, sponsor = ?4, time_ms = ?5, request = ?6, event_seq = ?7, keys_seq = ?8,
+             due_s = ?9 WHERE label = ?1",
+            values.clone(),
         )?;
+        if known == 0 {
+            self.change(
+                "INSERT INTO states (label, state, hash, sponsor, time_ms, request, event_seq, keys_seq, due_s)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                values,
+            )?;
+        }
         self.change(
             "UPDATE personal SET sponsor = ?2 WHERE label = ?1 AND sponsor <> ?2",
             (&label.0, &entry.provider),

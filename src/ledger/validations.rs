@@ -52,7 +52,8 @@ impl Snapshot<'_> {
 
     /// Whether the newest validation of a label rests on such a token.
     pub fn rests_on(&self, label: &Label, key: &Thumbprint, since_s: u64) -> Result<bool, LedgerError> {
-        let sql = "SELECT 1 FROM validations WHERE label = ?1 AND key = ?2 AND iat_s >= ?3 LIMIT 1";
+        let sql = "SELECT 1 FROM validations WHERE id = (SELECT validation FROM personal WHERE label = ?1) AND key = ?2
+                   AND iat_s >= ?3 LIMIT 1";
         Ok(self.first(sql, (&label.0, key, int(since_s)), |_| Ok(()))?.is_some())
     }
 
@@ -72,16 +73,20 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Notes what a registration rests on from now on.
-    pub fn set_validation(&self, label: &Label, seq: u64, rests_on: &[Basis]) -> Result<(), LedgerError> {
+    /// Notes what a registration rests on from now on. Its personal data must be there.
+    pub fn set_validation(&self, label: &Label, rests_on: &[Basis]) -> Result<(), LedgerError> {
         self.remove_validation(label)?;
+        let id: i64 = self
+            .first("SELECT coalesce(max(id), 0) + 1 FROM validations", [], |row| row.get(0))?
+            .ok_or(LedgerError::Damaged("an aggregate without a row"))?;
+        self.change("UPDATE personal SET validation = ?2 WHERE label = ?1", (&label.0, id))?;
         for (n, basis) in rests_on.iter().enumerate() {
             self.change(
-                "INSERT INTO validations (label, seq, n, entity, key, iat_s, methods) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO validations (id, n, label, entity, key, iat_s, methods) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 (
-                    &label.0,
-                    int(seq),
+                    id,
                     n as i64,
+                    &label.0,
                     &basis.entity,
                     &basis.key,
                     int(basis.issued_s),
@@ -94,7 +99,10 @@ impl Transaction<'_> {
 
     /// Forgets what a registration rests on: it is released.
     pub fn remove_validation(&self, label: &Label) -> Result<(), LedgerError> {
-        self.change("DELETE FROM validations WHERE label = ?1", [&label.0])?;
+        self.change(
+            "DELETE FROM validations WHERE id = (SELECT validation FROM personal WHERE label = ?1)",
+            [&label.0],
+        )?;
         Ok(())
     }
 

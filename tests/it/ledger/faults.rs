@@ -114,6 +114,9 @@ fn a_state_that_was_changed_behind_the_log_is_noticed() {
     let mut longer = callbook::log::state::State::parse(&state).unwrap();
     longer.not_after += 1;
     file.execute("UPDATE states SET state = ?1", [&longer.write()]).unwrap();
+    let why = refusal(dir.path(), START_MS + 1000);
+    assert!(why.contains("not the one of its hash"), "{why}");
+    file.execute("UPDATE states SET hash = ?1", [&longer.hash()]).unwrap();
     drop(file);
     let why = refusal(dir.path(), START_MS + 1000);
     assert!(why.contains("newest epoch"), "{why}");
