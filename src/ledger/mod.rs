@@ -4,6 +4,7 @@
 //! moment of the ledger), [`Ledger::write`] a [`Transaction`]: what a job did lands as a whole or not at all, shares its
 //! fsync with other jobs, and is answered once it is durable. Facts (events, gov leaves, epochs) are only ever added.
 
+mod checkpoint;
 mod error;
 mod migrate;
 mod open;
@@ -63,6 +64,7 @@ pub use crate::ledger::validations::CompromisedRow;
 pub use crate::ledger::webhooks::{WebhookAttempt, WebhookProgress, WebhookRow, WebhookState};
 pub use crate::ledger::writer::Reply;
 
+use crate::ledger::checkpoint::Checkpoints;
 use crate::ledger::open::Held;
 use crate::ledger::readers::Readers;
 use crate::ledger::writer::{Care, Writer, step};
@@ -92,9 +94,12 @@ impl Ledger {
     }
 
     fn start(dir: &Path, lock: Held) -> Result<Self, OpenError> {
-        let conn = open::writer(dir)?;
+        let mut conn = open::writer(dir)?;
         let readers = Readers::open(dir)?;
-        let writer = Writer::start(conn).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
+        let checkpoints = Checkpoints::start(dir, &mut conn);
+        let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path: dir.join(open::FILE_NAME), source })?;
+        let writer = Writer::start(conn, Some(checkpoints));
+        let writer = writer.map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
         Ok(Self { readers, writer, dir: dir.to_owned(), _lock: lock })
     }
 

@@ -21,14 +21,12 @@ const QUICK_CHECK_BYTES_MAX: u64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 /// A reader's page cache in KiB: the system's file cache stands behind it.
 const READER_CACHE_KIB: i64 = 2 << 10;
-/// Pages in the write-ahead log before they are moved into the file: 32 MB, so that bulk work moves each page seldom.
-const WAL_PAGES: i64 = 8192;
-/// The write-ahead log is cut back to this after it was emptied.
-const WAL_BYTES_KEPT: i64 = 64 << 20;
+/// The write-ahead log is cut back to this after it was emptied: it seldom grows longer before it begins anew.
+const WAL_BYTES_KEPT: i64 = 96 << 20;
 /// Statements kept prepared in each connection: more than there are in the code.
 const STATEMENTS_KEPT: usize = 128;
 /// How long the writer waits for a checkpoint that another connection makes; it copies [`WAL_BYTES_KEPT`] at most.
-const WRITER_WAIT: Duration = Duration::from_secs(30);
+pub(super) const WRITER_WAIT: Duration = Duration::from_secs(30);
 /// How long a checkpoint waits for the writer and the readers to pause; their work is a matter of milliseconds.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(250);
 
@@ -96,7 +94,7 @@ pub(super) fn writer(dir: &Path) -> Result<Connection, OpenError> {
     conn.pragma_update(None, "journal_mode", "WAL").map_err(why)?;
     conn.pragma_update(None, "synchronous", "FULL").map_err(why)?;
     conn.pragma_update(None, "secure_delete", "ON").map_err(why)?; // released numbers leave no bytes behind (TRUST.md 5)
-    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(why)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(why)?; // a thread of its own does that
     conn.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(why)?;
     if found < migrate::newest() {
         migrate::migrate(&conn).map_err(why)?;
@@ -143,9 +141,16 @@ pub(super) fn reader(dir: &Path) -> Result<Connection, OpenError> {
     connect(&path, flags, READER_CACHE_KIB).map_err(|source| explain(&path, source))
 }
 
+/// A connection that moves pages from the write-ahead log into the file.
+pub(super) fn checkpointer(dir: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(&dir.join(FILE_NAME), OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE_KIB)?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    Ok(conn)
+}
+
 /// Moves the write-ahead log into the file and cuts it to nothing. False: a reader or the writer was in the way.
 pub(super) fn truncate_wal(dir: &Path) -> Result<bool, LedgerError> {
-    let conn = connect(&dir.join(FILE_NAME), OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE_KIB)?;
+    let conn = checkpointer(dir)?;
     conn.busy_timeout(CHECKPOINT_WAIT)?;
     let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)

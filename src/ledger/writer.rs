@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::ledger::checkpoint::Checkpoints;
 use crate::ledger::error::{LedgerError, lost_durability};
 use crate::ledger::transaction::Transaction;
 
@@ -107,10 +108,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(conn: Connection, checkpoints: Option<Checkpoints>) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let thread =
-            std::thread::Builder::new().name("ledger".into()).spawn(move || Desk { conn, careful: 0 }.work(&jobs))?;
+        let desk = Desk { checkpoints, conn, careful: 0 };
+        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
     }
 
@@ -157,6 +158,8 @@ impl Drop for Writer {
 
 /// Where the thread works.
 struct Desk {
+    /// None: a database in memory has no log. Ended before the connection that can fold the rest into the file.
+    checkpoints: Option<Checkpoints>,
     conn: Connection,
     /// For how many more jobs nobody's word is taken.
     careful: u32,
@@ -173,6 +176,7 @@ impl Desk {
                     Err(why) => Err(LedgerError::Unavailable(why.clone())),
                 });
             }
+            self.checkpoints.iter_mut().for_each(|checkpoints| checkpoints.after_commit(&self.conn));
         }
     }
 
@@ -250,7 +254,7 @@ mod tests {
     fn writer() -> Writer {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
-        Writer::start(conn).unwrap()
+        Writer::start(conn, None).unwrap()
     }
 
     fn put(writer: &Writer, care: Care, name: &'static str, then: Result<(), LedgerError>) -> Reply<(), LedgerError> {
