@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009-eras.sql"),
     include_str!("../../migrations/0010-audits.sql"),
     include_str!("../../migrations/0011-console.sql"),
+    include_str!("../../migrations/0012-charter-acts.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.
