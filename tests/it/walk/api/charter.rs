@@ -53,9 +53,8 @@ fn mistakes_teach(demo: &Demo, now: &Value) {
         "{first}"
     );
     let changed = now["policy_toml"].as_str().expect("text").replace("value = 14 }", "value = 13 }");
-    let early = why(
-        json!({"charter_md": now["charter_md"], "policy_toml": changed, "effective_from": "2026-01-01T00:00:00Z"}),
-    );
+    let early =
+        why(json!({"charter_md": now["charter_md"], "policy_toml": changed, "effective_from": "2026-01-01T00:00:00Z"}));
     let refused = post(operator, &early);
     refused.expect_problem(422, "charter_notice");
     assert_eq!(
@@ -128,7 +127,8 @@ fn second_person(demo: &Demo, api: &str, token: &str) -> String {
     done(&[&["staff", "key", &file("ada.key")][..], &reach].concat());
     let key = done(&["staff", "keygen", &file("ben.key"), "--json"]);
     let key = key["public_key"].as_str().expect("a key");
-    let joins = ["act", "ask", "staff-add", "--person", "ben", "--role", "officer", "--clause", "11.1", "--reason", "joins"];
+    let joins =
+        ["act", "ask", "staff-add", "--person", "ben", "--role", "officer", "--clause", "11.1", "--reason", "joins"];
     done(&[&joins[..], &["--public-key", key], &reach].concat());
     done(&["staff", "token", "ben", "--key", &file("ben.key"), "--out", &file("ben.token"), "--api", api, "--json"]);
     file("ben.token")

@@ -149,7 +149,8 @@ fn a_bound_token_of_the_staff_opens_with_its_certificate_alone() {
     let house = House::open();
     let ((chain, key), (other_chain, other_key)) = (self_made(), self_made());
     let file = |name: &str| house.dir.join(name).display().to_string();
-    for (name, text) in [("c.pem", &chain), ("k.pem", &key), ("other.pem", &other_chain), ("other-key.pem", &other_key)] {
+    for (name, text) in [("c.pem", &chain), ("k.pem", &key), ("other.pem", &other_chain), ("other-key.pem", &other_key)]
+    {
         std::fs::write(file(name), text).expect("writable");
     }
     let run = |shown: Option<(&str, &str)>, args: &[&str]| {
