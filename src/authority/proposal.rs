@@ -127,9 +127,10 @@ impl Core {
     fn still_follows(&self, law: &InForce, follows: u64) -> Result<(), Rejection> {
         match law.charter().newest().number {
             newest if newest == follows => Ok(()),
-            newest => Err(Rejection::Conflict(format!(
-                "version {newest} was announced since this was asked for: withdraw it, compare anew and ask again"
-            ))),
+            newest => {
+                let detail = format!("version {newest} was announced since this was asked for");
+                Err(refusal::CHARTER_MOVED.at("", detail).into())
+            }
         }
     }
 
