@@ -137,7 +137,7 @@ fn one_person_announces_nothing_and_the_other_sees_what_it_changes() {
     let leaves = gov_log(&house).len();
     let act = ask(&house.ada).unwrap();
     assert_eq!((act.row.state.as_str(), act.row.hands), ("open", 2));
-    assert!(!act.row.parameters.contains("998"), "an act shows digests, not texts: {}", act.row.parameters);
+    assert!(!act.row.parameters.contains("+998"), "an act shows digests, not texts: {}", act.row.parameters);
     refused(authority.approve_act(&house.ada, &act.row.id), &refusal::ACT_OWN);
     assert_eq!((authority.charter().newest().number, gov_log(&house).len()), (1, leaves), "nothing is announced yet");
 
