@@ -41,8 +41,13 @@ pub struct TokenProof {
     pub id: String,
     /// The time, Unix seconds; later than in any request before.
     pub at_s: u32,
-    /// The person's signature (64 bytes) over `"callbook/staff-token/v1\0" ‖ lp16(map origin) ‖ lp16(id) ‖ u64 at_s`.
+    /// The person's signature (64 bytes) over `"callbook/staff-token/v1\0" ‖ lp16(map origin) ‖ lp16(id) ‖ u64 at_s`; with a
+    /// certificate over `"callbook/staff-token/v2\0" ‖ …` the same `… ‖` the 32 bytes of the certificate's digest.
     pub signature: Base64,
+    /// The client certificate to which the token shall be bound: `x5t#S256` of RFC 8705, the SHA-256 of its DER in base64url.
+    /// The token is then refused on every connection that has not shown this certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// A link by which a person registers a passkey for the console (`POST /v1/staff/link`); shown this once.

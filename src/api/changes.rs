@@ -23,12 +23,13 @@ pub struct Change {
     /// The cursor behind this change; also its id: rising, each once.
     pub cursor: String,
     /// `create`, `update`, `transfer`, `request`, `complete`, `veto`, `suspend`, `resume`, `release`, `renew`, `object`,
-    /// `carry`; `notice`: the registration ends soon; or `audit`: your validation entity is asked for evidence (`GET /v1/audits/requests`).
+    /// `carry`; `notice`: the registration ends soon; `bulk-door`: the bulk door of `provider_before` is open, closes soon, or is
+    /// closed; or `audit`: your validation entity is asked for evidence (`GET /v1/audits/requests`).
     pub kind: String,
     /// By which door a provider change or recovery goes: `recovery`, `code`, `validation`, `direct`; absent on the ordinary way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<String>,
-    /// The number's label in the map (32 bytes); of `audit`, which is about no number, all zeros.
+    /// The number's label in the map (32 bytes); of `audit` and `bulk-door`, which are about no number, all zeros.
     pub label: Base64,
     /// The number; absent once the registration that this belongs to was released, from every change of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,10 +52,10 @@ pub struct Change {
     /// The provider that asks, or asked, for a change at a door.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
-    /// Of a notice: the charter's days before the end.
+    /// Of a notice: the charter's days before the end. Of a bulk door: days until it closes; 0: it is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_d: Option<u64>,
-    /// Of a notice: when the registration ends unless it is renewed.
+    /// Of a notice: when the registration ends unless it is renewed. Of a bulk door: when it closes, or closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
 }

@@ -113,6 +113,51 @@ pub struct Webhooks {
     pub next_cursor: Option<String>,
 }
 
+/// An endpoint of anybody, as the operator sees it: nothing of its URL but the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct WebhookHealth {
+    /// Names it.
+    pub id: String,
+    /// The provider whose it is; absent: the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The host that it is at, with the port if one is named.
+    pub host: String,
+    /// `active`, `paused`, `disabled` or `behind`, as its owner sees it.
+    pub state: String,
+    /// Of a disabled one: `gone` or `failing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many changes there are behind its place.
+    pub lag: u64,
+    /// When the oldest of them happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_at: Option<String>,
+    /// Attempts that failed in a row.
+    pub failures: u64,
+    /// When the first of these was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<String>,
+    /// The newest attempt that was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<WebhookOutcome>,
+    /// The newest that was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<WebhookOutcome>,
+}
+
+/// A page of everybody's endpoints (`GET /v1/webhooks/health`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct WebhooksHealth {
+    /// The oldest first.
+    pub webhooks: Vec<WebhookHealth>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
 /// An attempt to deliver something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]

@@ -13,11 +13,12 @@ use crate::authority::access::Actor;
 use crate::authority::carry_out::{self, Effect};
 use crate::authority::error::Rejection;
 use crate::authority::gov;
+use crate::authority::proposal::Proposal;
 use crate::authority::ruling::Ruling;
 use crate::authority::staff::StaffWish;
 use crate::authority::tickets::Idempotency;
 use crate::authority::{Authority, Core};
-use crate::ledger::{ActRow, LedgerError, Snapshot, StepRow, Transaction};
+use crate::ledger::{ActCharterRow, ActRow, LedgerError, Snapshot, StepRow, Transaction};
 use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::key::{PublicKey, Thumbprint};
 use crate::log::label::Label;
@@ -95,6 +96,8 @@ pub enum Subject {
         /// Days of suspension.
         days: u64,
     },
+    /// The next version of the charter.
+    Charter(Proposal),
 }
 
 /// An act as the operator's people see it.
@@ -130,6 +133,7 @@ impl Authority {
             return Err(Rejection::Conflict(format!("a reason has 1 to {REASON_LEN_MAX} bytes")));
         }
         let labels = core.labels_of(&wish.subject);
+        let beside = core.beside(&wish.subject)?;
         let key = idempotency.map(|i| format!("{}\n{}", who.as_deref().unwrap_or_default(), i.key));
         let id = core.rule(|law| {
             let mut row = core.row(&wish, &labels, hands)?;
@@ -147,7 +151,7 @@ impl Authority {
             let effect = core.effect(law, &row, &wish.subject, labels.len() as u64, who.as_slice())?;
             Ok(match hands {
                 1 => done_at_once(row, labels, who, effect),
-                _ => asked(row, labels, who),
+                _ => asked(row, labels, who, beside),
             })
         })?;
         core.reload_staff()?;
@@ -182,8 +186,7 @@ impl Authority {
             // Whoever left or acts no more stands behind nothing: another takes his place.
             let stays = |id: &String| core.person(id).is_some_and(|row| row.role.may(Power::Act));
             let all: Vec<String> = hands.into_iter().filter(stays).chain([person.id.clone()]).collect();
-            let subject =
-                Subject::read(act.kind, &act.parameters()).ok_or(LedgerError::Damaged("the parameters of an act"))?;
+            let subject = core.subject_of(&act)?;
             // Judged by how things stand now, not by how they stood when it was asked for.
             let effect = core.effect(law, &act.row, &subject, labels, &all)?;
             let (row, who) = (act.row, person.id.clone());
@@ -342,8 +345,17 @@ impl Core {
 }
 
 /// Adds an act that waits for another hand.
-pub(super) fn asked(row: ActRow, labels: Vec<Label>, who: Option<String>) -> Ruling<String> {
-    Ruling::new(Vec::new(), move |tx, _| add(tx, &row, &labels, who.as_deref()).map(|_| row.id))
+pub(super) fn asked(
+    row: ActRow,
+    labels: Vec<Label>,
+    who: Option<String>,
+    beside: Option<ActCharterRow>,
+) -> Ruling<String> {
+    Ruling::new(Vec::new(), move |tx, _| {
+        let seq = add(tx, &row, &labels, who.as_deref())?;
+        beside.iter().try_for_each(|beside| tx.add_act_charter(seq, beside))?;
+        Ok(row.id)
+    })
 }
 
 fn add(tx: &Transaction<'_>, row: &ActRow, labels: &[Label], who: Option<&str>) -> Result<u64, LedgerError> {
@@ -366,6 +378,7 @@ fn done_at_once(row: ActRow, labels: Vec<Label>, who: Option<String>, effect: Ef
 }
 
 fn approved_and_done(row: ActRow, who: String, now_ms: u64, effect: Effect) -> Ruling<()> {
+    let text = effect.text();
     let Effect { leaves, deeds, until_s } = effect;
     let public = !leaves.is_empty();
     Ruling::new(leaves, move |tx, first| {
@@ -374,6 +387,7 @@ fn approved_and_done(row: ActRow, who: String, now_ms: u64, effect: Effect) -> R
         tx.close_act(row.seq, DONE, public.then_some(first), until_s)?;
         carry_out::store(tx, row.seq, &deeds)
     })
+    .knowing(text)
 }
 
 impl Subject {
@@ -398,15 +412,17 @@ impl Subject {
             }),
             Self::Auditor(key) => json!({ "vkey": key.to_string() }),
             Self::Numbers { days, .. } => json!({ "days": days }),
+            Self::Charter(proposal) => proposal.write(),
         }
     }
 
-    /// Reads what [`Subject::write`] wrote; numbers are the act's labels.
+    /// Reads what [`Subject::write`] wrote; numbers are the act's labels, and a charter's text stands beside the act.
     pub(super) fn read(kind: ActKind, value: &Value) -> Option<Self> {
         let provider = || value.get("provider")?.as_str().map(str::to_owned);
         let number = |name: &str| value.get(name).and_then(Value::as_u64);
         let keys = |name: &str| value.get(name)?.as_array()?.iter().map(gov::read_key).collect::<Option<Vec<_>>>();
         Some(match kind {
+            ActKind::Charter => return None,
             ActKind::ProviderKeys => Self::Keys {
                 provider: provider()?,
                 statement_keys: keys("statement_keys")?,

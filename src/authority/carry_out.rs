@@ -1,13 +1,17 @@
 //! What an act does: the leaves it makes and the rows it changes, computed from how things stand when enough people agree.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::authority::Core;
 use crate::authority::acts::{Subject, hands_of};
 use crate::authority::audit;
+use crate::authority::charter;
 use crate::authority::error::Rejection;
 use crate::authority::gov::{self, Accreditation, InForce, KEYS_MAX};
 use crate::authority::staff::StaffWish;
+use crate::charter::{Policy, Version};
 use crate::clock::unix_s;
 use crate::ledger::{ActRow, CompromisedRow, LedgerError, SanctionRow, StaffRow, Transaction};
 use crate::registry::acts::ActKind;
@@ -40,6 +44,18 @@ pub(super) enum Deed {
     Rekeyed(String),
     /// A key is lost.
     Lost(CompromisedRow),
+    /// A version of the charter is announced.
+    Announced(Version),
+}
+
+impl Effect {
+    /// The text of the charter that it announces, if it does.
+    pub(super) fn text(&self) -> Option<Arc<Policy>> {
+        self.deeds.iter().find_map(|deed| match deed {
+            Deed::Announced(version) => Some(version.policy.clone()),
+            _ => None,
+        })
+    }
 }
 
 /// Stores what an act does.
@@ -61,6 +77,7 @@ pub(super) fn store(tx: &Transaction<'_>, act: u64, deeds: &[Deed]) -> Result<()
             }
             Deed::Rekeyed(person) => tx.end_sign_ins_of(person)?,
             Deed::Lost(row) => tx.add_compromised(row)?,
+            Deed::Announced(version) => tx.add_charter(&charter::row(version))?,
         }
     }
     Ok(())
@@ -101,6 +118,7 @@ impl Core {
             (ActKind::CompromisedKey, Subject::LostKey { provider, key, since_s }) => {
                 self.lost(law, act, provider, key, *since_s)
             }
+            (_, Subject::Charter(proposal)) => self.announcement(law, proposal),
             (_, Subject::Auditor(key)) => audit::effect(law, kind, key, act),
             (_, Subject::Staff(wish)) => self.staff_effect(law, kind, wish),
             (_, Subject::Numbers { days, .. }) => self.order(kind, *days, act, count),

@@ -1,18 +1,15 @@
-//! The charter's versions: announced in the gov log, in force from their date, each with its text in the ledger.
+//! The charter's versions: in the gov log, in force from their date, each with its text in the ledger. Another one is announced by
+//! an act of two people ([`Proposal`](super::Proposal)).
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::authority::access::Actor;
 use crate::authority::error::{OpenError, Rejection};
 use crate::authority::gov::{self, InForce};
 use crate::authority::{Authority, Core};
 use crate::charter::{Policy, Version, Versions, numbering};
-use crate::clock::rfc3339;
 use crate::ledger::{CharterRow, Ledger, LedgerError, Snapshot};
 use crate::log::gov::GovLeaf;
-use crate::registry::acts::Power;
-use crate::registry::refusal;
 use crate::signer::Log;
 
 /// An event that is accepted now is sealed at the latest so much later, but for a stop of the directory: what it is judged
@@ -32,33 +29,6 @@ impl Authority {
     pub fn numbering(&self) -> String {
         self.core.law().numbering().to_owned()
     }
-
-    /// Announces the next version of the charter, in force from `effective_ms` on or as early as the notice allows
-    /// (clause 10.1). Before anybody is accredited it is in force at once: nobody relies on the present one. Blocks.
-    pub fn announce_charter(
-        &self,
-        actor: &Actor,
-        policy: Policy,
-        effective_ms: Option<u64>,
-    ) -> Result<Version, Rejection> {
-        actor.demand(Power::Charter)?;
-        let core = &self.core;
-        let _one_at_a_time = core.deciding.lock().unwrap_or_else(PoisonError::into_inner);
-        let (law, now_ms) = (core.law(), core.now_ms());
-        let newest = law.charter().newest();
-        if gov::digests(&newest.policy) == gov::digests(&policy) {
-            return Err(Rejection::Conflict(format!("version {} says exactly this", newest.number)));
-        }
-        let earliest_ms = if is_unbound(&law) { now_ms } else { law.charter().earliest_ms(now_ms) };
-        let effective_ms = effective_ms.unwrap_or(earliest_ms);
-        if effective_ms < earliest_ms {
-            let detail = format!("the earliest date of a version that is announced now is {}", day(earliest_ms));
-            return Err(refusal::CHARTER_NOTICE.at("/effective_from", detail).into());
-        }
-        let version = Version { number: newest.number + 1, effective_ms, policy: Arc::new(policy) };
-        core.announce(&law, &version)?;
-        Ok(version)
-    }
 }
 
 /// Whether nobody relies on the charter yet.
@@ -66,8 +36,12 @@ pub(super) fn is_unbound(law: &InForce) -> bool {
     law.accreditations().next().is_none()
 }
 
-fn day(at_ms: u64) -> String {
-    rfc3339(at_ms.div_ceil(1000))
+/// When a version that is announced now may take effect at the earliest: before anybody relies on one, at once.
+pub(super) fn earliest_ms(law: &InForce, now_ms: u64) -> u64 {
+    match is_unbound(law) {
+        true => now_ms.max(law.charter().newest().effective_ms),
+        false => law.charter().earliest_ms(now_ms),
+    }
 }
 
 impl Core {
@@ -83,7 +57,7 @@ impl Core {
         let is_new = gov::digests(&law.charter().newest().policy) != gov::digests(&folder);
         if law.charter().newest().number == 0 || is_new && is_unbound(&law) {
             let number = law.charter().newest().number + 1;
-            let version = Version { number, effective_ms: now_ms, policy: Arc::new(folder) };
+            let version = Version { number, effective_ms: earliest_ms(&law, now_ms), policy: Arc::new(folder) };
             self.announce(&law, &version).map_err(failed)?;
         } else if is_new {
             tracing::warn!(
@@ -147,7 +121,8 @@ fn failed(no: Rejection) -> OpenError {
     }
 }
 
-fn row(version: &Version) -> CharterRow {
+/// As it is stored.
+pub(super) fn row(version: &Version) -> CharterRow {
     let Version { number, effective_ms, policy } = version;
     let (source, prose) = (policy.source().to_owned(), policy.prose().to_owned());
     CharterRow { version: *number, effective_ms: *effective_ms, policy: source, prose }

@@ -14,6 +14,10 @@ const NOTICE: &str = "notice";
 const AUDIT: &str = "audit";
 /// Its number in the ledger; events count from 1.
 pub(super) const AUDIT_KIND: u8 = u8::MAX;
+/// What it is called when the bulk door of a provider opens, will close, or is closed. It is about no number either.
+const BULK_DOOR: &str = "bulk-door";
+/// Its number in the ledger.
+pub(super) const BULK_DOOR_KIND: u8 = u8::MAX - 1;
 
 /// The place in a cursor.
 pub fn cursor_place(text: &str) -> Option<u64> {
@@ -52,13 +56,14 @@ pub fn change_shown(row: &ChangeRow) -> Change {
 pub(super) fn change_kind(row: &ChangeRow) -> &'static str {
     match row.changed.kind {
         AUDIT_KIND => AUDIT,
+        BULK_DOOR_KIND => BULK_DOOR,
         kind => Kind::from_u8(kind).map_or(NOTICE, Kind::word),
     }
 }
 
 /// Every word that a `kind` can be.
 pub fn change_kinds() -> Vec<&'static str> {
-    (0..=u8::MAX).filter_map(Kind::from_u8).map(Kind::word).chain([AUDIT, NOTICE]).collect()
+    (0..=u8::MAX).filter_map(Kind::from_u8).map(Kind::word).chain([AUDIT, BULK_DOOR, NOTICE]).collect()
 }
 
 const fn door_of(door: Door, kind: u8) -> Option<&'static str> {

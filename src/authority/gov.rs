@@ -245,14 +245,18 @@ pub(super) fn digests(policy: &Policy) -> Digests {
 
 /// The leaf that announces a version of the charter.
 pub(super) fn charter_leaf(version: &Version, seq: u64, time_ms: u64) -> GovLeaf {
+    leaf(CHARTER, charter_body(version), seq, time_ms)
+}
+
+/// What it says.
+pub(super) fn charter_body(version: &Version) -> Value {
     let (policy, text) = digests(&version.policy);
-    let body = json!({
+    json!({
         "version": version.number,
         "effective": version.effective_ms,
         "policy": to_base64(&policy),
         "text": to_base64(&text),
-    });
-    GovLeaf { kind: CHARTER.to_owned(), time_ms, seq, body }
+    })
 }
 
 /// The leaf that names the numbering metadata in use.
@@ -417,6 +421,11 @@ impl InForce {
 
     pub(super) fn accreditations(&self) -> impl Iterator<Item = &Accreditation> {
         self.accreditations.values()
+    }
+
+    /// Every bulk door that was ordered last for a provider, those that are closed included.
+    pub(super) fn ordered_bulk_doors(&self) -> impl Iterator<Item = (&str, &BulkDoor)> {
+        self.bulk_doors.iter().map(|(provider, door)| (provider.as_str(), door))
     }
 
     /// The auditors that are admitted, by the keys of their cosignatures.

@@ -14,6 +14,7 @@ mod audits;
 mod backups;
 mod batches;
 mod bulk;
+mod bulk_notices;
 mod carry_out;
 mod changes;
 mod charter;
@@ -45,6 +46,7 @@ mod outcomes;
 mod outlook;
 mod prepare;
 mod proofs;
+mod proposal;
 mod providers;
 mod publish;
 mod receipt;
@@ -118,6 +120,7 @@ pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::outcomes::ProviderOutcomes;
 pub use crate::authority::outlook::Outlook;
 pub use crate::authority::prepare::{Prepared, Sponsored};
+pub use crate::authority::proposal::{Proposal, Proposed};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};
 pub use crate::authority::publish::View;
 pub use crate::authority::receipt::{JudgedBy, NumberView, Pending, Receipt, Visibility};
@@ -138,8 +141,9 @@ pub use crate::authority::trust::{
 };
 pub use crate::authority::webauthn::{Made, Shown as PasskeyShown, Site};
 pub use crate::authority::webhooks::{
-    Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit, WebhookUrl,
-    WebhookView, WebhookVitals, WebhookWanted, finish_webhook_keys, rotate_webhook_keys,
+    Courier, NewWebhook, Sending, UrlMistake, WEBHOOK_DESCRIPTION_MAX, WEBHOOKS_PER_OWNER_MAX, WebhookEdit,
+    WebhookHealth, WebhookUrl, WebhookView, WebhookVitals, WebhookWanted, WebhooksHealth, finish_webhook_keys,
+    rotate_webhook_keys,
 };
 
 pub use crate::authority::witnesses::check_witnesses;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::authority::Core;
 use crate::authority::error::Rejection;
 use crate::authority::gov::{self, InForce};
+use crate::charter::Policy;
 use crate::ledger::{LedgerError, Transaction};
 use crate::signer::Log;
 
@@ -18,6 +19,8 @@ type Store<T> = Box<dyn FnOnce(&Transaction<'_>, u64) -> Result<T, LedgerError> 
 pub(super) struct Ruling<T> {
     /// None: nothing becomes public.
     pub(super) leaves: Vec<(&'static str, Value)>,
+    /// The text of a version of the charter that one of the leaves announces.
+    pub(super) text: Option<Arc<Policy>>,
     /// The rest of the same transaction.
     pub(super) store: Store<T>,
 }
@@ -27,7 +30,12 @@ impl<T> Ruling<T> {
         leaves: Vec<(&'static str, Value)>,
         store: impl FnOnce(&Transaction<'_>, u64) -> Result<T, LedgerError> + Send + 'static,
     ) -> Self {
-        Self { leaves, store: Box::new(store) }
+        Self { leaves, text: None, store: Box::new(store) }
+    }
+
+    /// The same, where a leaf announces a version of the charter with this text.
+    pub(super) fn knowing(self, text: Option<Arc<Policy>>) -> Self {
+        Self { text, ..self }
     }
 }
 
@@ -39,9 +47,9 @@ impl Core {
     ) -> Result<T, Rejection> {
         let _one_at_a_time = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
         let law = self.law();
-        let Ruling { leaves, store } = decision(&law)?;
+        let Ruling { leaves, text, store } = decision(&law)?;
         let first = law.size();
-        let (texts, next) = self.sign_leaves(&law, leaves)?;
+        let (texts, next) = self.sign_leaves(&law, leaves, text)?;
         let size = next.size();
         // The writer judges by the size that it finds in the ledger, so the next law must be at hand before it is in force.
         let laws = || self.laws.write().unwrap_or_else(PoisonError::into_inner);
@@ -73,8 +81,10 @@ impl Core {
         &self,
         law: &InForce,
         leaves: Vec<(&'static str, Value)>,
+        text: Option<Arc<Policy>>,
     ) -> Result<(Vec<String>, InForce), Rejection> {
         let (mut next, mut texts) = (InForce::clone(law), Vec::with_capacity(leaves.len()));
+        text.into_iter().for_each(|text| next.know(text));
         let key = self.signer.verifier(Log::Gov);
         for (kind, body) in leaves {
             let (seq, time_ms) = (next.size(), self.now_ms().max(next.time_ms() + 1));

@@ -12,9 +12,10 @@ use crate::authority::ruling::Ruling;
 use crate::authority::{Authority, Core};
 use crate::clock::unix_s;
 use crate::ledger::{LedgerError, StaffRow};
+use crate::log::Hash;
 use crate::log::key::PublicKey;
 use crate::log::record::is_provider_id;
-use crate::log::staff::token_proof;
+use crate::log::staff::{bound_token_proof, token_proof};
 use crate::registry::acts::{Power, StaffRole};
 use crate::registry::refusal;
 
@@ -71,20 +72,32 @@ impl Authority {
         self.core.reload_staff()
     }
 
-    /// Gives a person a token, on a signature over [`token_proof`] by his key. Each time is taken once. Blocks.
-    pub fn staff_token(&self, id: &str, at_s: u64, signature: &[u8; 64]) -> Result<Issued, Rejection> {
+    /// Gives a person a token, on a signature over [`token_proof`] by his key, or over [`bound_token_proof`] if it shall be bound
+    /// to a client certificate (RFC 8705). Each time is taken once. Blocks.
+    pub fn staff_token(
+        &self,
+        id: &str,
+        at_s: u64,
+        signature: &[u8; 64],
+        certificate: Option<Hash>,
+    ) -> Result<Issued, Rejection> {
         let core = &self.core;
         let (now_ms, life_d) = (core.now_ms(), TOKEN_LIFE_D);
         let issued = core.rule(|_| {
             let no = || Rejection::from(refusal::STAFF_PROOF.at("", "this proves nobody of the staff"));
             let mut row = core.person(id).ok_or_else(no)?;
-            let good = row.key.as_ref().is_some_and(|key| key.verify(&token_proof(&core.origin, id, at_s), signature));
+            let signed = match &certificate {
+                Some(certificate) => bound_token_proof(&core.origin, id, at_s, certificate),
+                None => token_proof(&core.origin, id, at_s),
+            };
+            let good = row.key.as_ref().is_some_and(|key| key.verify(&signed, signature));
             if !good || at_s <= row.proof_s || unix_s(now_ms).abs_diff(at_s) > PROOF_AGE_MAX_S {
                 return Err(no());
             }
             row.proof_s = at_s;
             let scopes = [Verb::Read, Verb::Write].map(|verb| Scope { verb, prefix: String::new() }).to_vec();
-            let (issued, token) = access::issue(&core.random, (None, Some(id)), false, scopes, now_ms, life_d)?;
+            let (issued, mut token) = access::issue(&core.random, (None, Some(id)), false, scopes, now_ms, life_d)?;
+            token.certificate = certificate;
             Ok(Ruling::new(Vec::new(), move |tx, _| {
                 tx.put_staff(&row)?;
                 tx.add_token(&token)?;

@@ -96,6 +96,7 @@ impl Core {
                 break;
             }
         }
+        self.tell_of_bulk_doors(now_ms)?;
         self.release_lapsed(now_ms)?;
         if let Err(no) = self.register_falls_due(now_ms) {
             tracing::error!(?no, "what falls due for the register could not be done; trying again later");

@@ -8,12 +8,14 @@ use serde_json::json;
 
 use crate::api::acts::{Act, ActEvents, NewAct, SignedEvents};
 use crate::cli::ApiArgs;
+use crate::cli::charter;
 use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::profile::read_token;
 use crate::cli::provider::key;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::client::provider::Api;
+use crate::registry::acts::ActKind;
 
 /// Events in one request; the server takes as many.
 const SUBMIT_MAX: usize = 50;
@@ -126,7 +128,7 @@ pub(crate) fn run(command: &ActCommand) -> Result<Report, Failure> {
     match command {
         ActCommand::Ask(args) => ask(args),
         ActCommand::List(args) => list(args),
-        ActCommand::Show(args) => one(&at(&args.api)?.act(&args.id)?),
+        ActCommand::Show(args) => show(args),
         ActCommand::Approve(args) => one(&at(&args.api)?.approve_act(&args.id)?),
         ActCommand::Withdraw(args) => one(&at(&args.api)?.withdraw_act(&args.id)?),
         ActCommand::Events(args) => events(args),
@@ -157,6 +159,19 @@ fn ask(args: &AskArgs) -> Result<Report, Failure> {
         vkey: args.vkey.clone(),
     };
     one(&at(&args.api)?.ask_act(&wish)?)
+}
+
+/// An act with its steps; of one that announces a charter also what that changes, and for whom.
+fn show(args: &IdArgs) -> Result<Report, Failure> {
+    let api = at(&args.api)?;
+    let act = api.act(&args.id)?;
+    let mut report = one(&act)?;
+    if act.kind == ActKind::Charter.name() {
+        let proposed = api.proposed_charter(&args.id)?;
+        report.text += &format!("\n{}", charter::proposal(&proposed));
+        report.json["charter"] = json!(proposed);
+    }
+    Ok(report)
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {

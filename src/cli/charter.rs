@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::api::charter::{NewVersion, Version};
+use crate::api::charter::{NewVersion, ProposedVersion, Touched, Version};
 use crate::authority::{self, Affected, TrustStore};
 use crate::charter::{Difference, differences, numbering};
 use crate::cli::connect::api_at;
@@ -26,7 +26,7 @@ pub(crate) enum CharterCommand {
     Show(ShowArgs),
     /// Compare the charter in the folder with the one in force: every parameter, and the registrations that it touches.
     Diff(InstallationArgs),
-    /// Announce the charter in the folder as the next version.
+    /// Ask for the charter in the folder as the next version; another person approves.
     Announce(AnnounceArgs),
     /// Make a key for a holder of the trust repository; sealed, if there is a passphrase.
     Keygen(trust::KeygenArgs),
@@ -55,7 +55,13 @@ pub(crate) struct ShowArgs {
 pub(crate) struct AnnounceArgs {
     #[command(flatten)]
     of: InstallationArgs,
-    /// From when on it shall be in force (RFC 3339); left out, as early as the charter's notice allows.
+    /// The clause of the charter that this rests on.
+    #[arg(long, value_name = "NUMBER", default_value = "10.1")]
+    clause: String,
+    /// Why; no personal data.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// From when on it shall be in force (RFC 3339); left out, as early as the charter's notice allows when it is approved.
     #[arg(long, value_name = "TIME")]
     effective_from: Option<String>,
     /// Another folder with charter.md and policy.toml than the installation's.
@@ -142,7 +148,7 @@ fn as_json(one: &Difference) -> Value {
 
 /// Whom a change touches, in words.
 fn consequences(touched: &Affected) -> Vec<String> {
-    let Affected { registrations, affected, providers, reasons } = touched;
+    let Affected { registrations, affected, providers, reasons, .. } = touched;
     let mut lines = vec![match affected {
         0 => format!("all {registrations} registrations stand as they are"),
         n => format!(
@@ -161,11 +167,38 @@ fn announce(args: &AnnounceArgs) -> Result<Report, Failure> {
     }
     let policy = instance::charter_folder(&config)?;
     let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
-    let made = api.announce_charter(&NewVersion {
+    let act = api.propose_charter(&NewVersion {
+        clause: args.clause.clone(),
+        reason: args.reason.clone(),
         charter_md: policy.prose().to_owned(),
         policy_toml: policy.source().to_owned(),
         effective_from: args.effective_from.clone(),
     })?;
-    let text = format!("version {} is announced: in force from {}", made.version, made.effective_from);
-    Ok(Report::done(text, serde_json::to_value(&made)?))
+    let proposed = api.proposed_charter(&act.id)?;
+    let mut text = format!("act {} waits for another person until {}", act.id, act.expires_at);
+    text += &format!("\n{}\n  another person approves: callbook act approve {}", proposal(&proposed), act.id);
+    Ok(Report::done(text, serde_json::to_value(&act)?))
+}
+
+/// What an act of kind `charter` would announce, in words.
+pub(crate) fn proposal(of: &ProposedVersion) -> String {
+    let date = of.effective_from.as_deref().unwrap_or("as early as the notice allows when it is approved");
+    let mut lines = vec![format!("version {}, in force from: {date}", of.follows + 1)];
+    lines.push(format!("against version {}, which was in force when it was asked for:", of.compared_with));
+    lines.extend(of.differences.iter().map(|one| {
+        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        format!("{:<6} {}: {} -> {}", one.article, one.parameter, said(&one.before), said(&one.after))
+    }));
+    if !of.clauses.is_empty() {
+        lines.push(format!("clauses that read otherwise: {}", of.clauses.join(", ")));
+    }
+    let Touched { registrations, looked_at, affected, by_provider, by_reason } = &of.touched;
+    lines.push(format!(
+        "{affected} of {looked_at} registrations that were looked at (there are {registrations}) could not be renewed or changed as they are"
+    ));
+    lines.extend(
+        by_reason.iter().map(|one| format!("  {:>9}  {} (charter {})", one.registrations, one.code, one.clause)),
+    );
+    lines.extend(by_provider.iter().map(|(provider, count)| format!("  {count:>9}  of provider {provider}")));
+    lines.join("\n")
 }

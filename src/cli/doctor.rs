@@ -1,5 +1,6 @@
 //! `doctor`: looks for what keeps an installation from working, with a remedy for each finding.
 
+mod webhooks;
 mod zones;
 
 use std::net::{TcpListener, UdpSocket};
@@ -111,6 +112,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     }
     note("suspensions", suspensions(config));
     note("bulk doors", bulk_doors(config));
+    note("webhooks", webhooks::finding(config));
     note("backup", backup(config));
     for address in &config.dns.listen {
         note(

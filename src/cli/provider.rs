@@ -241,7 +241,7 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
 }
 
 /// The `x5t#S256` of the first certificate in a PEM file.
-fn thumbprint_of(file: &Path) -> Result<String, Failure> {
+pub(crate) fn thumbprint_of(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read(file).map_err(|e| Failure::new(format!("cannot read {}: {e}", file.display())))?;
     let wrong = || Failure::new(format!("{} holds no certificate in PEM", file.display()));
     certificate_thumbprint(&text).ok_or_else(wrong)

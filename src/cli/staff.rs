@@ -13,14 +13,14 @@ use crate::cli::ApiArgs;
 use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
 use crate::cli::profile::read_token;
-use crate::cli::provider::shown;
+use crate::cli::provider::{shown, thumbprint_of};
 use crate::cli::report::{Failure, Report};
 use crate::client::holder;
 use crate::clock::{Clock, SystemClock};
-use crate::log::bytes::to_base64url;
+use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::event::{Event, Role};
 use crate::log::key::{Algorithm, SigningKey};
-use crate::log::staff::token_proof;
+use crate::log::staff::{bound_token_proof, token_proof};
 
 #[derive(Subcommand)]
 pub(crate) enum StaffCommand {
@@ -62,6 +62,9 @@ pub(crate) struct TokenArgs {
     /// The person's key file.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Bind it to the client certificate in this PEM file: it opens nothing on a connection that has not shown it.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Write the token to this file (mode 0600) instead of printing it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -123,8 +126,14 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
     let key: SigningKey = holder::load(&args.key)?;
     let api = api_at(&args.api, "")?;
     let at_s = u32::try_from(SystemClock.now_s()).map_err(|_| Failure::new("the clock is past the year 2106"))?;
-    let signature = key.sign(&token_proof(&api.origin()?, &args.id, at_s.into()));
-    let issued = api.staff_token(&TokenProof { id: args.id.clone(), at_s, signature: Base64::from(signature) })?;
+    let (origin, certificate) = (api.origin()?, args.certificate.as_deref().map(thumbprint_of).transpose()?);
+    let digest = certificate.as_deref().and_then(|text| from_base64url(text)?.try_into().ok());
+    let signed = match &digest {
+        Some(digest) => bound_token_proof(&origin, &args.id, at_s.into(), digest),
+        None => token_proof(&origin, &args.id, at_s.into()),
+    };
+    let signature = Base64::from(key.sign(&signed));
+    let issued = api.staff_token(&TokenProof { id: args.id.clone(), at_s, signature, certificate })?;
     let mut json = json!({"id": issued.id, "person": args.id, "expires_at": issued.expires_at});
     let text = match &args.out {
         Some(file) => {

@@ -1,5 +1,5 @@
 //! `provider webhook add|list|show|set|test|redeliver|remove` for who has endpoints, `webhook verify` for who writes one, and
-//! `webhook rotate` for the operator's key.
+//! `webhook rotate|health` for the operator.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
-use crate::api::webhooks::{Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookOutcome};
+use crate::api::webhooks::{Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookHealth, WebhookOutcome};
 use crate::authority;
 use crate::cli::connect::api_at;
 use crate::cli::profile::read_token;
@@ -45,6 +45,8 @@ pub(crate) enum ProviderWebhookCommand {
 pub(crate) enum WebhookCommand {
     /// Verify a delivery that you have received, by its headers and its body.
     Verify(VerifyArgs),
+    /// List everybody's endpoints and how they do, for the operator; of their URLs only the hosts.
+    Health(ListArgs),
     /// Change the key that signs webhooks: make a new one beside it, or end the change.
     Rotate(RotateArgs),
 }
@@ -153,6 +155,7 @@ pub(crate) fn run_provider(command: &ProviderWebhookCommand) -> Result<Report, F
 
 pub(crate) fn run(command: &WebhookCommand) -> Result<Report, Failure> {
     match command {
+        WebhookCommand::Health(args) => health(args),
         WebhookCommand::Verify(args) => verified(args),
         WebhookCommand::Rotate(args) => rotate(args),
     }
@@ -173,6 +176,27 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
     let webhooks = api(&args.api)?.webhooks()?.webhooks;
     let text = match webhooks.is_empty() {
         true => "no webhook yet: callbook provider webhook add URL".to_owned(),
+        false => webhooks.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    Ok(Report::done(text, json!({ "webhooks": webhooks })))
+}
+
+/// Everybody's endpoints, those first that take nothing.
+fn health(args: &ListArgs) -> Result<Report, Failure> {
+    let mut webhooks = api(&args.api)?.webhooks_health()?.webhooks;
+    webhooks.sort_by_key(|one| (one.state == "active", one.failures == 0, one.oldest_at.clone()));
+    let line = |one: &WebhookHealth| {
+        let (owner, reason) = (one.owner.as_deref().unwrap_or("operator"), one.reason.as_deref().unwrap_or(""));
+        let oldest = one.oldest_at.as_ref().map(|at| format!(", the oldest of {at}")).unwrap_or_default();
+        let failing =
+            one.failing_since.as_ref().map(|at| format!(", {} failures since {at}", one.failures)).unwrap_or_default();
+        format!(
+            "{owner:<16} {:<8} {reason:<8} {}  {} waiting{oldest}{failing}  {}",
+            one.state, one.host, one.lag, one.id
+        )
+    };
+    let text = match webhooks.is_empty() {
+        true => "nobody has a webhook".to_owned(),
         false => webhooks.iter().map(line).collect::<Vec<_>>().join("\n"),
     };
     Ok(Report::done(text, json!({ "webhooks": webhooks })))

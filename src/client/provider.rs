@@ -37,7 +37,8 @@ use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use crate::api::charter::{Charter, NewVersion, Version};
+use crate::api::acts::Act;
+use crate::api::charter::{Charter, NewVersion, ProposedVersion};
 use crate::api::numbers::{
     Against, Asked, HolderAct, NumberView, Prepared, Receipt, Release, Renewal, Submission, Transfer, TransferCode,
     Visibility,
@@ -291,9 +292,14 @@ impl Api {
         }
     }
 
-    /// Announces the next version of the charter, as the operator (`POST /v1/charter`).
-    pub fn announce_charter(&self, new: &NewVersion) -> Result<Version, ApiError> {
+    /// Asks for the next version of the charter, as an admin: an act that another approves (`POST /v1/charter`).
+    pub fn propose_charter(&self, new: &NewVersion) -> Result<Act, ApiError> {
         self.change(Method::POST, "/v1/charter".into(), new)
+    }
+
+    /// What an act of kind `charter` announces (`GET /v1/acts/{id}/charter`).
+    pub fn proposed_charter(&self, act: &str) -> Result<ProposedVersion, ApiError> {
+        self.get(format!("/v1/acts/{act}/charter"))
     }
 
     /// The charter in force, and what is announced (`GET /v1/charter`).

@@ -170,6 +170,10 @@ pub(crate) fn wish_of(api: &Api, body: NewAct) -> Result<Wish, Vec<ProblemError>
         let names: Vec<&str> = ActKind::ALL.into_iter().map(ActKind::name).collect();
         return Err(vec![ProblemError::form("/kind", "bad_value", format!("one of {}", names.join(", ")))]);
     };
+    if kind == ActKind::Charter {
+        let why = "another version of the charter is asked for with its text: POST /v1/charter";
+        return Err(vec![ProblemError::form("/kind", "bad_value", why)]);
+    }
     providers::clause_of(api, &body.clause, &mut mistakes);
     let subject = subject_of(kind, &body, &mut mistakes);
     if body.reason.is_empty() {

@@ -67,8 +67,15 @@ impl Read for CodeAnswer {
 impl Read for NewVersion {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (charter_md, policy_toml) = (fields.string("charter_md"), fields.string("policy_toml"));
+        let (clause, reason) = (fields.string("clause"), fields.string("reason"));
         let effective_from = fields.optional_string("effective_from");
-        Some(Self { charter_md: charter_md?, policy_toml: policy_toml?, effective_from: effective_from? })
+        Some(Self {
+            clause: clause?,
+            reason: reason?,
+            charter_md: charter_md?,
+            policy_toml: policy_toml?,
+            effective_from: effective_from?,
+        })
     }
 }
 
@@ -186,8 +193,8 @@ impl Read for NewToken {
 impl Read for TokenProof {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (id, at_s) = (fields.string("id"), fields.u32("at_s"));
-        let signature = fields.bytes("signature", Some(64));
-        Some(Self { id: id?, at_s: at_s?, signature: signature? })
+        let (signature, certificate) = (fields.bytes("signature", Some(64)), fields.optional_string("certificate"));
+        Some(Self { id: id?, at_s: at_s?, signature: signature?, certificate: certificate? })
     }
 }
 

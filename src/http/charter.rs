@@ -1,19 +1,25 @@
-//! `/v1/charter`: the rules in force as text and as data, and the announcement of others.
+//! `/v1/charter`: the rules in force as text and as data, and the asking for others.
+
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use data_encoding::HEXLOWER;
 
-use crate::api::charter::{Charter, NewVersion, Version};
+use crate::api::acts::Act;
+use crate::api::charter::{Charter, NewVersion, ParameterChange, ProposedVersion, Touched, Version};
 use crate::api::{Problem, ProblemError};
+use crate::authority::{Proposal, Subject, Wish};
 use crate::charter::{self, Policy};
 use crate::clock::{parse_rfc3339, rfc3339};
-use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Body, Operator, blocking};
+use crate::http::receipts::time_of;
+use crate::http::request::{Body, Operator, blocking, idempotency};
+use crate::http::{Api, acts, providers};
 use crate::log::sha256;
+use crate::registry::acts::ActKind;
 
 /// The charter in force, and the versions that are announced. Every refusal names one of its clauses.
 #[utoipa::path(get, path = "/v1/charter", tag = "charter", responses((status = 200, body = Charter),
@@ -43,26 +49,74 @@ pub(crate) async fn version(
     found.map(|version| Json(shown(version))).ok_or_else(nothing)
 }
 
-/// Announces the next version of the charter; goes into the public log.
+/// Asks, as an admin, for the next version of the charter: an act that another person approves.
 ///
-/// It is in force from its date on, which leaves the notice of clause 10.1; before anybody is accredited, at once.
-#[utoipa::path(post, path = "/v1/charter", tag = "charter", request_body = NewVersion, security(("token" = [])),
-    responses((status = 201, body = Version), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+/// Once approved it is in the public log, and in force from its date on, which leaves the notice of clause 10.1; before anybody is
+/// accredited, at once.
+#[utoipa::path(post, path = "/v1/charter", tag = "charter", request_body = NewVersion, params(
+    ("Idempotency-Key" = Option<String>, Header, description = "same key and body: the first act again")), security(("token" = [])),
+    responses((status = 201, body = Act), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn announce(
+pub(crate) async fn propose(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     Operator(actor): Operator,
-    Body { value, .. }: Body<NewVersion>,
-) -> Result<(StatusCode, Json<Version>), Reply> {
-    let (policy, effective_ms) = read(&value).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
-    let policy = policy.beside(value.charter_md);
-    let made = blocking(&id, move || api.authority.announce_charter(&actor, policy, effective_ms)).await?;
-    Ok((StatusCode::CREATED, Json(shown(&made))))
+    headers: HeaderMap,
+    Body { value, digest }: Body<NewVersion>,
+) -> Result<(StatusCode, Json<Act>), Reply> {
+    let idempotency = idempotency(&headers, digest).map_err(|mistake| Reply::invalid(&id, vec![mistake]))?;
+    let wish = wish_of(&api, value).map_err(|mistakes| Reply::invalid(&id, mistakes))?;
+    let act = blocking(&id, move || api.authority.request_act(&actor, wish, idempotency.as_ref())).await?;
+    Ok((StatusCode::CREATED, Json(acts::shown(&act))))
 }
 
-fn read(new: &NewVersion) -> Result<(Policy, Option<u64>), Vec<ProblemError>> {
+/// What an act of kind `charter` announces: its text, what differs from the version in force, and whom it touches.
+#[utoipa::path(get, path = "/v1/acts/{id}/charter", tag = "operator", params(("id" = String, Path)), security(("token" = [])),
+    responses((status = 200, body = ProposedVersion), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn proposed(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+    Path(act): Path<String>,
+) -> Result<Json<ProposedVersion>, Reply> {
+    let found = blocking(&id, move || api.authority.proposed_charter(&actor, &act)).await?;
+    let differences = found.differences.iter().map(|one| ParameterChange {
+        parameter: one.parameter.clone(),
+        article: one.article.to_owned(),
+        before: one.before.clone(),
+        after: one.after.clone(),
+    });
+    Ok(Json(ProposedVersion {
+        act: found.act.row.id,
+        follows: found.follows,
+        compared_with: found.compared_with,
+        effective_from: found.proposal.effective_ms.map(time_of),
+        charter_md: found.proposal.policy.prose().to_owned(),
+        policy_toml: found.proposal.policy.source().to_owned(),
+        differences: differences.collect(),
+        clauses: found.clauses,
+        touched: touched(found.touched),
+    }))
+}
+
+/// The counts that were kept beside an act.
+pub(crate) fn touched(kept: serde_json::Value) -> Touched {
+    serde_json::from_value(kept).unwrap_or_default()
+}
+
+fn wish_of(api: &Api, new: NewVersion) -> Result<Wish, Vec<ProblemError>> {
     let mut mistakes = Vec::new();
+    providers::clause_of(api, &new.clause, &mut mistakes);
+    if new.reason.is_empty() {
+        mistakes.push(ProblemError::form("/reason", "required", "say why, without personal data"));
+    }
+    let (policy, effective_ms) = read(&new, mistakes)?;
+    let subject = Subject::Charter(Proposal { policy: Arc::new(policy.beside(new.charter_md)), effective_ms });
+    Ok(Wish { kind: ActKind::Charter, clause: new.clause, reason: new.reason, subject })
+}
+
+fn read(new: &NewVersion, mut mistakes: Vec<ProblemError>) -> Result<(Policy, Option<u64>), Vec<ProblemError>> {
     let policy = Policy::parse(&new.policy_toml).map_err(|found| {
         let told = found.into_iter().map(|one| ProblemError {
             clause: (one.article != "-").then(|| one.article.clone()),

@@ -14,6 +14,7 @@ use crate::http::problem::Reply;
 use crate::http::providers::{key_of, key_shown};
 use crate::http::receipts::time_of;
 use crate::http::request::{Body, Caller, Operator, blocking, label_cursor, shown_cursor};
+use crate::http::tokens::certificate_of;
 use crate::ledger::StaffRow;
 use crate::log::bytes::{from_base64url, to_base64url};
 
@@ -56,9 +57,14 @@ pub(crate) async fn token(
     Extension(id): Extension<RequestId>,
     Body { value, .. }: Body<TokenProof>,
 ) -> Result<(StatusCode, Json<IssuedToken>), Reply> {
+    let mut mistakes = Vec::new();
+    let certificate = certificate_of(value.certificate.as_deref(), &mut mistakes);
+    if !mistakes.is_empty() {
+        return Err(Reply::invalid(&id, mistakes));
+    }
     let made = blocking(&id, move || {
         let signature = value.signature.0.try_into().unwrap_or([0; 64]); // read with exactly 64 bytes
-        api.authority.staff_token(&value.id, value.at_s.into(), &signature)
+        api.authority.staff_token(&value.id, value.at_s.into(), &signature, certificate)
     })
     .await?;
     let scopes = made.scopes.iter().map(ToString::to_string).collect();

@@ -13,6 +13,7 @@ use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
 use crate::http::request::{Body, Caller, Operator, blocking};
 use crate::http::{Api, list};
+use crate::log::Hash;
 use crate::log::bytes::{from_base64url, to_base64url};
 
 /// The most tokens of one page.
@@ -72,25 +73,25 @@ pub(crate) async fn add(
         let why = format!("1 to {TOKEN_LIFE_D_MAX} days are possible");
         mistakes.push(ProblemError::form("/expires_in_d", "bad_value", why));
     }
-    let certificate = value.certificate.as_deref().map(|text| from_base64url(text).and_then(|raw| raw.try_into().ok()));
-    if certificate == Some(None) {
-        let why = "the SHA-256 of the certificate's DER in base64url is needed, 43 characters";
-        mistakes.push(ProblemError::form("/certificate", "bad_value", why));
-    }
+    let certificate = certificate_of(value.certificate.as_deref(), &mut mistakes);
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
     }
-    let wish = authority::NewToken {
-        provider: Some(provider),
-        scopes,
-        test: value.test,
-        expires_in_d,
-        certificate: certificate.flatten(),
-    };
+    let wish = authority::NewToken { provider: Some(provider), scopes, test: value.test, expires_in_d, certificate };
     let made = blocking(&id, move || api.authority.add_token(&actor, wish)).await?;
     let scopes = made.scopes.iter().map(ToString::to_string).collect();
     let issued = IssuedToken { id: made.id, token: made.token, scopes, expires_at: time_of(made.expires_ms) };
     Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// The certificate to which a token shall be bound (RFC 8705 3.1), if it shall be.
+pub(crate) fn certificate_of(text: Option<&str>, mistakes: &mut Vec<ProblemError>) -> Option<Hash> {
+    let read = from_base64url(text?).and_then(|raw| raw.try_into().ok());
+    if read.is_none() {
+        let why = "the SHA-256 of the certificate's DER in base64url is needed, 43 characters";
+        mistakes.push(ProblemError::form("/certificate", "bad_value", why));
+    }
+    read
 }
 
 /// Revokes a token at once: the operator any, a provider one of its own.

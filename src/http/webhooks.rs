@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 
 use crate::api::webhooks::{
-    Deliveries, Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookKeys, WebhookOutcome, Webhooks,
+    Deliveries, Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookHealth, WebhookKeys, WebhookOutcome,
+    Webhooks, WebhooksHealth,
 };
 use crate::api::{Problem, ProblemError};
 use crate::authority::{
@@ -16,7 +17,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Caller, OptionalBody};
+use crate::http::request::{Body, Caller, Operator, OptionalBody};
 use crate::http::{Api, changes};
 
 /// Endpoints of one page: more than one owner may have.
@@ -67,6 +68,24 @@ pub(crate) async fn list(
     let (page, more) = done(&id, move || api.authority.webhooks(&actor, after, limit)).await?;
     let next_cursor = page.last().filter(|_| more).map(|last| changes::written(last.row.seq));
     Ok(Json(Webhooks { webhooks: page.into_iter().map(shown).collect(), next_cursor }))
+}
+
+/// Lists everybody's endpoints for the operator: how they do, and nothing of their URLs but the host.
+#[utoipa::path(get, path = "/v1/webhooks/health", tag = "operator", params(("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ("limit" = Option<u32>, Query, description = "1 to 100")), security(("token" = [])), responses((status = 200, body = WebhooksHealth),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
+pub(crate) async fn health(
+    State(api): State<Api>,
+    Extension(id): Extension<RequestId>,
+    Operator(actor): Operator,
+    mut parameters: Parameters,
+) -> Result<Json<WebhooksHealth>, Reply> {
+    let after = parameters.value("cursor", "`next_cursor` of an earlier answer", changes::place_in).unwrap_or(0);
+    let limit = parameters.limit(PAGE_MAX, PAGE_MAX);
+    parameters.end(&id)?;
+    let (page, more) = done(&id, move || api.authority.webhooks_health(&actor, after, limit)).await?;
+    let next_cursor = page.last().filter(|_| more).map(|last| changes::written(last.seq));
+    Ok(Json(WebhooksHealth { webhooks: page.into_iter().map(health_shown).collect(), next_cursor }))
 }
 
 /// Shows an endpoint and how far it has come.
@@ -253,19 +272,44 @@ fn check_description(text: &str, mistakes: &mut Vec<ProblemError>) {
     }
 }
 
-/// An endpoint as the API shows it.
-fn shown(view: WebhookView) -> Webhook {
-    let WebhookView { row, lag } = view;
-    let progress = row.progress;
-    let (state, reason) = match progress.state {
+const fn state_shown(state: WebhookState) -> (&'static str, Option<&'static str>) {
+    match state {
         WebhookState::Active => ("active", None),
         WebhookState::Paused => ("paused", None),
         WebhookState::Gone => ("disabled", Some("gone")),
         WebhookState::Failed => ("disabled", Some("failing")),
         WebhookState::Behind => ("behind", None),
-    };
+    }
+}
+
+fn outcome(at_ms: u64, status: Option<u16>, why: Option<String>) -> WebhookOutcome {
+    WebhookOutcome { at: time_of(at_ms), status, why }
+}
+
+fn health_shown(one: authority::WebhookHealth) -> WebhookHealth {
+    let progress = one.progress;
+    let (state, reason) = state_shown(progress.state);
+    WebhookHealth {
+        id: one.id,
+        owner: one.owner,
+        host: one.host,
+        state: state.to_owned(),
+        reason: reason.map(str::to_owned),
+        lag: one.lag,
+        oldest_at: one.oldest_ms.map(time_of),
+        failures: progress.failures,
+        failing_since: progress.failing_ms.map(time_of),
+        last_success: progress.succeeded.map(|(at_ms, status)| outcome(at_ms, Some(status), None)),
+        last_failure: progress.failed.map(|(at_ms, status, why)| outcome(at_ms, status, Some(why))),
+    }
+}
+
+/// An endpoint as the API shows it.
+fn shown(view: WebhookView) -> Webhook {
+    let WebhookView { row, lag } = view;
+    let progress = row.progress;
+    let (state, reason) = state_shown(progress.state);
     let waits = progress.state == WebhookState::Active && progress.failures > 0;
-    let outcome = |at_ms, status, why| WebhookOutcome { at: time_of(at_ms), status, why };
     Webhook {
         id: row.id,
         url: row.url,

@@ -44,7 +44,7 @@ pub use crate::ledger::acts::{ActLabel, ActRow, SanctionRow, StepRow};
 pub use crate::ledger::audits::{AuditCount, AuditItem, AuditRow, AuditToken};
 pub use crate::ledger::batches::{BatchCount, BatchResult, BatchRow};
 pub use crate::ledger::changes::{ChangeHead, ChangeRow, Changed};
-pub use crate::ledger::charters::CharterRow;
+pub use crate::ledger::charters::{ActCharterRow, CharterRow};
 pub use crate::ledger::complaints::{ComplaintRow, LedTo};
 pub use crate::ledger::console::{DeskRow, PasskeyRow, SessionRow};
 pub use crate::ledger::epochs::{EpochPosition, EpochRow};

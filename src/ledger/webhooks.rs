@@ -125,6 +125,27 @@ impl Snapshot<'_> {
         self.all(&sql, (owner.unwrap_or(""), int(after), limit as i64), stored)?.into_iter().collect()
     }
 
+    /// Everybody's endpoints after place `after` in the order in which they were made, at most `limit`.
+    pub fn webhooks_after(&self, after: u64, limit: usize) -> Result<Vec<WebhookRow>, LedgerError> {
+        let sql = format!("SELECT {COLUMNS} FROM webhooks WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        self.all(&sql, (int(after), limit as i64), stored)?.into_iter().collect()
+    }
+
+    /// When the first change behind a place of a reader happened, in milliseconds; the operator is `None`.
+    pub fn change_time_after(&self, reader: Option<&str>, place: u64) -> Result<Option<u64>, LedgerError> {
+        match reader {
+            Some(provider) => {
+                let sql = "SELECT c.time_ms FROM change_readers r JOIN changes c ON c.seq = r.seq
+                           WHERE r.provider = ?1 AND r.n > ?2 ORDER BY r.n LIMIT 1";
+                self.first(sql, (provider, int(place)), |row| uint(row, 0))
+            }
+            None => {
+                let sql = "SELECT time_ms FROM changes WHERE seq > ?1 ORDER BY seq LIMIT 1";
+                self.first(sql, [int(place)], |row| uint(row, 0))
+            }
+        }
+    }
+
     /// Active endpoints whose time has come and for which there is something at `epoch`, who has waited longest first.
     pub fn webhooks_due(&self, now_ms: u64, epoch: u64, limit: usize) -> Result<Vec<WebhookRow>, LedgerError> {
         let sql = format!(

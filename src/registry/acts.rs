@@ -46,7 +46,7 @@ impl StaffRole {
     /// | see: staff, acts, tokens without secrets, receipts | yes | yes | yes | yes |
     /// | audit: numbers whose validation rests on a lost key | | yes | yes | yes |
     /// | act: enter providers, give tokens, stop in an emergency, ask, approve, sign | | | yes | yes |
-    /// | staff: ask for changes of the staff | | | | yes |
+    /// | staff: ask for changes of the staff, and of the charter | | | | yes |
     pub const fn may(self, power: Power) -> bool {
         match power {
             Power::See => true,
@@ -68,7 +68,7 @@ pub enum Power {
     Act,
     /// To change the staff.
     Staff,
-    /// To announce a version of the charter.
+    /// To ask for another version of the charter.
     Charter,
 }
 
@@ -119,6 +119,8 @@ pub enum ActKind {
     AuditorAdmit,
     /// An auditor is none any more.
     AuditorEnd,
+    /// The next version of the charter is announced.
+    Charter,
 }
 
 /// How many people an act needs.
@@ -134,7 +136,7 @@ pub enum Hands {
 
 impl ActKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Admit,
         Self::Accredit,
         Self::Warn,
@@ -157,6 +159,7 @@ impl ActKind {
         Self::BulkDoor,
         Self::AuditorAdmit,
         Self::AuditorEnd,
+        Self::Charter,
     ];
 
     /// Name, hands, and why so many: the one table.
@@ -189,6 +192,7 @@ impl ActKind {
             Self::AuditorEnd => {
                 ("auditor-end", TwoIfThereAre, "whoever could end an auditor alone would not be audited")
             }
+            Self::Charter => ("charter", Two, "it changes the rules of everybody, and cannot be taken back"),
         }
     }
 
@@ -216,6 +220,7 @@ impl ActKind {
     pub const fn asked_by(self) -> Power {
         match self {
             Self::StaffAdd | Self::StaffChange | Self::StaffEnd => Power::Staff,
+            Self::Charter => Power::Charter,
             _ => Power::Act,
         }
     }

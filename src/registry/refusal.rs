@@ -98,6 +98,7 @@ reasons! {
     NOT_FOUND = "not_found" "1.4" None, NotFound, Some(2303), "Check the number. Only the provider and the holder of a registration can change or see it.";
 
     // ---- the charter itself ----
+    CHARTER_MOVED = "charter_moved" "10.1" None, Conflict, Some(2304), "Withdraw the act, compare with the newest version and ask again.";
     CHARTER_NOTICE = "charter_notice" "10.1" Some("charter_notice_d"), Unlawful, Some(2306), "Name a date that leaves everybody the notice.";
 
     // ---- the submission ----

@@ -49,6 +49,16 @@ impl WebhookUrl {
     }
 }
 
+/// The host of a URL that was read once, and its port if one is named: paths and queries are their owner's, and often a secret.
+pub(super) fn host_of(url: &str) -> String {
+    let uri = url.parse::<Uri>().ok();
+    match uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16()))) {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => "?".to_owned(),
+    }
+}
+
 /// Why nothing is sent to a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlMistake {

@@ -10,6 +10,7 @@
 mod address;
 mod courier;
 mod deliver;
+mod health;
 mod keys;
 mod message;
 mod round;
@@ -18,6 +19,7 @@ mod schedule;
 use std::sync::OnceLock;
 
 pub use crate::authority::webhooks::courier::{Courier, UrlMistake, WebhookUrl};
+pub use crate::authority::webhooks::health::{WebhookHealth, WebhooksHealth};
 pub(super) use crate::authority::webhooks::keys::WebhookKeys;
 pub use crate::authority::webhooks::keys::{finish as finish_webhook_keys, rotate as rotate_webhook_keys};
 pub use crate::authority::webhooks::round::{Sending, WebhookVitals};

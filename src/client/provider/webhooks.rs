@@ -4,7 +4,7 @@ use ureq::http::Method;
 
 use super::{Api, ApiError, Call, Repeat, path_segment};
 use crate::api::webhooks::{
-    Deliveries, Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookKeys, Webhooks,
+    Deliveries, Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookKeys, Webhooks, WebhooksHealth,
 };
 
 impl Api {
@@ -23,6 +23,17 @@ impl Api {
         let mut all: Webhooks = self.get("/v1/webhooks".into())?;
         while let Some(cursor) = all.next_cursor.take() {
             let page: Webhooks = self.get(format!("/v1/webhooks?cursor={}", path_segment(&cursor)))?;
+            all.webhooks.extend(page.webhooks);
+            all.next_cursor = page.next_cursor;
+        }
+        Ok(all)
+    }
+
+    /// Everybody's endpoints, for the operator (`GET /v1/webhooks/health`, all pages).
+    pub fn webhooks_health(&self) -> Result<WebhooksHealth, ApiError> {
+        let mut all: WebhooksHealth = self.get("/v1/webhooks/health".into())?;
+        while let Some(cursor) = all.next_cursor.take() {
+            let page: WebhooksHealth = self.get(format!("/v1/webhooks/health?cursor={}", path_segment(&cursor)))?;
             all.webhooks.extend(page.webhooks);
             all.next_cursor = page.next_cursor;
         }

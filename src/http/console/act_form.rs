@@ -46,13 +46,15 @@ const fn words(kind: ActKind) -> (&'static str, &'static str) {
         ActKind::BulkDoor => ("Open the bulk door of a provider", "6.9"),
         ActKind::AuditorAdmit => ("Admit an auditor", "9.3"),
         ActKind::AuditorEnd => ("An auditor is none any more", "9.3"),
+        ActKind::Charter => ("Announce the next version of the charter", "10.1"),
     }
 }
 
 /// The kinds to choose from, or the form of one.
 pub(crate) async fn show(State(api): State<Api>, visit: Visit, RawQuery(query): RawQuery) -> Page {
     let value = |name: &str| query_value(query.as_deref(), name).unwrap_or_default();
-    match ActKind::from_name(&value("kind")) {
+    // The text of a charter is no field of a form: `callbook charter announce` asks with the files.
+    match ActKind::from_name(&value("kind")).filter(|kind| *kind != ActKind::Charter) {
         Some(kind) => {
             let (provider, person) = (value("provider"), value("person"));
             let known = |name: &str| match name {
@@ -68,7 +70,8 @@ pub(crate) async fn show(State(api): State<Api>, visit: Visit, RawQuery(query): 
 }
 
 fn choose(api: &Api, visit: &Visit, provider: &str) -> Page {
-    let allowed = ActKind::ALL.into_iter().filter(|kind| visit.who.person.role.may(kind.asked_by()));
+    let may = |kind: &ActKind| *kind != ActKind::Charter && visit.who.person.role.may(kind.asked_by());
+    let allowed = ActKind::ALL.into_iter().filter(may);
     let body = html! {
         p.crumb { a href="/console/acts" { "Acts" } }
         (head("Ask for an act", "What shall be done? Whatever touches others' rights for good needs a second person."))
@@ -84,6 +87,7 @@ fn choose(api: &Api, visit: &Visit, provider: &str) -> Page {
                     }
                 }
             }
+            p.soft { "An admin asks for another version of the charter with its files: " code { "callbook charter announce" } "." }
         }
     };
     page(api, visit, "Ask for an act", "/console/acts", body)

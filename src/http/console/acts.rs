@@ -8,14 +8,14 @@ use maud::{Markup, html};
 use crate::authority::{ACTS_PAGE_MAX, Act};
 use crate::http::Api;
 use crate::http::console::visit::{Posted, Visit, to};
-use crate::http::console::{may, page};
+use crate::http::console::{charter, may, page};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Tone, badge, empty, facts, head, notice, table, time};
 use crate::http::problem::Reply;
 use crate::http::request::{blocking, query_value};
-use crate::registry::acts::Power;
+use crate::registry::acts::{ActKind, Power};
 
 /// The states by which the list is filtered; empty for all.
 const STATES: [(&str, &str); 5] =
@@ -69,6 +69,7 @@ fn about(act: &Act) -> String {
     text("provider")
         .or_else(|| text("person"))
         .or_else(|| text("vkey"))
+        .or_else(|| (act.kind == ActKind::Charter).then(|| "the next version".to_owned()))
         .unwrap_or_else(|| format!("{} numbers", act.numbers))
 }
 
@@ -88,7 +89,13 @@ pub(crate) async fn show(
     Path(act): Path<String>,
 ) -> Result<Page, Reply> {
     let (authority, actor) = (api.authority.clone(), visit.who.actor.clone());
-    let act = blocking(&id, move || authority.act(&actor, &act)).await?;
+    let (act, proposed) = blocking(&id, move || {
+        let act = authority.act(&actor, &act)?;
+        let of_charter = act.kind == ActKind::Charter;
+        let proposed = of_charter.then(|| authority.proposed_charter(&actor, &act.row.id)).transpose()?;
+        Ok((act, proposed))
+    })
+    .await?;
     let is_open = act.row.state == "open" && api.clock.now_ms() < act.row.expires_ms;
     let own = act.steps.iter().any(|step| step.who.as_ref() == Some(&visit.who.person.id));
     let until = act.row.until_s.map_or_else(|| html! { "—" }, |until_s| time(until_s * 1000));
@@ -107,6 +114,7 @@ pub(crate) async fn show(
             ]))
             details { summary { "Parameters" } pre.wrap { (serde_json::to_string_pretty(&act.parameters()).unwrap_or_default()) } }
         }
+        @if let Some(proposed) = &proposed { (charter::proposal(proposed)) }
         @if is_open && may(&visit, Power::Act) { (decide(&visit, &act, own)) }
         @if act.row.state == "done" && act.kind.is_order() && act.accepted < act.numbers { (to_sign(&act)) }
         section.card {

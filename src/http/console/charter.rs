@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use crate::authority::RoleStatus;
+use crate::api::charter::Touched;
+use crate::authority::{Proposed, RoleStatus};
 use crate::charter::{self, Policy, Version};
-use crate::http::Api;
 use crate::http::console::page;
 use crate::http::console::visit::{Posted, Visit};
 use crate::http::id::RequestId;
@@ -17,6 +17,7 @@ use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, Tone, badge, card, empty, head, notice, table, time, worded};
 use crate::http::problem::Reply;
 use crate::http::request::{blocking, query_value};
+use crate::http::{Api, charter as charter_of};
 
 /// Bytes of a draft's parameters: many times what ours has.
 const DRAFT_MAX: usize = 60_000;
@@ -83,7 +84,7 @@ fn list(all: &[&Version], shown: &Version, in_force: &Version, now_ms: u64) -> M
     let rows: Vec<Vec<Markup>> = all.iter().map(row).collect();
     html! {
         (table("Each is in the public log, signed with it", &["Version", "State", "From"], &rows))
-        p.soft { "An admin announces the next one with " code { "callbook charter announce" } ", and its notice runs (clause 10.1)." }
+        p.soft { "An admin asks for the next one with " code { "callbook charter announce" } "; another person approves, and its notice runs (clause 10.1)." }
     }
 }
 
@@ -141,7 +142,10 @@ fn text(policy: &Policy) -> Markup {
 }
 
 fn differences(before: &Policy, after: &Policy) -> Markup {
-    let found = charter::differences(before, after);
+    listed(&charter::differences(before, after))
+}
+
+fn listed(found: &[charter::Difference]) -> Markup {
     if found.is_empty() {
         return html! { p.soft { "No parameter differs." } };
     }
@@ -157,6 +161,35 @@ fn differences(before: &Policy, after: &Policy) -> Markup {
     };
     let rows: Vec<Vec<Markup>> = found.iter().map(row).collect();
     table("Parameters that differ", &["Parameter", "Clause", "Before", "After"], &rows)
+}
+
+/// What an act would announce: what differs, and whom it touches. Whoever approves has read this.
+pub(super) fn proposal(of: &Proposed) -> Markup {
+    let Touched { registrations, looked_at, affected, by_provider, by_reason } =
+        charter_of::touched(of.touched.clone());
+    let rows = |of: Vec<(String, u64)>| of.into_iter().map(|(name, n)| vec![html! { (name) }, html! { (n) }]).collect();
+    let reasons: Vec<Vec<Markup>> =
+        rows(by_reason.into_iter().map(|one| (format!("{} ({})", one.code, one.clause), one.registrations)).collect());
+    let providers: Vec<Vec<Markup>> = rows(by_provider.into_iter().collect());
+    let (new, old) = (&of.proposal.policy, of.compared_with);
+    html! {
+        (card("What it announces", html! {
+            p { "Version " (of.follows + 1) ", in force from "
+                @match of.proposal.effective_ms { Some(at_ms) => { (time(at_ms)) } None => { "the earliest date that the notice allows" } }
+                ". It is compared with version " (old) ", which was in force when it was asked for." }
+            (listed(&of.differences))
+            @if of.clauses.is_empty() { p.soft { "No clause reads otherwise." } }
+            @else { p { "Clauses that read otherwise: " (of.clauses.join(", ")) } }
+            details { summary { "Its text" } pre.wrap { (new.prose()) } }
+            details { summary { "Its policy.toml" } pre.wrap { (new.source()) } }
+        }))
+        (card("Whom it touches", html! {
+            p { strong { (affected) } " of " (looked_at) " registrations that were looked at could not be renewed or changed as they are; there are " (registrations)
+                ". They stay published until they end." }
+            @if !reasons.is_empty() { (table("By what they would be refused for", &["Refusal", "Registrations"], &reasons)) }
+            @if !providers.is_empty() { (table("By provider", &["Provider", "Registrations"], &providers)) }
+        }))
+    }
 }
 
 fn draft_form(visit: &Visit, draft: &str) -> Markup {

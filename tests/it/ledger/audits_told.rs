@@ -69,7 +69,7 @@ fn token_file(house: &House, who: &str) -> PathBuf {
         house.desk.clock.advance(1000);
         let at_s = house.desk.now_s();
         let signature = key_of(who).sign(&callbook::log::staff::token_proof(authority.origin(), who, at_s));
-        authority.staff_token(who, at_s, &signature).unwrap().token
+        authority.staff_token(who, at_s, &signature, None).unwrap().token
     } else {
         let wish = NewToken {
             provider: Some(who.into()),

@@ -1,6 +1,8 @@
 //! The bulk door on real files: ordered by two people, public without a number, and closed by time, also after a standstill.
 
-use callbook::authority::{Actor, Condition, NumbersWanted, Party, Rejection, Submission, bulk_doors_ordered};
+use callbook::authority::{
+    Actor, ChangesFrom, Condition, NumbersWanted, Party, Rejection, Submission, bulk_doors_ordered, change_shown,
+};
 use callbook::client::holder::{Change, Device, RecordDraft};
 use callbook::client::ve::ValidationToken;
 use callbook::log::event::{Door, Role};
@@ -169,6 +171,68 @@ fn holders_leave_by_one_method_or_by_their_key() {
     assert!(authority.bulk_doors(&house.ada).unwrap().is_empty());
     let late = step(desk, &bell, 3, &device(61), Some(Door::Validation));
     refused(submit(desk, &bell, &late), &refusal::TWO_METHODS);
+}
+
+/// What a reader's feed tells of bulk doors: days, when it closes, whose.
+fn told(desk: &Desk, who: &Actor) -> Vec<(u64, String, String)> {
+    let who = Actor { test: false, ..who.clone() };
+    let page = desk.authority.changes(&who, ChangesFrom::Oldest, 100).unwrap();
+    let rows = page.changes.iter().map(change_shown).filter(|change| change.kind == "bulk-door");
+    rows.map(|change| {
+        assert_eq!((change.number, change.event_hash), (None, None), "it is about no number");
+        (change.notice_d.unwrap(), change.not_after.unwrap(), change.provider_before.unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn it_is_told_in_one_row_when_it_opens_some_before_it_closes_and_one_when_it_is_closed() {
+    let (house, bell) = opened();
+    let (desk, authority) = (&house.desk, &house.desk.authority);
+    let acme = Actor { party: Party::Provider("acme".into()), ..bell.clone() };
+    let zeta = Actor { party: Party::Provider("zeta".into()), ..bell.clone() };
+    let until_ms = authority.bulk_door_until_ms("acme").unwrap();
+    let days = |who: &Actor| told(desk, who).into_iter().map(|(days, ..)| days).collect::<Vec<_>>();
+    for _ in 0..2 {
+        authority.upkeep().unwrap();
+        assert_eq!(days(&bell), [90], "once, however many numbers are behind it");
+    }
+    let closes = callbook::clock::rfc3339(until_ms.div_ceil(1000));
+    assert_eq!(told(desk, &bell), [(90, closes.clone(), "acme".to_owned())]);
+    assert_eq!((days(&acme), days(&Actor::operator()), days(&zeta)), (vec![90], vec![90], vec![]));
+    desk.clock.set(until_ms - 30 * DAY_MS - 1);
+    authority.upkeep().unwrap();
+    assert_eq!(days(&bell), [90]);
+    desk.clock.set(until_ms - 30 * DAY_MS);
+    authority.upkeep().unwrap();
+    assert_eq!(days(&bell), [90, 30]);
+    // After a standstill the one that says most is told, not those that would be untrue by now.
+    desk.clock.set(until_ms - 2 * DAY_MS);
+    authority.upkeep().unwrap();
+    assert_eq!(days(&bell), [90, 30, 2]);
+    for after_ms in [0, 1, 40 * DAY_MS] {
+        desk.clock.set(until_ms + after_ms);
+        authority.upkeep().unwrap();
+        assert_eq!(days(&bell), [90, 30, 2, 0]);
+    }
+    assert_eq!(told(desk, &bell)[3].1, closes);
+}
+
+#[test]
+fn that_it_closed_early_is_told_and_the_next_one_too() {
+    let (house, bell) = opened();
+    let (desk, authority) = (&house.desk, &house.desk.authority);
+    authority.upkeep().unwrap();
+    house.both(ActKind::Accredit, provider("acme")).unwrap();
+    let now_s = desk.now_s();
+    authority.upkeep().unwrap();
+    let rows = told(desk, &bell);
+    assert_eq!((rows.len(), rows[1].0, rows[1].1.clone()), (2, 0, callbook::clock::rfc3339(now_s)));
+    desk.clock.advance(DAY_MS);
+    house.both(ActKind::Suspend, provider("acme")).unwrap();
+    house.both(ActKind::BulkDoor, provider("acme")).unwrap();
+    authority.upkeep().unwrap();
+    assert_eq!(told(desk, &bell).iter().map(|row| row.0).collect::<Vec<_>>(), [90, 0, 90]);
 }
 
 #[test]

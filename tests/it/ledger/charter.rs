@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use callbook::authority::{self, Actor, Authority, JudgedBy, OpenError, Party, Rejection, affected};
-use callbook::charter::{POLICY_TEXT, Policy, TEXT, numbering};
+use callbook::authority::{self, Actor, Authority, JudgedBy, OpenError, Party, Proposal, Rejection, Subject, affected};
+use callbook::charter::{POLICY_TEXT, Policy, TEXT, Version, numbering};
 use callbook::clock::FakeClock;
 use callbook::log::random::Seeded;
+use callbook::registry::acts::ActKind;
+use callbook::registry::refusal;
 
-use super::desk::{Desk, START_MS, acme, settings};
+use super::desk::{Desk, START_MS, acme, let_go, settings};
+use super::staff::{House, gov_log, refused, wish};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -57,28 +60,38 @@ fn the_folder_is_the_charter_until_somebody_relies_on_it() {
     assert_eq!(authority::charter_in_force(&dir.path().join("data"), START_MS).unwrap(), Some(Policy::embedded()));
 }
 
+/// What an act announces.
+fn next(policy: Policy, effective_ms: Option<u64>) -> Subject {
+    Subject::Charter(Proposal { policy: Arc::new(policy), effective_ms })
+}
+
+/// Asked for by the admin, approved by the officer: the version that was announced.
+fn announce(house: &House, policy: Policy, effective_ms: Option<u64>) -> Result<Version, Rejection> {
+    let act = house.both(ActKind::Charter, next(policy, effective_ms))?;
+    assert_eq!(act.row.state, "done");
+    Ok(house.desk.authority.charter().newest().clone())
+}
+
 #[test]
 fn a_version_is_announced_in_time_and_judges_from_its_date() {
-    let dir = tempfile::tempdir().unwrap();
-    let desk = Desk::new(dir.path());
+    let house = House::new();
+    let desk = &house.desk;
     desk.register(1);
     let operator = Actor::operator();
-    let announce = |policy, at| desk.authority.announce_charter(&operator, policy, at);
-    let same = announce(Policy::embedded(), None).unwrap_err();
+    let now_ms = desk.now_s() * 1000;
+    let same = announce(&house, Policy::embedded(), None).unwrap_err();
     assert!(matches!(&same, Rejection::Conflict(why) if why.contains("version 1")), "{same:?}");
-    let early = announce(without_sandbox(), Some(START_MS + 59 * DAY_MS)).unwrap_err();
+    let early = announce(&house, without_sandbox(), Some(now_ms + 59 * DAY_MS)).unwrap_err();
     assert_eq!(codes(&early), ["charter_notice"]);
     let Rejection::Refused(told) = &early else { panic!("{early:?}") };
     assert_eq!((told[0].clause, told[0].parameter), ("10.1", Some("charter_notice_d")));
     assert!(told[0].detail.contains("2027-03-16"), "the earliest date is told: {}", told[0].detail);
-    let stranger = Actor { party: Party::Provider("acme".into()), ..Actor::operator() };
-    let no = desk.authority.announce_charter(&stranger, without_sandbox(), None).unwrap_err();
-    assert!(matches!(no, Rejection::Forbidden(_)));
 
-    let second = announce(without_sandbox(), None).unwrap();
-    assert_eq!((second.number, second.effective_ms), (2, START_MS + 60 * DAY_MS));
-    let sooner =
-        announce(policy(|text| text.replace("value = 60 }", "value = 61 }")), Some(START_MS + 60 * DAY_MS - 1));
+    let second = announce(&house, without_sandbox(), None).unwrap();
+    let announced_ms = desk.authority.acts(&house.ada, 0, None, 1).unwrap()[0].steps.last().unwrap().at_ms;
+    assert_eq!((second.number, second.effective_ms), (2, announced_ms + 60 * DAY_MS));
+    let other = policy(|text| text.replace("value = 60 }", "value = 61 }"));
+    let sooner = announce(&house, other, Some(second.effective_ms - 1));
     assert_eq!(codes(&sooner.unwrap_err()), ["charter_notice"]);
     let before = desk.submit(&desk.registration(2, "before")).unwrap();
     let judged_by = |charter_version| JudgedBy { charter_version, numbering: numbering::EDITION.to_owned() };
@@ -99,6 +112,7 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
     assert_eq!(after.judged_by, judged_by(2));
     desk.authority.turn().unwrap();
     assert!(desk.board.shows(super::desk::number(1)).is_none());
+    let House { desk, dir, .. } = house;
     drop(desk);
 
     let desk = Desk::open(dir.path(), second.effective_ms + 1000).unwrap();
@@ -108,6 +122,79 @@ fn a_version_is_announced_in_time_and_judges_from_its_date() {
         assert_eq!(kept.judged_by, judged_by(version), "a receipt says by what it was judged, whatever came since");
     }
     assert_eq!(*desk.authority.policy(), without_sandbox());
+}
+
+#[test]
+fn one_person_announces_nothing_and_the_other_sees_what_it_changes() {
+    let house = House::new();
+    let (desk, authority) = (&house.desk, &house.desk.authority);
+    desk.register(1);
+    let ask = |who: &Actor| authority.request_act(who, wish(ActKind::Charter, next(without_sandbox(), None)), None);
+    let stranger = Actor { party: Party::Provider("acme".into()), ..Actor::operator() };
+    assert!(matches!(ask(&stranger), Err(Rejection::Forbidden(_))));
+    refused(ask(&house.ben), &refusal::STAFF_ROLE);
+    refused(ask(&Actor::operator()), &refusal::ACT_PERSON);
+    let leaves = gov_log(&house).len();
+    let act = ask(&house.ada).unwrap();
+    assert_eq!((act.row.state.as_str(), act.row.hands), ("open", 2));
+    assert!(!act.row.parameters.contains("+998"), "an act shows digests, not texts: {}", act.row.parameters);
+    refused(authority.approve_act(&house.ada, &act.row.id), &refusal::ACT_OWN);
+    assert_eq!((authority.charter().newest().number, gov_log(&house).len()), (1, leaves), "nothing is announced yet");
+
+    let seen = authority.proposed_charter(&house.ben, &act.row.id).unwrap();
+    assert_eq!((seen.follows, seen.compared_with), (1, 1));
+    let changed: Vec<_> = seen.differences.iter().map(|one| one.parameter.as_str()).collect();
+    assert_eq!(changed, ["served +998", "served +999"]);
+    assert_eq!((seen.touched["registrations"].as_u64(), seen.touched["affected"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(seen.touched["by_provider"]["acme"].as_u64(), Some(1), "{}", seen.touched);
+    assert!(seen.clauses.is_empty() && *seen.proposal.policy == without_sandbox());
+    assert!(authority.proposed_charter(&stranger, &act.row.id).is_err());
+
+    let done = authority.approve_act(&house.ben, &act.row.id).unwrap();
+    let second = authority.charter().newest().clone();
+    assert_eq!((done.row.state.as_str(), second.number), ("done", 2));
+    let leaf = &gov_log(&house)[usize::try_from(done.row.gov.unwrap()).unwrap()];
+    assert!(leaf.contains("\"charter\"") && leaf.contains(&second.effective_ms.to_string()), "{leaf}");
+    assert_eq!(authority.approve_act(&house.ben, &act.row.id).unwrap().row.gov, done.row.gov, "again changes nothing");
+    assert_eq!(authority.charter().newest().number, 2);
+    // What it was compared with stays what it was.
+    desk.clock.set(second.effective_ms + 1);
+    assert_eq!(authority.proposed_charter(&house.ben, &act.row.id).unwrap().differences, seen.differences);
+}
+
+#[test]
+fn what_was_asked_for_is_announced_or_nothing() {
+    let house = House::new();
+    let authority = &house.desk.authority;
+    let other = || policy(|text| text.replace("value = [30, 15, 3]", "value = [30, 3]"));
+    let ask = |policy, at| authority.request_act(&house.ada, wish(ActKind::Charter, next(policy, at)), None).unwrap();
+    // Of two that wait, the second was compared with a version that is not the newest any more.
+    let (first, second) = (ask(without_sandbox(), None), ask(other(), None));
+    authority.approve_act(&house.ben, &first.row.id).unwrap();
+    refused(authority.approve_act(&house.ben, &second.row.id), &refusal::CHARTER_MOVED);
+    authority.withdraw_act(&house.ben, &second.row.id).unwrap();
+    refused(authority.approve_act(&house.ben, &second.row.id), &refusal::ACT_OVER);
+    // A date that left the notice when it was asked for, and does not when it is approved.
+    let newest_ms = authority.charter().newest().effective_ms;
+    let now_ms = house.desk.now_s() * 1000;
+    let tight = ask(other(), Some(newest_ms.max(now_ms + 60 * DAY_MS)));
+    house.desk.clock.advance(3_600_000);
+    refused(authority.approve_act(&house.ben, &tight.row.id), &refusal::CHARTER_NOTICE);
+    // Nobody approves in time.
+    let late = ask(other(), None);
+    house.desk.clock.set(late.row.expires_ms);
+    refused(authority.approve_act(&house.ben, &late.row.id), &refusal::ACT_OVER);
+    assert_eq!(authority.charter().newest().number, 2);
+    // One that waits over a restart is announced with the same text.
+    let waits = ask(other(), None);
+    let House { desk, ada: _, ben, dir } = house;
+    let now_ms = desk.now_s() * 1000;
+    drop(desk);
+    let_go(dir.path());
+    let desk = Desk::open(dir.path(), now_ms + 1000).unwrap();
+    desk.authority.approve_act(&ben, &waits.row.id).unwrap();
+    let newest = desk.authority.charter().newest().clone();
+    assert_eq!((newest.number, &*newest.policy), (3, &other()));
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn bell(desk: &Desk) -> Actor {
 
 fn login(authority: &Authority, at_s: u64, id: &str) -> Actor {
     let signature = key_of(id).sign(&token_proof(authority.origin(), id, at_s));
-    let issued = authority.staff_token(id, at_s, &signature).unwrap();
+    let issued = authority.staff_token(id, at_s, &signature, None).unwrap();
     authority.authenticate(&issued.token).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use callbook::authority::{Act, Actor, Idempotency, NewToken, Rejection, StaffWish, Subject, Wish};
 use callbook::log::key::{Algorithm, SigningKey};
 use callbook::log::sha256;
-use callbook::log::staff::token_proof;
+use callbook::log::staff::{bound_token_proof, token_proof};
 use callbook::registry::acts::{ActKind, Hands, StaffRole};
 use callbook::registry::refusal::{self, Reason};
 use callbook::registry::standing::ProviderStatus;
@@ -42,32 +42,40 @@ fn person(id: &str, role: Option<StaffRole>) -> Subject {
     Subject::Staff(StaffWish { person: id.into(), role, key })
 }
 
+/// A directory's first admin and an officer, each with key and token.
+pub(super) fn two_people(desk: &Desk) -> (Actor, Actor) {
+    let ada = Actor::operator();
+    let token = desk.authority.add_token(
+        &ada,
+        NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90, certificate: None },
+    );
+    let ada = desk.authority.authenticate(&token.unwrap().token).unwrap();
+    desk.authority.set_first_key(&ada, key_of("admin").public()).unwrap();
+    let join = wish(ActKind::StaffAdd, person("ben", Some(StaffRole::Officer)));
+    let joined = desk.authority.request_act(&ada, join, None).unwrap();
+    assert_eq!(joined.row.state, "done", "the first admin makes the second person alone");
+    (ada, login(desk, "ben"))
+}
+
+fn login(desk: &Desk, id: &str) -> Actor {
+    desk.clock.advance(1000);
+    let at_s = desk.now_s();
+    let signature = key_of(id).sign(&token_proof(desk.authority.origin(), id, at_s));
+    let issued = desk.authority.staff_token(id, at_s, &signature, None).unwrap();
+    desk.authority.authenticate(&issued.token).unwrap()
+}
+
 impl House {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desk = Desk::new(dir.path());
-        let ada = Actor::operator();
-        let token = desk.authority.add_token(
-            &ada,
-            NewToken { provider: None, scopes: Vec::new(), test: false, expires_in_d: 90, certificate: None },
-        );
-        let ada = desk.authority.authenticate(&token.unwrap().token).unwrap();
-        desk.authority.set_first_key(&ada, key_of("admin").public()).unwrap();
-        let join = wish(ActKind::StaffAdd, person("ben", Some(StaffRole::Officer)));
-        let joined = desk.authority.request_act(&ada, join, None).unwrap();
-        assert_eq!(joined.row.state, "done", "the first admin makes the second person alone");
-        let mut house = Self { ben: ada.clone(), desk, ada, dir };
-        house.ben = house.login("ben");
-        house
+        let (ada, ben) = two_people(&desk);
+        Self { desk, ada, ben, dir }
     }
 
     /// A new token for a person, by the person's key.
     pub(super) fn login(&self, id: &str) -> Actor {
-        self.desk.clock.advance(1000);
-        let at_s = self.desk.now_s();
-        let signature = key_of(id).sign(&token_proof(self.desk.authority.origin(), id, at_s));
-        let issued = self.desk.authority.staff_token(id, at_s, &signature).unwrap();
-        self.desk.authority.authenticate(&issued.token).unwrap()
+        login(&self.desk, id)
     }
 
     /// Asked for by the admin, approved by the officer.
@@ -186,7 +194,7 @@ fn the_last_admin_stays_and_whoever_leaves_is_out_at_once() {
     assert!(authority.authenticate(&token.token).is_none());
     let (at_s, key) = (house.desk.now_s() + 1, key_of("cyd"));
     let signature = key.sign(&token_proof(authority.origin(), "cyd", at_s));
-    refused(authority.staff_token("cyd", at_s, &signature).map(|issued| issued.id), &refusal::STAFF_PROOF);
+    refused(authority.staff_token("cyd", at_s, &signature, None).map(|issued| issued.id), &refusal::STAFF_PROOF);
     refused(house.both(ActKind::StaffAdd, person("cyd", Some(StaffRole::Admin))), &refusal::STAFF_EXISTS);
     // After a restart everything is as it was.
     let (dir, now_ms) = (house.dir.path().to_owned(), START_MS + 100_000);
@@ -213,13 +221,32 @@ fn a_token_is_for_whoever_has_the_key_and_each_proof_counts_once() {
     let authority = &house.desk.authority;
     let at_s = house.desk.now_s() + 1;
     let sign = |id: &str, at_s| key_of(id).sign(&token_proof(authority.origin(), id, at_s));
-    let ask = |id: &str, at_s, signature: [u8; 64]| authority.staff_token(id, at_s, &signature).map(|issued| issued.id);
+    let ask =
+        |id: &str, at_s, signature: [u8; 64]| authority.staff_token(id, at_s, &signature, None).map(|issued| issued.id);
     refused(ask("ben", at_s, sign("admin", at_s)), &refusal::STAFF_PROOF);
     refused(ask("nobody", at_s, sign("nobody", at_s)), &refusal::STAFF_PROOF);
     refused(ask("ben", at_s + 301, sign("ben", at_s + 301)), &refusal::STAFF_PROOF);
     ask("ben", at_s, sign("ben", at_s)).unwrap();
     refused(ask("ben", at_s, sign("ben", at_s)), &refusal::STAFF_PROOF);
     ask("ben", at_s + 1, sign("ben", at_s + 1)).unwrap();
+}
+
+/// The binding is part of what is signed: on the way it can neither be taken off nor be exchanged.
+#[test]
+fn a_token_is_bound_to_the_certificate_that_its_owner_signed_for() {
+    let house = House::new();
+    let authority = &house.desk.authority;
+    let at_s = house.desk.now_s() + 1;
+    let ask = |at_s, signed: Vec<u8>, certificate| {
+        authority.staff_token("ben", at_s, &key_of("ben").sign(&signed), certificate).map(|issued| issued.token)
+    };
+    let bound = |at_s| bound_token_proof(authority.origin(), "ben", at_s, &[7; 32]);
+    refused(ask(at_s, bound(at_s), None), &refusal::STAFF_PROOF);
+    refused(ask(at_s, bound(at_s), Some([8; 32])), &refusal::STAFF_PROOF);
+    refused(ask(at_s, token_proof(authority.origin(), "ben", at_s), Some([7; 32])), &refusal::STAFF_PROOF);
+    let token = ask(at_s, bound(at_s), Some([7; 32])).unwrap();
+    assert_eq!(authority.authenticate(&token).unwrap().certificate, Some([7; 32]));
+    refused(ask(at_s, bound(at_s), Some([7; 32])), &refusal::STAFF_PROOF);
 }
 
 #[test]

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use callbook::authority::{self, TrustError, TrustStore, TrustWish};
+use callbook::authority::{self, Proposal, Subject, TrustError, TrustStore, TrustWish};
 use callbook::charter::trust::plan::Plan;
 use callbook::charter::trust::{Document, Kept, Update};
 use callbook::charter::{POLICY_TEXT, Policy, TEXT};
 use callbook::ledger::{Ledger, LedgerError, OpenError};
 use callbook::log::bytes::to_base64;
 use callbook::log::key::{Algorithm, SigningKey};
+use callbook::registry::acts::ActKind;
 use callbook::seal::Lock;
 use serde_json::Value;
 
 use super::desk::{Desk, START_MS, settings};
+use super::staff::{two_people, wish};
 
 const DAY_S: u64 = 86_400;
 
@@ -212,8 +215,14 @@ fn the_charter_that_is_coming_is_signed_ahead() {
         Policy::parse(&text).unwrap().beside(TEXT)
     };
     let (next, never) = (other("+998"), other("+997"));
-    let operator = authority::Actor::operator();
-    desk.authority.announce_charter(&operator, next.clone(), None).unwrap();
+    let (ada, ben) = two_people(&desk);
+    let proposal = Proposal { policy: Arc::new(next.clone()), effective_ms: None };
+    let wished = wish(ActKind::Charter, Subject::Charter(proposal));
+    let act = desk.authority.request_act(&ada, wished, None).unwrap();
+    let early = publish(dir.path(), &store, desk.now_s());
+    let nothing = |why: &TrustError| why.to_string().contains("there is no draft");
+    assert!(early.as_ref().is_err_and(nothing), "what one person wants is not signed ahead: {early:?}");
+    desk.authority.approve_act(&ben, &act.row.id).unwrap();
     let no = authority::check_start(&store, &next, desk.now_s()).unwrap_err().to_string();
     assert!(no.contains("1.targets.json"), "not signed yet: {no}");
     assert_eq!(publish(dir.path(), &store, desk.now_s()).unwrap().roles, [("targets", 2)]);

@@ -2,7 +2,7 @@
 
 use callbook::authority::{
     self, Actor, ChangesFrom, Courier, NewWebhook, Party, Rejection, Scope, UrlMistake, WEBHOOKS_PER_OWNER_MAX,
-    WebhookEdit, WebhookState, WebhookView, WebhookWanted,
+    WebhookEdit, WebhookState, WebhookView, WebhookWanted, WebhooksHealth,
 };
 use callbook::client::holder::Change;
 use callbook::client::webhook::PublicKey;
@@ -336,6 +336,41 @@ fn an_endpoint_is_its_owners_alone() {
     assert_eq!((page.len(), more), (3, true));
     let (rest, more) = authority.webhooks(&home.acme(), page[2].row.seq, 10).unwrap();
     assert_eq!((rest.len(), more), (WEBHOOKS_PER_OWNER_MAX - 3, false));
+}
+
+/// The operator sees whose endpoints take nothing and since when, and of their URLs the hosts alone.
+#[test]
+fn the_operator_sees_how_everybodys_endpoints_do() {
+    let (home, dead) = (Home::new(), Receiver::start());
+    let secret = "?key=secret-of-acme";
+    let id = home.add(&format!("{}{secret}", dead.url()), &[]);
+    home.add_as(&Actor::operator(), &dead.url(), &[]).unwrap();
+    let authority = &home.desk.authority;
+    let look = || authority.webhooks_health(&Actor::operator(), 0, 10).unwrap().0;
+    assert!(look().iter().all(|one| (one.lag, one.oldest_ms) == (0, None)));
+    dead.answer(|_, _| Reply::Status(500, ""));
+    home.desk.register(1);
+    let happened_ms = authority.changes(&home.acme(), ChangesFrom::Oldest, 1).unwrap().changes[0].changed.time_ms;
+    home.deliver();
+    home.desk.clock.advance(2 * DAY_MS);
+    let told = look();
+    let seen: Vec<_> =
+        told.iter().map(|one| (one.owner.as_deref(), one.lag, one.oldest_ms, one.progress.failures)).collect();
+    assert_eq!(seen, [(Some("acme"), 1, Some(happened_ms), 1), (None, 1, Some(happened_ms), 1)]);
+    assert!(told[0].host.starts_with("127.0.0.1:") && !format!("{told:?}").contains("secret"), "{told:?}");
+    let data = home.dir.path().join("data");
+    let all = WebhooksHealth::of(&data).unwrap();
+    assert_eq!((all.endpoints, all.active, all.failing, all.paused), (2, 2, 2, 0));
+    assert_eq!(all.slowest.unwrap().oldest_ms, Some(happened_ms));
+    home.want(&id, WebhookWanted::Paused).unwrap();
+    dead.answer(|_, _| Reply::Status(410, ""));
+    home.deliver();
+    let all = WebhooksHealth::of(&data).unwrap();
+    let stopped: Vec<_> = all.stopped.iter().map(|one| (one.owner.as_deref(), one.progress.state)).collect();
+    assert_eq!((all.paused, stopped, all.slowest), (1, vec![(None, WebhookState::Gone)], None));
+    let page = authority.webhooks_health(&Actor::operator(), 0, 1).unwrap();
+    assert_eq!((page.0.len(), page.1), (1, true));
+    assert!(matches!(authority.webhooks_health(&home.acme(), 0, 10), Err(Rejection::Forbidden(_))));
 }
 
 /// The operator's endpoint gets everything; a provider's what concerns it.

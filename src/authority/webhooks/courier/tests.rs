@@ -255,3 +255,15 @@ fn a_file_of_authorities_must_hold_some() {
     }
     assert!(courier("missing.pem").is_err());
 }
+
+#[test]
+fn of_a_url_the_host_alone_is_told() {
+    for (url, said) in [
+        ("https://hooks.example/T0/secret?key=1", "hooks.example"),
+        ("https://user:word@hooks.example:8443/x", "hooks.example:8443"),
+        ("https://[2001:db8::1]/x", "[2001:db8::1]"),
+        ("/only/a/path?key=1", "?"),
+    ] {
+        assert_eq!(host_of(url), said, "{url}");
+    }
+}

@@ -143,6 +143,49 @@ fn a_bound_token_opens_with_its_certificate_alone() {
     assert_eq!(status(wrong.map(|_| ())), 400);
 }
 
+/// The operator's people likewise: whoever copies a colleague's token has nothing without the key of the certificate.
+#[test]
+fn a_bound_token_of_the_staff_opens_with_its_certificate_alone() {
+    let house = House::open();
+    let ((chain, key), (other_chain, other_key)) = (self_made(), self_made());
+    let file = |name: &str| house.dir.join(name).display().to_string();
+    for (name, text) in [("c.pem", &chain), ("k.pem", &key), ("other.pem", &other_chain), ("other-key.pem", &other_key)]
+    {
+        std::fs::write(file(name), text).expect("writable");
+    }
+    let run = |shown: Option<(&str, &str)>, args: &[&str]| {
+        let mut command = callbook();
+        command.args(args).args(["--json", "--api", &house.url()]).env("CALLBOOK_CA", house.ca.path("ca.pem"));
+        if let Some((chain, key)) = shown {
+            command.env("CALLBOOK_CLIENT_CERT", file(chain)).env("CALLBOOK_CLIENT_KEY", file(key));
+        }
+        let out = command.output().expect("the program runs");
+        (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+    };
+    let made = callbook().args(["staff", "keygen", &file("ada.key")]).output().expect("the program runs");
+    assert!(made.status.success());
+    let (code, said) = run(None, &["staff", "key", &file("ada.key"), "--token-file", &file("operator.token")]);
+    assert_eq!(code, Some(0), "{said}");
+    let token = ["staff", "token", "admin", "--key", &file("ada.key"), "--out"];
+    let (code, said) = run(None, &[&token[..], &[&file("bound.token"), "--certificate", &file("c.pem")]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(None, &[&token[..], &[&file("none.token"), "--certificate", &file("k.pem")]].concat());
+    assert!(code == Some(2) && said.contains("holds no certificate"), "{said}");
+
+    let list = ["staff", "list", "--token-file", &file("bound.token")];
+    let (code, said) = run(Some(("c.pem", "k.pem")), &list);
+    assert!(code == Some(0) && said.contains("admin"), "{said}");
+    for shown in [None, Some(("other.pem", "other-key.pem"))] {
+        let (code, said) = run(shown, &list);
+        assert!(code == Some(2) && said.contains("bound to a client certificate"), "{shown:?} {said}");
+    }
+    // What it opens beside reading is closed as well, and the first token is bound to nothing.
+    let bound = std::fs::read_to_string(file("bound.token")).expect("written");
+    let wish = || NewToken::default();
+    assert_eq!(status(house.api(bound.trim(), &house.tls()).add_token("acme", &wish()).map(|_| ())), 401);
+    assert_eq!(run(None, &["staff", "list", "--token-file", &file("operator.token")]).0, Some(0));
+}
+
 /// Shows a certificate and signs with another key.
 #[derive(Debug)]
 struct Thief(Arc<CertifiedKey>);

@@ -11,7 +11,7 @@ use crate::walk::child::Demo;
 const ROLES: [&str; 4] = ["viewer", "auditor", "officer", "admin"];
 
 /// From which role on a route of the operator is open; the walk below goes through every route that there is.
-const ROUTES: [(&str, &str); 41] = [
+const ROUTES: [(&str, &str); 44] = [
     ("POST /v1/providers", "officer"),
     ("PATCH /v1/providers/{id}", "officer"),
     ("GET /v1/providers/{id}/tokens", "viewer"),
@@ -36,6 +36,7 @@ const ROUTES: [(&str, &str); 41] = [
     ("GET /v1/acts/{id}", "viewer"),
     ("DELETE /v1/acts/{id}", "officer"),
     ("POST /v1/acts/{id}/approval", "officer"),
+    ("GET /v1/acts/{id}/charter", "viewer"),
     ("GET /v1/acts/{id}/events", "officer"),
     ("POST /v1/acts/{id}/events", "officer"),
     ("GET /v1/staff", "viewer"),
@@ -46,6 +47,7 @@ const ROUTES: [(&str, &str); 41] = [
     ("GET /v1/lost-keys/{id}/numbers", "auditor"),
     ("GET /v1/webhooks", "viewer"),
     ("POST /v1/webhooks", "officer"),
+    ("GET /v1/webhooks/health", "viewer"),
     ("GET /v1/webhooks/{id}", "viewer"),
     ("PATCH /v1/webhooks/{id}", "officer"),
     ("DELETE /v1/webhooks/{id}", "officer"),
@@ -53,6 +55,7 @@ const ROUTES: [(&str, &str); 41] = [
     ("POST /v1/webhooks/{id}/redelivery", "officer"),
     ("GET /v1/webhooks/{id}/deliveries", "viewer"),
     ("POST /v1/acts staff-end", "admin"),
+    ("POST /v1/charter", "admin"),
 ];
 
 /// The operator's people in a folder: each has a key and a token.
@@ -210,6 +213,9 @@ fn body(route: &str) -> Value {
     let key = json!({"algorithm": "ed25519", "key": "2b8hSHSKhcidparY7gsPwtEF/TnUGkx5ZTY1TwrikAw="});
     match route {
         "POST /v1/providers" => json!({"id": "NOBODY", "name": "x", "statement_keys": [key]}),
+        "POST /v1/charter" => {
+            json!({"clause": "10.1", "reason": "a test", "charter_md": callbook::charter::TEXT, "policy_toml": callbook::charter::POLICY_TEXT})
+        }
         "POST /v1/audits/{id}/finding" => json!({"finding": "pass"}),
         "POST /v1/audits/{id}/sanctions" => json!({"entity": "nobody"}),
         "PATCH /v1/providers/{id}" => json!({"status": "suspended", "clause": "7.8"}),

@@ -2,6 +2,7 @@
 
 mod audits;
 mod browser;
+mod charter;
 mod flows;
 mod forms;
 mod looks;
