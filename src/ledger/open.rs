@@ -151,6 +151,14 @@ pub(super) fn truncate_wal(dir: &Path) -> Result<bool, LedgerError> {
     Ok(busy == 0)
 }
 
+/// The same by the writer itself, which waits for the readers no longer than a checkpoint does.
+pub(super) fn cut_wal(writer: &Connection) -> rusqlite::Result<bool> {
+    writer.busy_timeout(CHECKPOINT_WAIT)?;
+    let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    writer.busy_timeout(WRITER_WAIT)?;
+    Ok(busy? == 0)
+}
+
 fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);

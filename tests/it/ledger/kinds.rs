@@ -87,12 +87,8 @@ pub(super) struct Heard {
 /// Makes what every walk begins with: bell, four people, and requests and notices whose waits begin.
 pub(super) fn founded(house: &House) {
     let desk = &house.desk;
-    let bell = Entrant {
-        id: "bell".into(),
-        statement_keys: vec![crate::ledger::bulk::bell_key().public().clone()],
-        validation_keys: Vec::new(),
-        ..acme()
-    };
+    let statement_keys = vec![crate::ledger::bulk::bell_key().public().clone()];
+    let bell = Entrant { statement_keys, ..entrant("bell", ProviderStatus::Accredited) };
     desk.authority.add_provider(&Actor::operator(), bell).unwrap();
     PEOPLE[2..].iter().for_each(|id| drop(house.officer(id)));
     let bell = bell_of(desk);
@@ -254,7 +250,7 @@ impl<'a> Town<'a> {
                 Box::new(move || Ok(authority.staff_token(&id, at_s, &signature)?.token))
             }
             "provider" => {
-                let new = Entrant { id, status: ProviderStatus::Applied, ..acme() };
+                let new = entrant(&id, ProviderStatus::Applied);
                 Box::new(move || Ok(authority.add_provider(ben, new.clone())?.id))
             }
             "stopped" => {
@@ -279,7 +275,7 @@ impl<'a> Town<'a> {
         let authority = &self.desk.authority;
         let owner = Actor { party: Party::Provider(format!("p{n}")), test: false, ..self.desk.actor.clone() };
         let new = move || NewWebhook {
-            url: authority.webhook_url("http://127.0.0.1:9/hook").unwrap(),
+            url: authority.webhook_url("http://127.0.0.1:9999/hook").unwrap(),
             kinds: Vec::new(),
             description: String::new(),
         };
@@ -329,7 +325,7 @@ impl<'a> Town<'a> {
     fn stands(&self, before: ActKind, id: &str) {
         let authority = &self.desk.authority;
         let status = if before == ActKind::Admit { ProviderStatus::Applied } else { ProviderStatus::Accredited };
-        authority.add_provider(&Actor::operator(), Entrant { id: id.into(), status, ..acme() }).unwrap();
+        authority.add_provider(&Actor::operator(), entrant(id, status)).unwrap();
         match before {
             ActKind::Accredit => drop(self.both(wish(ActKind::Warn, provider(id)))),
             ActKind::Overturn | ActKind::Uphold => {
@@ -347,7 +343,8 @@ impl<'a> Town<'a> {
     /// What an act of that kind is about; everything is there that it needs.
     fn subject(&self, kind: ActKind, n: u64) -> Subject {
         let (id, numbers) = (format!("p{n}"), vec![number(n)]);
-        let key = || SigningKey::from_bytes(Algorithm::Ed25519, &[n as u8 | 1; 32]).unwrap().public().clone();
+        let key = || SigningKey::from_bytes(Algorithm::Ed25519, &callbook::log::sha256(&[b"key", &n.to_be_bytes()]));
+        let key = || key().unwrap().public().clone();
         if kind.is_order() {
             self.registered(n);
         }
@@ -377,9 +374,10 @@ impl<'a> Town<'a> {
                 Subject::Keys { provider: id, statement_keys: vec![key()], validation_keys: Vec::new() }
             }
             ActKind::CompromisedKey => {
-                self.stands(kind, &id);
-                let key = token_key().public().thumbprint();
-                Subject::LostKey { provider: id, key, since_s: self.desk.now_s() - 60 }
+                let entity = entrant(&id, ProviderStatus::Probation);
+                let entity = Entrant { validation_keys: vec![key()], ..entity };
+                self.desk.authority.add_provider(&Actor::operator(), entity).unwrap();
+                Subject::LostKey { provider: id, key: key().thumbprint(), since_s: self.desk.now_s() - 60 }
             }
             _ => {
                 self.stands(kind, &id);
@@ -399,6 +397,11 @@ impl<'a> Town<'a> {
         let id = authority.request_act(asks, wish, None).unwrap().row.id;
         Box::new(move || Ok(authority.approve_act(approves, &id)?.row.id))
     }
+}
+
+/// A provider that validates nothing: with a second entity in good standing, claims would need tokens of both.
+fn entrant(id: &str, status: ProviderStatus) -> Entrant {
+    Entrant { id: id.into(), status, validation_keys: Vec::new(), ..acme() }
 }
 
 fn auditor(n: u64) -> VerifierKey {

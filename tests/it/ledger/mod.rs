@@ -19,6 +19,7 @@ mod faults;
 mod feed;
 mod files;
 mod full_disk;
+mod hands;
 mod index;
 mod kinds;
 mod matrix;

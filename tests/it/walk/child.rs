@@ -28,6 +28,9 @@ pub(super) fn in_small_disk(disk: &Path, mib: u32) -> Option<Command> {
     })
 }
 
+/// Octets of its log that are shown when a test fails.
+const LOG_TAIL: usize = 4000;
+
 /// A running demo.
 pub(super) struct Demo {
     /// What it wrote to demo.json.
@@ -208,6 +211,11 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A failure is often explained by what the program said last.
+        if let Some(log) = self.log.take().filter(|_| std::thread::panicking()).and_then(|log| log.join().ok()) {
+            let tail = log.len().saturating_sub(LOG_TAIL);
+            eprintln!("{}", String::from_utf8_lossy(&log[tail..]));
+        }
         drop(self.owned.take());
     }
 }
