@@ -173,6 +173,10 @@ fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Alien { path },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, what: source.to_string() },
+        // A full disk comes in all of these dresses: SQLite cannot even make its index of the write-ahead log.
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            OpenError::Io { path, source: std::io::Error::other(source) }
+        }
         _ => OpenError::Sql { path, source },
     }
 }

@@ -110,8 +110,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(conn: Connection) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let thread =
-            std::thread::Builder::new().name("ledger".into()).spawn(move || Desk { conn, careful: 0, failed: 0 }.work(&jobs))?;
+        let thread = std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || Desk { conn, careful: 0, failed: 0 }.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
     }
 
@@ -205,7 +206,9 @@ impl Desk {
         }
         match open::cut_wal(&self.conn) {
             Ok(cut) => tracing::info!(cut, "the ledger gave back the room of its write-ahead log"),
-            Err(error) if lost_durability(&error) => super::die("the disk refused to make the ledger's file durable", &error),
+            Err(error) if lost_durability(&error) => {
+                super::die("the disk refused to make the ledger's file durable", &error)
+            }
             Err(error) => tracing::warn!(%error, "the ledger's write-ahead log could not be emptied"),
         }
     }

@@ -195,7 +195,8 @@ impl Directory {
 
     /// What a provider has now, what it is about to get included, and what it registered today.
     fn counted(&self, provider: &str) -> Counters {
-        let takes = |decision: &&Decision| matches!(decision.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
+        let takes =
+            |decision: &&Decision| matches!(decision.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
         let holder = |row: &&Row| match row.waiting.as_ref().filter(takes) {
             Some(decision) => decision.provider == provider,
             None => {

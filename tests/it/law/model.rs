@@ -27,7 +27,8 @@ const PHONES: [u8; 4] = [10, 20, 30, 40];
 static CONTROLS: LazyLock<[Thumbprint; 4]> = LazyLock::new(|| PHONES.map(|seed| ed25519(seed).public().thumbprint()));
 /// The charter, with quotas that three numbers can meet.
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
-    let quotas = [("numbers_max", QUOTAS[0]), ("probation_numbers_max", QUOTAS[2]), ("creates_per_day_max", CREATES_A_DAY)];
+    let quotas =
+        [("numbers_max", QUOTAS[0]), ("probation_numbers_max", QUOTAS[2]), ("creates_per_day_max", CREATES_A_DAY)];
     let set = |line: &str| match quotas.iter().find(|(name, _)| line.starts_with(&format!("{name} ="))) {
         Some((name, value)) => {
             let article = line.split_once(", value = ").expect("a parameter").0;
@@ -56,11 +57,39 @@ const CREATES_A_DAY: u64 = 2;
 
 /// What the wandering must have heard: a rule that is never met shows nothing.
 const REFUSALS: [&str; 33] = [
-    "provider_suspended", "two_methods", "event_pending", "quarantine", "exists", "event_malformed", "not_found",
-    "grace_over", "not_raised", "not_suspended", "nothing_pending", "objection_over", "flags", "suspended",
-    "request_pending", "notice_missing", "request_void", "notice_running", "same_provider", "contested", "lapsed",
-    "possession_missing", "claim_pause", "veto_pause", "dispute_desk", "request_too_late", "request_missing",
-    "recovery_wait", "code_wait", "claim_wait", "second_round", "contest_stop", "contest_even",
+    "provider_suspended",
+    "two_methods",
+    "event_pending",
+    "quarantine",
+    "exists",
+    "event_malformed",
+    "not_found",
+    "grace_over",
+    "not_raised",
+    "not_suspended",
+    "nothing_pending",
+    "objection_over",
+    "flags",
+    "suspended",
+    "request_pending",
+    "notice_missing",
+    "request_void",
+    "notice_running",
+    "same_provider",
+    "contested",
+    "lapsed",
+    "possession_missing",
+    "claim_pause",
+    "veto_pause",
+    "dispute_desk",
+    "request_too_late",
+    "request_missing",
+    "recovery_wait",
+    "code_wait",
+    "claim_wait",
+    "second_round",
+    "contest_stop",
+    "contest_even",
 ];
 /// The same of the quotas.
 const QUOTA_REFUSALS: [&str; 3] = ["quota_creates", "quota_numbers", "quota_probation"];
@@ -263,7 +292,8 @@ impl Dice {
 impl Line {
     /// In whose account it is: also before what takes it there is sealed.
     fn provider(&self) -> Option<usize> {
-        let takes = |act| matches!(act, Act::Register | Act::Transfer | Act::Complete(_) | Act::CompleteTwice | Act::Ruling);
+        let takes =
+            |act| matches!(act, Act::Register | Act::Transfer | Act::Complete(_) | Act::CompleteTwice | Act::Ruling);
         let soon = self.waiting.filter(|step| takes(step.act)).map(|step| step.provider);
         soon.or(self.owner.as_ref().map(|owner| owner.provider))
     }

@@ -140,7 +140,14 @@ pub(super) fn transfer(desk: &Desk, bell: &Actor, n: u64, device: &Device) -> Su
     step.submission(change, &[(Role::Control, &device.control)], Some(device), None)
 }
 
-pub(super) fn request(desk: &Desk, bell: &Actor, n: u64, device: &Device, door: Door, code: Option<&str>) -> Submission {
+pub(super) fn request(
+    desk: &Desk,
+    bell: &Actor,
+    n: u64,
+    device: &Device,
+    door: Door,
+    code: Option<&str>,
+) -> Submission {
     let earlier = (door == Door::Validation).then_some(("sms", DAY_S));
     let step = Step::new(desk, bell, n, &device.control, earlier);
     let change = Change::request(step.label(), &step.before(), door, device.control.public(), "bell");

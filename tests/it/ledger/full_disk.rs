@@ -1,6 +1,8 @@
 //! A disk that runs full under every kind of command: each is refused in words or taken, reads go on, and with room again the
 //! same command is taken without a restart, once. The same with kill -9 while the disk is full, and with a restart on it.
 //!
+//! A disk of a few MiB is full of the ledger's own write-ahead log, and is not so for ever.
+//!
 //! The disk is a file system of a test binary of its own ([`child`]), in memory and seen by it and its children alone.
 
 use std::fs::{self, File};
@@ -25,6 +27,8 @@ use crate::peers;
 const DISK: &str = "CALLBOOK_TEST_DISK";
 /// Room for the directories of one test with some to spare.
 const DISK_MIB: u32 = 96;
+/// Less than the 32 MiB that the write-ahead log may have before it is moved into the file.
+const SMALL_MIB: u32 = 16;
 /// Changes that are sent until one is refused: the ledger's files may have room inside when the disk has none.
 const SPARE: u64 = 60;
 /// Items of the batch that is under way when the disk runs full.
@@ -38,11 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CHILD_MAX: Duration = Duration::from_secs(400);
 
 /// Runs one of the walks below on a disk of its own.
-fn on_a_small_disk(walk: &str) {
+fn on_a_small_disk(walk: &str, mib: u32) {
     let home = tempfile::tempdir().unwrap();
     let disk = home.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    let mount = format!("mount -t tmpfs -o size={DISK_MIB}m,mode=700 disk \"$0\" && exec \"$@\"");
+    let mount = format!("mount -t tmpfs -o size={mib}m,mode=700 disk \"$0\" && exec \"$@\"");
     let namespaces = [&["--mount"][..], &["--mount", "--user", "--map-root-user"]];
     let command = |namespaces: &[&str]| {
         let mut command = Command::new("unshare");
@@ -83,6 +87,7 @@ fn child() {
     match std::env::var(DISK).as_deref() {
         Ok("refused") => every_kind_refused_and_taken(),
         Ok("killed") => killed_while_it_is_full(),
+        Ok("log") => the_log_gives_its_room_back(),
         Ok(other) => panic!("{other}?"),
         Err(_) => {}
     }
@@ -90,12 +95,37 @@ fn child() {
 
 #[test]
 fn every_kind_of_command_is_refused_in_words_and_taken_once_there_is_room() {
-    on_a_small_disk("refused");
+    on_a_small_disk("refused", DISK_MIB);
 }
 
 #[test]
 fn killed_while_the_disk_is_full_nothing_acknowledged_is_lost_or_done_twice() {
-    on_a_small_disk("killed");
+    on_a_small_disk("killed", DISK_MIB);
+}
+
+#[test]
+fn a_disk_smaller_than_the_write_ahead_log_is_not_full_for_ever() {
+    on_a_small_disk("log", SMALL_MIB);
+}
+
+/// A small ledger that is changed again and again: what fills the disk lies twice, and one refusal gives it back.
+fn the_log_gives_its_room_back() {
+    let dir = std::env::temp_dir();
+    drop(Ledger::create(&dir).unwrap());
+    let ledger = Ledger::open(&dir).unwrap();
+    let mut refused = 0;
+    for i in 0..200_u8 {
+        let write =
+            || ledger.write::<_, LedgerError, _>(move |tx| tx.set_meta("large", &vec![i; 200 << 10])).wait_blocking();
+        if let Err(error) = write() {
+            assert!(matches!(error, LedgerError::Unavailable(_)), "{error}");
+            refused += 1;
+            write().expect("the log was emptied, and there is room");
+        }
+        let kept = ledger.read::<_, LedgerError>(|now| now.meta("large")).unwrap();
+        assert_eq!(kept.map(|value| (value.len(), value[0])), Some((200 << 10, i)));
+    }
+    assert!(refused > 0, "the disk was never full");
 }
 
 /// A file that takes all the room there is, again and again until it is removed.
@@ -164,8 +194,9 @@ fn every_kind_refused_and_taken() {
         let number_of = |i: usize| 100 + (round * kinds.len() as u64 + i as u64) * STRIDE;
         let ready: Vec<_> =
             kinds.iter().enumerate().map(|(i, what)| town.ready(what, number_of(i), POOL - 1 - round)).collect();
-        let spare: Vec<Submission> =
-            (0..SPARE).map(|i| desk.registration(OF_SPARE + round * SPARE + i, &format!("spare {round} {i}"))).collect();
+        let spare: Vec<Submission> = (0..SPARE)
+            .map(|i| desk.registration(OF_SPARE + round * SPARE + i, &format!("spare {round} {i}")))
+            .collect();
         let items: Vec<u64> = (0..ITEMS).map(|i| OF_BATCH + round * ITEMS + i).collect();
         let batch = NewBatch {
             items: items.iter().map(|n| Ok(desk.registration(*n, &format!("of the batch {n}")))).collect(),
@@ -223,7 +254,8 @@ fn all_published(desk: &Desk) {
     until("everything is published", || {
         let ledger = desk.authority.settings().data.join("ledger.sqlite");
         let file = rusqlite::Connection::open(ledger).unwrap();
-        let waiting = "SELECT (SELECT max(seq) FROM events) = (SELECT max(last_seq) FROM epochs WHERE note IS NOT NULL)";
+        let waiting =
+            "SELECT (SELECT max(seq) FROM events) = (SELECT max(last_seq) FROM epochs WHERE note IS NOT NULL)";
         file.query_row(waiting, [], |row| row.get::<_, bool>(0)).unwrap()
     });
 }

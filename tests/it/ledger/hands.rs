@@ -18,9 +18,8 @@ const CURE_MS: u64 = 21 * 24 * HOUR_MS;
 const PEOPLE: [&str; 4] = ["admin", "ben", "cyd", "vic"];
 const KINDS: [ActKind; 3] = [ActKind::Warn, ActKind::Restrict, ActKind::Accredit];
 /// How a step may end, each of which must have been seen.
-const ENDS: [&str; 9] = [
-    "open", "done", "kept", "withdrawn", "staff_role", "act_own", "act_over", "standing_step", "waits for another",
-];
+const ENDS: [&str; 9] =
+    ["open", "done", "kept", "withdrawn", "staff_role", "act_own", "act_over", "standing_step", "waits for another"];
 
 struct Dice(u64);
 
@@ -140,8 +139,7 @@ fn wander(seed: u64, seen: &mut BTreeMap<String, u64>) {
     let mut people: Vec<Actor> = PEOPLE.iter().map(|id| house.login(id)).collect();
     let now_ms = |house: &House| house.desk.now_s() * 1000;
     let (mut dice, status) = (Dice(seed), ProviderStatus::Accredited);
-    let mut model =
-        Model { acts: Vec::new(), acting: [true, true, true, false], status, since_ms: now_ms(&house) };
+    let mut model = Model { acts: Vec::new(), acting: [true, true, true, false], status, since_ms: now_ms(&house) };
     for _ in 0..STEPS {
         let (who, at_ms) = (dice.roll(4) as usize, now_ms(&house));
         let newest = dice.roll(3) as usize; // mostly what was asked for lately
@@ -193,7 +191,12 @@ fn wander(seed: u64, seen: &mut BTreeMap<String, u64>) {
     for act in &model.acts {
         let stored = house.desk.authority.act(&people[0], &act.id).unwrap();
         assert_eq!(stored.row.state, act.state, "seed {seed}");
-        let hands: Vec<&str> = stored.steps.iter().filter(|s| ["asked", "approved"].contains(&s.step.as_str())).filter_map(|s| s.who.as_deref()).collect();
+        let hands: Vec<&str> = stored
+            .steps
+            .iter()
+            .filter(|s| ["asked", "approved"].contains(&s.step.as_str()))
+            .filter_map(|s| s.who.as_deref())
+            .collect();
         assert_eq!(hands, act.hands.iter().map(|who| PEOPLE[*who]).collect::<Vec<_>>(), "seed {seed}");
         assert!(act.state != "done" || hands.len() >= 2, "seed {seed}: one person alone");
     }

@@ -45,8 +45,22 @@ const NUMBERS: [(&str, Option<Kind>); 15] = [
 ];
 /// The others, but for the acts.
 const OTHERS: [&str; 16] = [
-    "batch", "open", "withdrawn", "ordered", "token", "revoked", "staff-token", "provider", "stopped", "appealed",
-    "hook", "hook-paused", "hook-placed", "hook-removed", "complaint", "taken-up",
+    "batch",
+    "open",
+    "withdrawn",
+    "ordered",
+    "token",
+    "revoked",
+    "staff-token",
+    "provider",
+    "stopped",
+    "appealed",
+    "hook",
+    "hook-paused",
+    "hook-placed",
+    "hook-removed",
+    "complaint",
+    "taken-up",
 ];
 /// Items of a batch.
 const ITEMS: u64 = 5;
@@ -162,7 +176,8 @@ impl<'a> Town<'a> {
 
     /// bell asks for the number, by a code or by fresh validation.
     fn asks(&self, n: u64, door: Door) -> Submission {
-        let code = (door == Door::Code).then(|| self.desk.authority.transfer_code(&self.desk.actor, number(n)).unwrap());
+        let code =
+            (door == Door::Code).then(|| self.desk.authority.transfer_code(&self.desk.actor, number(n)).unwrap());
         let code = code.as_ref().map(|code| code.code.text());
         doors::request(self.desk, &self.bell, n, &device(n + OTHER_DEVICE), door, code)
     }
@@ -216,8 +231,12 @@ impl<'a> Town<'a> {
                 let items: Vec<_> =
                     (1..=ITEMS).map(|i| Ok(self.desk.registration(n + i, &format!("item {n} {i}")))).collect();
                 Box::new(move || {
-                    let batch =
-                        NewBatch { items: items.clone(), dry_run: false, request: [n as u8; 32], key: Some(n.to_string()) };
+                    let batch = NewBatch {
+                        items: items.clone(),
+                        dry_run: false,
+                        request: [n as u8; 32],
+                        key: Some(n.to_string()),
+                    };
                     Ok(authority.take_batch(&self.desk.actor, batch)?.id)
                 })
             }
@@ -374,9 +393,10 @@ impl<'a> Town<'a> {
                 Subject::Keys { provider: id, statement_keys: vec![key()], validation_keys: Vec::new() }
             }
             ActKind::CompromisedKey => {
-                let entity = entrant(&id, ProviderStatus::Probation);
+                let entity = entrant(&id, ProviderStatus::Accredited);
                 let entity = Entrant { validation_keys: vec![key()], ..entity };
                 self.desk.authority.add_provider(&Actor::operator(), entity).unwrap();
+                self.both(wish(ActKind::Suspend, provider(&id)));
                 Subject::LostKey { provider: id, key: key().thumbprint(), since_s: self.desk.now_s() - 60 }
             }
             _ => {
@@ -465,7 +485,11 @@ pub(super) fn happened(desk: &Desk, log: &[String], heard: &Heard, whole: bool) 
             };
             let act = authority.act(&operator, of).unwrap();
             assert_eq!(act.row.state, state, "{told}");
-            assert_eq!(act.steps.iter().filter(|step| step.step == state).count(), usize::from(state != "open"), "{told}");
+            assert_eq!(
+                act.steps.iter().filter(|step| step.step == state).count(),
+                usize::from(state != "open"),
+                "{told}"
+            );
             let leaves = log.iter().filter(|leaf| leaf.contains(of.as_str())).count();
             assert!(leaves <= 1 && (leaves == 1 || state != "done" || !act.kind.is_order()), "{told}: {leaves} leaves");
         }
@@ -492,8 +516,13 @@ fn number_is_so(desk: &Desk, what: &str, n: u64, of: &str) {
     let read = |actor: &Actor| desk.authority.read(actor, number(n)).unwrap();
     let shown = desk.board.shows(number(n));
     if ["given-back", "released"].contains(&what) {
-        let told_last = desk.authority.prepare_blocking(&desk.actor, number(n)).unwrap().sponsored.expect("its last one");
-        assert_eq!((told_last.state.status, told_last.version.to_string()), (Status::Released, of.to_owned()), "{told}");
+        let told_last =
+            desk.authority.prepare_blocking(&desk.actor, number(n)).unwrap().sponsored.expect("its last one");
+        assert_eq!(
+            (told_last.state.status, told_last.version.to_string()),
+            (Status::Released, of.to_owned()),
+            "{told}"
+        );
         return assert!(shown.is_none(), "{told}: still shown");
     }
     let (ours, bells) = (read(&desk.actor), read(&bell_of(desk)));

@@ -1,6 +1,7 @@
 //! The disk runs full under a batch: look-ups go on, changes are refused in words, and with space again the batch ends by itself.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::walk::child::{Demo, in_small_disk};
 use crate::walk::full_disk::fill;
 
 /// The ledger's write-ahead log alone may have 32 MiB before it is moved into the file.
-const DISK_MIB: u32 = 96;
+const DISK_MIB: u32 = 64;
 /// Items of the batch: some MiB with their index entries.
 const ITEMS: usize = 400;
 /// What is left on the disk when the batch begins: room for taking it in, and for some of its items at most.
@@ -69,8 +70,7 @@ impl Drop for Over<'_> {
 fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], spare: &[Made], answers: &AtomicU64) {
     let filler = acme.demo.dir().join("filler");
     fill(&filler);
-    let file = File::options().write(true).open(&filler).expect("it is there");
-    file.set_len(file.metadata().expect("its length").len() - ROOM_OCTETS).expect("it can be made shorter");
+    shorten(&filler); // whoever kept it open would keep its room after it is removed
     let taken = send(acme, "", "k", lines);
     assert_eq!(taken.status, 202, "{}", taken.json);
     let id = taken.json["id"].as_str().expect("an id");
@@ -89,7 +89,12 @@ fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], spare: &[Made], answers: &
     assert_eq!(held["state"], json!("running"), "it waits for room: {held}");
     assert!(held["done"].as_u64().is_some_and(|done| done < ITEMS as u64), "{held}");
     let again = send(acme, "", "k", lines);
-    assert_eq!((again.status, &again.json["id"]), (202, &taken.json["id"]), "known, and not begun anew: {}", again.json);
+    assert_eq!(
+        (again.status, &again.json["id"]),
+        (202, &taken.json["id"]),
+        "known, and not begun anew: {}",
+        again.json
+    );
     let before = answers.load(Ordering::Relaxed);
     until("look-ups on a full disk", || answers.load(Ordering::Relaxed) >= before + 3);
     fs::remove_file(&filler).expect("it can be removed");
@@ -98,7 +103,7 @@ fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], spare: &[Made], answers: &
     let ended = look();
     assert_eq!((&ended["accepted"], &ended["refused"]), (&json!(ITEMS), &json!(0)), "{ended}");
     let results = results(acme, id, 1000);
-    let places: Vec<Option<u64>> = results.iter().map(|result| result["item"].as_u64()).collect();
+    let places: Vec<Option<u64>> = results.iter().map(|result| result["index"].as_u64()).collect();
     assert_eq!(places, (0..ITEMS as u64).map(Some).collect::<Vec<_>>(), "every item once, in order");
     // What was refused is as if it had never come: the same again is taken, once.
     let again = single(&spare[stored]);
@@ -108,6 +113,11 @@ fn runs_full_and_on(acme: &Kit<'_>, lines: &[String], spare: &[Made], answers: &
         until("it is published", || acme.demo.lookup(&number.to_string()).1 == 0);
         assert_eq!(acme.view(number).version, 1);
     }
+}
+
+fn shorten(filler: &Path) {
+    let file = File::options().write(true).open(filler).expect("it is there");
+    file.set_len(file.metadata().expect("its length").len() - ROOM_OCTETS).expect("it can be made shorter");
 }
 
 fn until(what: &str, mut there: impl FnMut() -> bool) {
