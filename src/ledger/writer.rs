@@ -197,8 +197,8 @@ impl Desk {
         Err(error.to_string())
     }
 
-    /// After a failure, most often a full disk, gives back what the write-ahead log has no more need of: ever more seldom, since it
-    /// copies all of it, and for nothing where the file itself has no room to grow.
+    /// After a failure, most often a full disk, gives back what the write-ahead log has no more need of: ever more seldom,
+    /// since that copies all of it, and for nothing where the file itself has no room to grow.
     fn make_room(&mut self) {
         self.failed = self.failed.saturating_add(1);
         if !self.failed.is_power_of_two() {
