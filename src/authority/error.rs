@@ -84,6 +84,15 @@ const RETRY_BUSY_S: u32 = 2;
 /// A full disk takes a person.
 const RETRY_STORAGE_S: u32 = 30;
 
+impl Rejection {
+    /// Nothing can be stored just now. Whoever makes many of these at once says so to the log himself, once: a full disk
+    /// must not be filled further by its own lament.
+    pub(super) fn not_stored() -> Self {
+        let why = "changes cannot be stored just now; look-ups go on".to_owned();
+        Self::Unavailable { retry_after_s: RETRY_STORAGE_S, why }
+    }
+}
+
 impl From<LedgerError> for Rejection {
     fn from(error: LedgerError) -> Self {
         let later = |why: &str, retry_after_s| Self::Unavailable { retry_after_s, why: why.to_owned() };
@@ -93,7 +102,7 @@ impl From<LedgerError> for Rejection {
             LedgerError::Closed => later("the directory is stopping", RETRY_STORAGE_S),
             LedgerError::Unavailable(why) => {
                 tracing::error!(%why, "a change was refused: the ledger cannot be written");
-                later("changes cannot be stored just now; look-ups go on", RETRY_STORAGE_S)
+                Self::not_stored()
             }
             fault => {
                 tracing::error!(error = %fault, "the ledger failed");

@@ -174,8 +174,8 @@ impl Authority {
             None => {}
             Some(Ok(chunk)) => answers.extend::<Vec<_>>(chunk),
             Some(Err(lost)) => {
-                let why = lost.to_string();
-                answers.extend((0..len).map(|_| Err(LedgerError::Unavailable(why.clone()).into())));
+                tracing::error!(%lost, changes = len, "changes were refused: they could not be stored");
+                answers.extend((0..len).map(|_| Err(Rejection::not_stored())));
             }
         };
         for (at, chunk) in submissions.chunks(CHUNK).enumerate() {

@@ -156,6 +156,14 @@ pub(super) fn truncate_wal(dir: &Path) -> Result<bool, LedgerError> {
     Ok(busy == 0)
 }
 
+/// The same by the writer itself, which waits for the readers no longer than a checkpoint does.
+pub(super) fn cut_wal(writer: &Connection) -> rusqlite::Result<bool> {
+    writer.busy_timeout(CHECKPOINT_WAIT)?;
+    let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    writer.busy_timeout(WRITER_WAIT)?;
+    Ok(busy? == 0)
+}
+
 fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
@@ -170,6 +178,10 @@ fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Alien { path },
         Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, what: source.to_string() },
+        // A full disk comes in all of these dresses: SQLite cannot even make its index of the write-ahead log.
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            OpenError::Io { path, source: std::io::Error::other(source) }
+        }
         _ => OpenError::Sql { path, source },
     }
 }

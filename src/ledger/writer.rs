@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::ledger::checkpoint::Checkpoints;
 use crate::ledger::error::{LedgerError, lost_durability};
+use crate::ledger::open;
 use crate::ledger::transaction::Transaction;
 
 /// Writes that may wait. At 2000 a second that is two seconds of work: who comes later is better told to come back.
@@ -110,7 +111,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(conn: Connection, checkpoints: Option<Checkpoints>) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let desk = Desk { checkpoints, conn, careful: 0 };
+        let desk = Desk { checkpoints, conn, careful: 0, failed: 0 };
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
     }
@@ -163,6 +164,8 @@ struct Desk {
     conn: Connection,
     /// For how many more jobs nobody's word is taken.
     careful: u32,
+    /// Commits that failed since one succeeded.
+    failed: u32,
 }
 
 impl Desk {
@@ -183,15 +186,34 @@ impl Desk {
     /// Runs the group, and whatever joins it meanwhile, in one transaction. An error says that nothing of it is durable.
     fn commit(&mut self, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> Result<(), String> {
         let outcome = self.run_group(jobs, group).and_then(|()| step(&self.conn, "COMMIT"));
-        outcome.map_err(|error| {
-            if lost_durability(&error) {
-                super::die("the disk refused to make a commit durable", &error);
+        let Err(error) = outcome else {
+            self.failed = 0;
+            return Ok(());
+        };
+        if lost_durability(&error) {
+            super::die("the disk refused to make a commit durable", &error);
+        }
+        // The transaction may be gone already; then there is nothing to roll back.
+        let _ = self.conn.execute_batch("ROLLBACK");
+        tracing::error!(%error, "the ledger did not commit");
+        self.make_room();
+        Err(error.to_string())
+    }
+
+    /// After a failure, most often a full disk, gives back what the write-ahead log has no more need of: ever more seldom,
+    /// since that copies all of it, and for nothing where the file itself has no room to grow.
+    fn make_room(&mut self) {
+        self.failed = self.failed.saturating_add(1);
+        if !self.failed.is_power_of_two() {
+            return;
+        }
+        match open::cut_wal(&self.conn) {
+            Ok(cut) => tracing::info!(cut, "the ledger gave back the room of its write-ahead log"),
+            Err(error) if lost_durability(&error) => {
+                super::die("the disk refused to make the ledger's file durable", &error)
             }
-            // The transaction may be gone already; then there is nothing to roll back.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            tracing::error!(%error, "the ledger did not commit");
-            error.to_string()
-        })
+            Err(error) => tracing::warn!(%error, "the ledger's write-ahead log could not be emptied"),
+        }
     }
 
     fn run_group(&mut self, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {

@@ -69,6 +69,9 @@ pub(super) struct Directory {
     pub(super) rows: BTreeMap<Number, Row>,
     used: HashSet<Hash>,
     pub(super) counters: Counters,
+    /// Whether numbers and registrations are counted by provider; else `counters` holds for each of them.
+    pub(super) counts: bool,
+    creates: BTreeMap<(String, u64), u64>,
     tokens: u64,
 }
 
@@ -114,6 +117,8 @@ impl Directory {
             rows: BTreeMap::new(),
             used: HashSet::new(),
             counters: Counters::default(),
+            counts: false,
+            creates: BTreeMap::new(),
             tokens: 0,
         }
     }
@@ -178,7 +183,7 @@ impl Directory {
                 .map(|decision| Waiting { provider: decision.provider.clone(), control: decision.event.state.control }),
             entry: row.entry,
             record: row.record.map(|(record, ..)| record),
-            counters: self.counters,
+            counters: if self.counts { self.counted(&examined.event.provider) } else { self.counters },
             past: row.past,
             code: row
                 .code
@@ -188,10 +193,29 @@ impl Directory {
         }
     }
 
+    /// What a provider has now, what it is about to get included, and what it registered today.
+    fn counted(&self, provider: &str) -> Counters {
+        let takes =
+            |decision: &&Decision| matches!(decision.event.kind, Kind::Create | Kind::Transfer | Kind::Complete);
+        let holder = |row: &&Row| match row.waiting.as_ref().filter(takes) {
+            Some(decision) => decision.provider == provider,
+            None => {
+                let live = row.entry.as_ref().filter(|entry| entry.state.status != Status::Released);
+                live.is_some_and(|entry| entry.provider == provider)
+            }
+        };
+        let numbers = self.rows.values().filter(holder).count() as u64;
+        let creates_today = self.creates.get(&(provider.to_owned(), self.now_ms / DAY_MS)).copied().unwrap_or(0);
+        Counters { creates_today, numbers, ..self.counters }
+    }
+
     pub(super) fn submit(&mut self, submission: &Submission) -> Result<(), Vec<Refusal>> {
         let examined = self.examine(submission)?;
         let decision = self.decide(&self.facts(&examined), &examined).map_err(|refusal| vec![refusal])?;
         self.used.extend(decision.consumed.iter().map(|token| token.hash));
+        if decision.event.kind == Kind::Create {
+            *self.creates.entry((decision.provider.clone(), self.now_ms / DAY_MS)).or_default() += 1;
+        }
         let row = self.rows.entry(decision.number).or_default();
         row.past.extend(decision.happened.clone().map(|what| Past { what, time_ms: self.now_ms }));
         if decision.code == CodeChange::Void {

@@ -4,8 +4,10 @@
 //! and the seal. Before each step the model says whether it will be accepted, or the one code of its refusal; after each epoch
 //! it says what everybody must see. At the end of each life a newcomer who can prove the number gets it in bounded time.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use callbook::charter::Policy;
 use callbook::log::ZERO;
 use callbook::log::event::{Door, Event, Kind, Role};
 use callbook::log::key::Thumbprint;
@@ -23,6 +25,21 @@ const LINES: [&str; 3] = ["+447700900123", "+447700900124", "+99912345678"];
 const PHONES: [u8; 4] = [10, 20, 30, 40];
 /// What names the phones' control keys; made once, for it is asked at every step.
 static CONTROLS: LazyLock<[Thumbprint; 4]> = LazyLock::new(|| PHONES.map(|seed| ed25519(seed).public().thumbprint()));
+/// The charter, with quotas that three numbers can meet.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+    let quotas =
+        [("numbers_max", QUOTAS[0]), ("probation_numbers_max", QUOTAS[2]), ("creates_per_day_max", CREATES_A_DAY)];
+    let set = |line: &str| match quotas.iter().find(|(name, _)| line.starts_with(&format!("{name} ="))) {
+        Some((name, value)) => {
+            let article = line.split_once(", value = ").expect("a parameter").0;
+            assert!(article.starts_with(name));
+            format!("{article}, value = {value} }}\n")
+        }
+        None => format!("{line}\n"),
+    };
+    let text: String = Policy::embedded().source().lines().map(set).collect();
+    Policy::parse(&text).expect("within its bounds")
+});
 /// The newcomer at the end, through the provider that did nothing so far.
 const NEWCOMER: u8 = 50;
 const RULING: [u8; 32] = [77; 32];
@@ -33,6 +50,49 @@ const LIVES: u64 = 520;
 const ESCAPE_D: u64 = 365 + 30 + 30 + 60 + 90;
 /// How long a bulk door is open.
 const BULK_D: u64 = 90;
+/// Numbers that each provider may have; the last one is on probation.
+const QUOTAS: [u64; 3] = [2, 2, 1];
+/// Registrations of one provider in one day.
+const CREATES_A_DAY: u64 = 2;
+
+/// What the wandering must have heard: a rule that is never met shows nothing.
+const REFUSALS: [&str; 33] = [
+    "provider_suspended",
+    "two_methods",
+    "event_pending",
+    "quarantine",
+    "exists",
+    "event_malformed",
+    "not_found",
+    "grace_over",
+    "not_raised",
+    "not_suspended",
+    "nothing_pending",
+    "objection_over",
+    "flags",
+    "suspended",
+    "request_pending",
+    "notice_missing",
+    "request_void",
+    "notice_running",
+    "same_provider",
+    "contested",
+    "lapsed",
+    "possession_missing",
+    "claim_pause",
+    "veto_pause",
+    "dispute_desk",
+    "request_too_late",
+    "request_missing",
+    "recovery_wait",
+    "code_wait",
+    "claim_wait",
+    "second_round",
+    "contest_stop",
+    "contest_even",
+];
+/// The same of the quotas.
+const QUOTA_REFUSALS: [&str; 3] = ["quota_creates", "quota_numbers", "quota_probation"];
 
 /// A number as the model knows it.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +137,11 @@ struct World {
     gone: Option<usize>,
     /// When its bulk door closes; 0 before one was opened.
     closes_ms: u64,
+    /// How many numbers each provider has, with those that it is about to get.
+    held: [u64; 3],
+    /// The day, and how many registrations of each provider were accepted on it.
+    day: u64,
+    creates: [u64; 3],
 }
 
 impl World {
@@ -94,6 +159,24 @@ impl World {
         closes_ms.max((owner.end_s + 30 * 86_400) * 1000)
     }
 
+    /// Looks at the clock and at what each provider has.
+    fn count(&mut self, lines: &[(Number, Line); 3], now_ms: u64) {
+        let providers = lines.iter().filter_map(|(_, line)| line.provider());
+        self.held = providers.fold([0; 3], |mut held, provider| {
+            held[provider] += 1;
+            held
+        });
+        if self.day != now_ms / DAY_MS {
+            (self.day, self.creates) = (now_ms / DAY_MS, [0; 3]);
+        }
+    }
+
+    /// Whether a provider may get one number more.
+    fn room(&self, provider: usize) -> Result<(), &'static str> {
+        let why = if provider == 2 { "quota_probation" } else { "quota_numbers" };
+        if self.held[provider] < QUOTAS[provider] { Ok(()) } else { Err(why) }
+    }
+
     /// Time goes on, and now and then a provider dies, or two persons open its door, or open it again.
     fn turn(&mut self, dice: &mut Dice, directory: &mut Directory) {
         let (dies, opens) = (dice.roll(50) == 0, dice.roll(10) == 0);
@@ -107,7 +190,7 @@ impl World {
         let id = PROVIDERS[self.gone.expect("it is gone")];
         let door = BulkDoor { opened_ms: directory.now_ms, until_ms: self.closes_ms };
         let doors = Some((id.to_owned(), door)).filter(|_| self.closes_ms > 0);
-        directory.register = register_without(id, ["core", "dawn"]).with_bulk_doors(doors);
+        directory.register = register_without(id, ["core", "dawn"]).on_probation(["core"]).with_bulk_doors(doors);
     }
 }
 
@@ -207,6 +290,14 @@ impl Dice {
 
 /// The second law. It knows periods by the charter's text, not by its data.
 impl Line {
+    /// In whose account it is: also before what takes it there is sealed.
+    fn provider(&self) -> Option<usize> {
+        let takes =
+            |act| matches!(act, Act::Register | Act::Transfer | Act::Complete(_) | Act::CompleteTwice | Act::Ruling);
+        let soon = self.waiting.filter(|step| takes(step.act)).map(|step| step.provider);
+        soon.or(self.owner.as_ref().map(|owner| owner.provider))
+    }
+
     fn void(&self, owner: &Owner, now_ms: u64) -> bool {
         owner.asked.as_ref().is_some_and(|asked| {
             let life_d = if asked.objected_ms.is_some() { 60 } else { 30 };
@@ -238,7 +329,9 @@ impl Line {
         no(step.act != Act::AskOnce || world.door_is_open(now_ms), "two_methods")?;
         let Some(owner) = &self.owner else {
             no(self.waiting.is_none(), "event_pending")?;
-            return no(self.released_ms.is_none_or(|at_ms| now_ms >= at_ms + 30 * DAY_MS), "quarantine");
+            no(self.released_ms.is_none_or(|at_ms| now_ms >= at_ms + 30 * DAY_MS), "quarantine")?;
+            no(world.creates[step.provider] < CREATES_A_DAY, "quota_creates")?;
+            return world.room(step.provider);
         };
         if step.act == Act::Register {
             return Err("exists");
@@ -288,8 +381,8 @@ impl Line {
             }
             Act::Ask(door) => self.judge_request(owner, step, (door, world), now_ms),
             Act::AskOnce => self.judge_request(owner, step, (3, world), now_ms),
-            Act::Complete(door) => self.judge_completion(owner, step, door, now_ms),
-            Act::CompleteTwice | Act::Ruling => self.judge_completion(owner, step, 3, now_ms),
+            Act::Complete(door) => self.judge_completion(owner, step, (door, world), now_ms),
+            Act::CompleteTwice | Act::Ruling => self.judge_completion(owner, step, (3, world), now_ms),
         }
     }
 
@@ -308,6 +401,9 @@ impl Line {
         no(!contested, "contested")?;
         let renewable = now_ms < (owner.end_s + 30 * 86_400) * 1000 && world.lets_out(owner, now_ms);
         no(!lapsed || step.act == Act::Transfer && renewable, "lapsed")?;
+        if step.act == Act::Transfer {
+            return world.room(step.provider);
+        }
         no(holds, "possession_missing")
     }
 
@@ -336,7 +432,13 @@ impl Line {
         no(!lapsed || opens_ms < world.released_ms(owner), "request_too_late")
     }
 
-    fn judge_completion(&self, owner: &Owner, step: &Step, door: u8, now_ms: u64) -> Result<(), &'static str> {
+    fn judge_completion(
+        &self,
+        owner: &Owner,
+        step: &Step,
+        (door, world): (u8, &World),
+        now_ms: u64,
+    ) -> Result<(), &'static str> {
         let no = |unless: bool, why: &'static str| if unless { Ok(()) } else { Err(why) };
         let fits = |asked: &&Asked| (asked.door, asked.provider, asked.phone) == (door, step.provider, step.phone);
         let asked = owner.asked.as_ref().filter(fits).ok_or("request_missing")?;
@@ -349,11 +451,13 @@ impl Line {
             _ => "claim_wait",
         };
         no(now_ms >= asked.at_ms + Self::wait_d(owner, door) * DAY_MS, wait)?;
-        let Some(objected_ms) = asked.objected_ms.filter(|_| step.act != Act::Ruling) else { return Ok(()) };
+        let room = || if leads_here { Ok(()) } else { world.room(step.provider) };
+        let Some(objected_ms) = asked.objected_ms.filter(|_| step.act != Act::Ruling) else { return room() };
         no(now_ms < asked.at_ms + 14 * DAY_MS, "contest_stop")?;
         no(now_ms >= objected_ms + 7 * DAY_MS && step.act == Act::CompleteTwice, "second_round")?;
         no(Self::counts_twice(asked, now_ms), "second_round")?;
-        no(self.revalidated_ms.is_none_or(|at_ms| at_ms < asked.at_ms), "contest_even")
+        no(self.revalidated_ms.is_none_or(|at_ms| at_ms < asked.at_ms), "contest_even")?;
+        room()
     }
 
     /// Two validations seven days apart, the second now: the first must not be older than the claim.
@@ -580,15 +684,18 @@ fn a_newcomer_gets_it(mut directory: Directory, number: Number) {
     panic!("a lock without an end: {:?}", directory.entry(number));
 }
 
-/// One life of three numbers; gives how many steps were accepted, by the kind of act.
-fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
+/// One life of three numbers; adds how many steps were accepted, by the kind of act, and how often which code was said.
+fn live(seed: u64, accepted: &mut [u64; ACTS.len()], said: &mut BTreeMap<&'static str, u64>) {
     let (mut dice, mut directory) = (Dice(seed), Directory::new());
-    directory.register = super::directory::register(["core", "dawn"]);
+    directory.register = super::directory::register(["core", "dawn"]).on_probation(["core"]);
+    directory.counts = true;
+    directory.policy = POLICY.clone();
     directory.gov.insert(RULING);
     let mut lines = LINES.map(|text| (number(text), Line::default()));
     let mut world = World::default();
     for _ in 0..STEPS {
         world.turn(&mut dice, &mut directory);
+        world.count(&lines, directory.now_ms);
         let at = (dice.roll(5) % 3) as usize;
         let (number, line) = &mut lines[at];
         let number = *number;
@@ -599,9 +706,13 @@ fn live(seed: u64, accepted: &mut [u64; ACTS.len()]) {
         let got = directory.codes(&submission);
         match expected {
             Ok(()) => assert!(got.is_empty(), "seed {seed}: {step:?} was refused as {got:?}: {line:?}"),
-            Err(code) => assert_eq!(got, [code], "seed {seed}: {step:?} at {}: {line:?}", directory.now_ms),
+            Err(code) => {
+                assert_eq!(got, [code], "seed {seed}: {step:?} at {}: {line:?}", directory.now_ms);
+                *said.entry(code).or_default() += 1;
+            }
         }
         if expected.is_ok() {
+            world.creates[step.provider] += u64::from(step.act == Act::Register);
             line.accept(&step, directory.now_ms);
             let kind = ACTS.iter().position(|(act, _)| *act == step.act).expect("an act of the list");
             accepted[kind] += 1;
@@ -663,10 +774,13 @@ fn choose(dice: &mut Dice, directory: &Directory, world: &World, line: &Line) ->
 }
 
 fn lives(share: std::ops::Range<u64>) {
-    let mut accepted = [0; ACTS.len()];
-    share.for_each(|seed| live(seed, &mut accepted));
+    let (mut accepted, mut said) = ([0; ACTS.len()], BTreeMap::new());
+    share.for_each(|seed| live(seed, &mut accepted, &mut said));
     for ((act, _), count) in ACTS.iter().zip(accepted).take(22) {
         assert!(count > 0, "{act:?} was never accepted: this wandering shows nothing about it");
+    }
+    for code in REFUSALS.into_iter().chain(QUOTA_REFUSALS) {
+        assert!(said.contains_key(code), "{code} was never said: this wandering shows nothing about it");
     }
 }
 

@@ -1,174 +1,123 @@
-//! kill -9 in the midst of everything at once: registrations, changes, transfers, requests, batches, acts of two people and
-//! tokens. What was acknowledged is there after the restart, once.
+//! kill -9 in the midst of everything at once: a batch and one kind of command after the other, until every kind there is
+//! was acknowledged by somebody. What was acknowledged is there after the restart, once.
 //!
 //! The process that is killed is this test binary again, asked for [`child`] alone.
 
 use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use callbook::authority::{
-    Actor, Authority, BatchState, ItemOutcome, NewBatch, NewToken, NumberView, Party, Step, Subject, Turned,
-    Visibility, Wish,
-};
-use callbook::client::holder::Change;
+use callbook::authority::{Rejection, Step, Turned};
 use callbook::ledger::{Ledger, LedgerError};
-use callbook::log::event::Door;
-use callbook::log::staff::token_proof;
-use callbook::registry::acts::ActKind;
-use callbook::registry::code::TransferCode;
-use tokio::runtime::Runtime;
 
-use crate::ledger::bulk;
-use crate::ledger::desk::{Desk, START_MS, acme, address, device, let_go, number};
-use crate::ledger::staff::{House, gov_log, key_of};
+use crate::ledger::desk::{Desk, START_MS, let_go};
+use crate::ledger::kinds::{self, Heard, LATER_MS, POOL, STRIDE, Town};
+use crate::ledger::staff::{House, gov_log};
 
 const DIR: &str = "CALLBOOK_TEST_MIXED_DIR";
 const FIRST: &str = "CALLBOOK_TEST_MIXED_FIRST";
+const TURN: &str = "CALLBOOK_TEST_MIXED_TURN";
+const POOLED: &str = "CALLBOOK_TEST_MIXED_POOL";
 const STEP: &str = "CALLBOOK_TEST_MIXED_STEP";
 const STEPS: [Step; 6] =
     [Step::BeforeSeal, Step::AfterSeal, Step::BeforeSigner, Step::BeforeSign, Step::AfterSign, Step::AfterPublish];
-/// Rounds of one child at most, if nobody kills it.
-const ROUNDS_MAX: u64 = 200;
-/// Numbers of one round: one by itself, the others in a batch.
-const ROUND: u64 = 10;
-/// Items of a batch.
-const ITEMS: u64 = 5;
-/// Far more than an epoch takes.
-const PUBLISHED_WAIT_MS: u64 = 20_000;
+/// Commands of one child at most, if nobody kills it: once around.
+const COMMANDS_MAX: usize = 60;
+/// Numbers of one child: also what it did unheard is behind the next one's.
+const CHILD_NUMBERS: u64 = 2000;
+/// How often a command may be refused by a full disk before that is a mistake.
+const REFUSED_MAX: u32 = 3000;
 
 /// Works until it is killed, and says what was acknowledged. Does nothing when it is run as a test among others.
 #[test]
 fn child() {
     let Ok(dir) = std::env::var(DIR) else { return };
-    let first: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
-    let desk = Desk::open(Path::new(&dir), START_MS + first * 1000).unwrap();
-    let people = ["admin", "ben"].map(|id| login(&desk.authority, desk.now_s(), id));
+    let asked = |name: &str| std::env::var(name).unwrap().parse::<u64>().unwrap();
+    let (first, turn, pool) = (asked(FIRST), asked(TURN) as usize, asked(POOLED));
+    let open = || Desk::open(Path::new(&dir), START_MS + LATER_MS + first * 1000);
+    let desk = (0..REFUSED_MAX).find_map(|_| open().ok()).expect("it opens");
+    let town = Town::new(&desk);
     if let Ok(step) = std::env::var(STEP) {
         let step = STEPS[step.parse::<usize>().unwrap()];
         desk.authority.interrupt(move |reached| if reached == step { std::process::abort() } else { Ok(()) });
     }
     let _running = desk.authority.start(desk.board.clone()).unwrap();
-    let work = Work { desk: &desk, bell: bell(&desk), people, runtime: Runtime::new().unwrap() };
-    for round in 0..ROUNDS_MAX {
-        work.round(first + round * ROUND, round);
+    let kinds = kinds::all();
+    let mut numbers = (first..).step_by(STRIDE as usize);
+    for i in 0..COMMANDS_MAX.min(kinds.len()) {
+        let what = &kinds[(turn + i) % kinds.len()];
+        // On a full disk what a command needs beforehand fails as well: then with other numbers, from the beginning.
+        let (n, command) = (0..REFUSED_MAX)
+            .find_map(|_| {
+                let n = numbers.next()?;
+                let ready = catch_unwind(AssertUnwindSafe(|| town.ready(what, n, pool)));
+                Some((n, ready.ok()?))
+            })
+            .expect("it can be made ready");
+        let of = patiently(&*command);
+        println!("\nacknowledged {what} {} {of}", kinds::its_number(what, n, pool));
     }
 }
 
-fn bell(desk: &Desk) -> Actor {
-    Actor { party: Party::Provider("bell".into()), ..desk.actor.clone() }
-}
-
-fn login(authority: &Authority, at_s: u64, id: &str) -> Actor {
-    let signature = key_of(id).sign(&token_proof(authority.origin(), id, at_s));
-    let issued = authority.staff_token(id, at_s, &signature, None).unwrap();
-    authority.authenticate(&issued.token).unwrap()
-}
-
-fn say(what: &str, of: impl std::fmt::Display) {
-    println!("\nacknowledged {what} {of}");
-}
-
-struct Work<'a> {
-    desk: &'a Desk,
-    bell: Actor,
-    people: [Actor; 2],
-    runtime: Runtime,
-}
-
-impl Work<'_> {
-    /// Registers the number `n`, begins a batch behind it, and does with the number what is this round's turn.
-    fn round(&self, n: u64, round: u64) {
-        let (desk, authority) = (self.desk, &self.desk.authority);
-        let made = desk.submit(&desk.registration(n, &format!("jti {n}"))).unwrap();
-        say("number", n);
-        let items = (1..=ITEMS).map(|i| Ok(desk.registration(n + i, &format!("item {n} {i}")))).collect();
-        let batch = NewBatch { items, dry_run: false, request: [n as u8; 32], key: None };
-        say("batch", authority.take_batch(&desk.actor, batch).unwrap().id);
-        let wait = authority.wait_published(&desk.actor, &made.event_hash, PUBLISHED_WAIT_MS);
-        self.runtime.block_on(wait).unwrap();
-        match round % 5 {
-            0 => {
-                desk.submit(&desk.update(n, &format!("sip:changed-{n}@acme.example"))).unwrap();
-                say("changed", n);
-            }
-            1 => {
-                let moved = bulk::step(desk, &self.bell, n, &device(n), None);
-                authority.submit_blocking(&self.bell, &moved, None).unwrap();
-                say("moved", n);
-            }
-            2 => {
-                let code = authority.transfer_code(&desk.actor, number(n)).unwrap();
-                let mut asked = bulk::step(desk, &self.bell, n, &device(n + 1_000_000), Some(Door::Code));
-                asked.code = TransferCode::from_text(code.code.text());
-                authority.submit_blocking(&self.bell, &asked, None).unwrap();
-                say("asked", n);
-            }
-            3 => {
-                authority.holder_event_blocking(&desk.holder(n, Change::suspend)).unwrap();
-                say("suspended", n);
-            }
-            _ => self.acts(n),
+/// Gives a command until it is taken, as a client does that is told to come again.
+pub(super) fn patiently(command: &dyn Fn() -> Result<String, Rejection>) -> String {
+    for _ in 0..REFUSED_MAX {
+        match command() {
+            Err(Rejection::Unavailable { .. }) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            answer => return answer.unwrap(),
         }
     }
-
-    /// Two people decide about the number, and somebody gets a token.
-    fn acts(&self, n: u64) {
-        let authority = &self.desk.authority;
-        let subject = Subject::Numbers { numbers: vec![number(n)], days: 5 };
-        let wish = Wish { kind: ActKind::SuspendNumbers, clause: "11.4".into(), reason: "a test".into(), subject };
-        let act = authority.request_act(&self.people[0], wish, None).unwrap();
-        say("open", &act.row.id);
-        authority.approve_act(&self.people[1], &act.row.id).unwrap();
-        say("act", &act.row.id);
-        let wish = NewToken {
-            provider: Some("bell".into()),
-            scopes: Vec::new(),
-            test: true,
-            expires_in_d: 9,
-            certificate: None,
-        };
-        say("token", authority.add_token(&Actor::operator(), wish).unwrap().token);
-    }
+    panic!("it is never taken")
 }
 
-struct Crash {
-    house: House,
-    heard: Vec<(String, String)>,
+pub(super) struct Crash {
+    pub(super) house: House,
+    pub(super) heard: Vec<Heard>,
     next: u64,
+    children: u64,
 }
 
 impl Crash {
-    /// A directory with two people and two providers, closed.
-    fn new() -> (tempfile::TempDir, Self) {
+    /// A directory with people, two providers, and requests whose waits are over when the children come; closed.
+    pub(super) fn new() -> (tempfile::TempDir, Self) {
         let mut house = House::new();
-        let mut bell = acme();
-        bell.id = "bell".into();
-        bell.statement_keys = vec![bulk::bell_key().public().clone()];
-        bell.validation_keys = vec![bulk::bells_token_key().public().clone()];
-        house.desk.authority.add_provider(&Actor::operator(), bell).unwrap();
-        while house.desk.authority.turn().unwrap() != Turned::Idle {}
+        kinds::founded(&house);
         // The house stays for its folder and its gov log; its authority moves to one that nobody opens again.
         let elsewhere = tempfile::tempdir().unwrap();
         house.desk = Desk::new(elsewhere.path());
         let_go(house.dir.path());
-        (elsewhere, Self { house, heard: Vec::new(), next: 100 })
+        (elsewhere, Self { house, heard: Vec::new(), next: 100, children: 0 })
     }
 
-    /// Lets a child work until it has acknowledged `count` things, kills it, and takes note of what it still said.
-    fn kill_after(&mut self, count: usize, step: Option<usize>) {
+    /// Begins a child that goes on with the kinds where the one before it ended.
+    pub(super) fn child(&mut self, step: Option<usize>) -> Child {
+        assert!(self.children < POOL, "the pool is used up");
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "ledger::crash_mixed::child", "--nocapture", "--test-threads=1"]);
         command.env(DIR, self.house.dir.path()).env(FIRST, self.next.to_string());
+        command.env(TURN, self.heard.len().to_string()).env(POOLED, self.children.to_string());
         command.envs(step.map(|step| (STEP, step.to_string())));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        self.children += 1;
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Lets a child work until it has acknowledged `count` things, kills it, and takes note of what it still said.
+    pub(super) fn kill_after(&mut self, count: usize, step: Option<usize>) {
+        let child = self.child(step);
+        self.kill_when(child, |heard| heard >= count);
+    }
+
+    /// The same when `enough` says so; it is asked before each line that is read.
+    pub(super) fn kill_when(&mut self, mut child: Child, mut enough: impl FnMut(usize) -> bool) {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut heard = Vec::new();
         let read = |line: String| {
-            let (what, of) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
-            Some((what.to_owned(), of.to_owned()))
+            let mut words = line.strip_prefix("acknowledged ")?.splitn(3, ' ');
+            let (what, n, of) = (words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.to_owned());
+            Some(Heard { what, n, of })
         };
-        while heard.len() < count
+        while !enough(heard.len())
             && let Some(line) = lines.next()
         {
             heard.extend(read(line));
@@ -176,28 +125,16 @@ impl Crash {
         child.kill().unwrap();
         heard.extend(lines.filter_map(read));
         child.wait().unwrap();
-        let newest = heard.iter().filter(|(what, _)| what == "number").filter_map(|(_, n)| n.parse().ok()).max();
-        self.next = newest.unwrap_or(self.next) + 2 * ROUND; // one more may have landed unheard
+        self.next += CHILD_NUMBERS;
         self.heard.extend(heard);
     }
 
     /// Opens what the child left, and compares it with what was heard.
-    fn check(&self) {
-        let desk = Desk::open(self.house.dir.path(), START_MS + self.next * 1000).unwrap();
+    pub(super) fn check(&self) {
+        let desk = Desk::open(self.house.dir.path(), START_MS + LATER_MS + self.next * 1000).unwrap();
         while desk.authority.turn().unwrap() != Turned::Idle {}
         let log = gov_log(&self.house);
-        for (what, of) in &self.heard {
-            match what.as_str() {
-                "batch" => batch_is_whole(&desk, of),
-                "open" => assert!(desk.authority.act(&Actor::operator(), of).is_ok(), "acknowledged and lost"),
-                "act" => {
-                    assert_eq!(desk.authority.act(&Actor::operator(), of).unwrap().row.state, "done");
-                    assert_eq!(log.iter().filter(|leaf| leaf.contains(of)).count(), 1, "its leaf is there once");
-                }
-                "token" => assert!(desk.authority.authenticate(of).is_some(), "acknowledged and lost"),
-                _ => number_is_there(&desk, what, of.parse().unwrap()),
-            }
-        }
+        self.heard.iter().for_each(|heard| kinds::happened(&desk, &log, heard, false));
         let known = desk.authority.count_numbers().unwrap();
         drop(desk);
         let_go(self.house.dir.path());
@@ -205,59 +142,19 @@ impl Crash {
         let held = ledger.read::<_, LedgerError>(|now| Ok(now.holdings("acme")? + now.holdings("bell")?)).unwrap();
         assert_eq!(held, known, "each number is in one provider's account, once");
     }
-
-    fn counts(&self, kinds: &[&str]) {
-        for kind in kinds {
-            assert!(self.heard.iter().any(|(what, _)| what == kind), "{kind} was never acknowledged");
-        }
-    }
-}
-
-/// Every result of a batch stands for a registration that is there.
-fn batch_is_whole(desk: &Desk, id: &str) {
-    let view = desk.authority.batch(&desk.actor, id).unwrap().expect("acknowledged and lost");
-    assert!(view.state != BatchState::Running && view.items == ITEMS, "{view:?}");
-    let outcomes = desk.authority.batch_outcomes(&desk.actor, id, 0, 100).unwrap().unwrap();
-    assert_eq!((outcomes.len() as u64, view.refused), (view.done, 0), "{outcomes:?}");
-    for (_, outcome) in outcomes {
-        let ItemOutcome::Accepted(receipt) = outcome else { panic!("{outcome:?}") };
-        let found = desk.authority.receipt(&desk.actor, &receipt.event_hash).unwrap().expect("its event is there");
-        assert!(matches!(found.visibility, Visibility::Published { .. }), "{found:?}");
-    }
-}
-
-/// What was said of a number is so: published, with one provider, in the version that it led to. A later step of the same
-/// number may have landed unheard.
-fn number_is_there(desk: &Desk, what: &str, n: u64) {
-    let read = |actor: &Actor| desk.authority.read(actor, number(n)).unwrap();
-    let (ours, bells) = (read(&desk.actor), read(&bell(desk)));
-    assert!(ours.is_some() != bells.is_some(), "{n} is with one provider: {}", ours.is_some());
-    let moved = bells.is_some();
-    let view: NumberView = ours.or(bells).expect("one of them");
-    let state = view.state.expect("published");
-    assert!(matches!(view.newest.visibility, Visibility::Published { .. }), "{n}: {:?}", view.newest);
-    assert!((1..=2).contains(&state.version), "{n} has version {}", state.version);
-    let shown = desk.board.shows(number(n));
-    match what {
-        "number" => {}
-        "changed" => assert!(address(&shown.unwrap()).contains(&format!("changed-{n}@")), "{n}"),
-        "moved" => assert!(moved && address(&shown.unwrap()).contains("bell.example"), "{n}"),
-        "asked" => assert!(view.pending.is_some_and(|pending| pending.door == Door::Code), "{n}"),
-        "suspended" => assert!(shown.is_none() && state.version == 2, "{n}"),
-        other => panic!("{other}?"),
-    }
 }
 
 #[test]
 fn killed_in_the_midst_of_everything_nothing_acknowledged_is_lost_or_done_twice() {
     let (_elsewhere, mut crash) = Crash::new();
-    // How much each child may say before it is killed: a round says three to five things.
-    for count in [1, 17, 2, 9, 33, 5, 21] {
+    // How much each child may say before it is killed; together more than there are kinds.
+    for count in [1, 13, 2, 9, 24, 5, 14] {
         crash.kill_after(count, None);
         crash.check();
     }
-    crash.counts(&["number", "batch", "changed", "moved", "asked", "suspended", "open", "act", "token"]);
-    assert!(crash.heard.len() >= 88, "{}", crash.heard.len());
+    for kind in kinds::all() {
+        assert!(crash.heard.iter().any(|heard| heard.what == kind), "{kind} was never acknowledged");
+    }
 }
 
 #[test]

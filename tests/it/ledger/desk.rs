@@ -304,6 +304,16 @@ impl Desk {
         submission(n, signed, Vec::new())
     }
 
+    /// The provider's release of the n-th number, after its notice.
+    pub(super) fn release_after_notice(&self, n: u64) -> Submission {
+        let prepared = self.authority.prepare_blocking(&self.actor, number(n)).unwrap();
+        let before = prepared.sponsored.expect("registered by this provider").state;
+        let change = Change::release_after_notice(prepared.label, &before, "acme").valid_until(self.now_s() + 3600);
+        let mut signed = change.sign(&self.directory(), &[]).unwrap();
+        signed.cosign(&self.directory(), &statement_key());
+        submission(n, signed, Vec::new())
+    }
+
     /// What the holder of the n-th number signs alone.
     pub(super) fn holder(
         &self,

@@ -134,20 +134,27 @@ impl<'a> Step<'a> {
     }
 }
 
-fn transfer(desk: &Desk, bell: &Actor, n: u64, device: &Device) -> Submission {
+pub(super) fn transfer(desk: &Desk, bell: &Actor, n: u64, device: &Device) -> Submission {
     let step = Step::new(desk, bell, n, &device.control, None);
     let change = Change::transfer(step.label(), &step.before(), &step.record(device), [5; 32]);
     step.submission(change, &[(Role::Control, &device.control)], Some(device), None)
 }
 
-fn request(desk: &Desk, bell: &Actor, n: u64, device: &Device, door: Door, code: Option<&str>) -> Submission {
+pub(super) fn request(
+    desk: &Desk,
+    bell: &Actor,
+    n: u64,
+    device: &Device,
+    door: Door,
+    code: Option<&str>,
+) -> Submission {
     let earlier = (door == Door::Validation).then_some(("sms", DAY_S));
     let step = Step::new(desk, bell, n, &device.control, earlier);
     let change = Change::request(step.label(), &step.before(), door, device.control.public(), "bell");
     step.submission(change, &[(Role::NewControl, &device.control)], None, code)
 }
 
-fn complete(desk: &Desk, bell: &Actor, n: u64, device: &Device, door: Door) -> Submission {
+pub(super) fn complete(desk: &Desk, bell: &Actor, n: u64, device: &Device, door: Door) -> Submission {
     let step = Step::new(desk, bell, n, &device.control, None);
     let (record, end_s, public) = (step.record(device), desk.now_s() + 80 * DAY_S, device.control.public());
     let change = Change::complete(step.label(), &step.before(), door, &record, [6; 32], public, end_s);

@@ -37,7 +37,7 @@ pub(super) fn provider(id: &str) -> Subject {
     Subject::Provider { provider: id.into(), days: 90 }
 }
 
-fn person(id: &str, role: Option<StaffRole>) -> Subject {
+pub(super) fn person(id: &str, role: Option<StaffRole>) -> Subject {
     let key = role.is_some().then(|| key_of(id).public().clone());
     Subject::Staff(StaffWish { person: id.into(), role, key })
 }

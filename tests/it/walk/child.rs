@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,6 +28,9 @@ pub(super) fn in_small_disk(disk: &Path, mib: u32) -> Option<Command> {
     })
 }
 
+/// Octets of its log that are shown when a test fails.
+const LOG_TAIL: usize = 4000;
+
 /// A running demo.
 pub(super) struct Demo {
     /// What it wrote to demo.json.
@@ -35,6 +39,8 @@ pub(super) struct Demo {
     dir: PathBuf,
     root: String,
     owned: Option<TempDir>,
+    /// Reads along what it logs: a program whose log nobody takes stands still once the pipe is full.
+    log: Option<JoinHandle<Vec<u8>>>,
 }
 
 /// An HTTP answer: status, headers that matter, body as text and as JSON (null if it is none).
@@ -87,7 +93,13 @@ impl Demo {
             true => String::new(),
             false => format!("/proc/{}/root", child.id()),
         };
-        Self { facts, child, dir: PathBuf::from(format!("{root}{}", dir.display())), root, owned: None }
+        let mut stderr = child.stderr.take().expect("piped");
+        let log = Some(std::thread::spawn(move || {
+            let mut log = Vec::new();
+            let _ = stderr.read_to_end(&mut log);
+            log
+        }));
+        Self { facts, child, dir: PathBuf::from(format!("{root}{}", dir.display())), root, owned: None, log }
     }
 
     /// A text of demo.json.
@@ -122,14 +134,11 @@ impl Demo {
         self.child.wait().expect("it ends").code().unwrap_or(-1)
     }
 
-    /// Ends it and gives what it logged; for short runs, since nobody reads along.
+    /// Ends it and gives what it logged.
     pub(super) fn stop_and_log(mut self) -> String {
-        let mut stderr = self.child.stderr.take().expect("piped");
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(status.success());
-        let mut log = String::new();
-        stderr.read_to_string(&mut log).expect("its log is text");
-        log
+        let log = self.log.take().expect("read along since the start");
+        assert!(self.stop() >= 0, "it ends by itself");
+        String::from_utf8(log.join().expect("reading does not panic")).expect("its log is text")
     }
 
     /// Runs the program with arguments and the demo's surroundings.
@@ -202,6 +211,11 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A failure is often explained by what the program said last.
+        if let Some(log) = self.log.take().filter(|_| std::thread::panicking()).and_then(|log| log.join().ok()) {
+            let tail = log.len().saturating_sub(LOG_TAIL);
+            eprintln!("{}", String::from_utf8_lossy(&log[tail..]));
+        }
         drop(self.owned.take());
     }
 }

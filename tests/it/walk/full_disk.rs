@@ -11,7 +11,7 @@ use super::child::{Demo, in_small_disk};
 use crate::peers;
 
 /// Room for the demo and some changes, small enough to fill at once.
-pub(super) const DISK_MIB: u32 = 24;
+const DISK_MIB: u32 = 24;
 /// The write-ahead log may still have room when the disk has none: so many changes may succeed before the first refusal.
 const CHANGES_MAX: usize = 64;
 /// How long the program may take to notice that there is space again.

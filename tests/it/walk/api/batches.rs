@@ -37,7 +37,7 @@ fn ended(kit: &Kit<'_>, id: &str) -> Value {
 }
 
 /// All results, page by page.
-fn results(kit: &Kit<'_>, id: &str, limit: usize) -> Vec<Value> {
+pub(super) fn results(kit: &Kit<'_>, id: &str, limit: usize) -> Vec<Value> {
     let (mut all, mut next) = (Vec::new(), Some(format!("/v1/batches/{id}/results?limit={limit}")));
     while let Some(path) = next {
         let page = kit.demo.http("GET", &path, Some(&kit.token), &[], None);

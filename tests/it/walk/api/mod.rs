@@ -6,6 +6,7 @@ mod charter;
 mod described;
 mod doors;
 mod feed;
+mod full_batch;
 mod generated;
 mod holder;
 mod judged;

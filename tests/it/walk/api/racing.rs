@@ -1,10 +1,10 @@
 //! Many clients at the same few numbers, three providers among them: one wins each version, each number is with one
-//! provider at a time, nothing is lost, and every loser hears why.
+//! provider at a time, nothing is lost, and every loser hears why. Who gives a number back ends it for everybody.
 
 use std::collections::BTreeMap;
 use std::sync::{Barrier, Mutex};
 
-use callbook::api::numbers::NumberView;
+use callbook::api::numbers::{NumberView, Transfer};
 use callbook::client::holder::{self, Change, RecordDraft, Signed};
 use callbook::log::event::{Event, Kind, Role};
 use callbook::log::record::Record;
@@ -12,7 +12,7 @@ use callbook::log::state::{State, Status};
 use callbook::number::Number;
 use ring::rand::SystemRandom;
 
-use super::kit::{Kit, Made, WAIT};
+use super::kit::{Kit, Made, WAIT, now_s};
 use crate::walk::child::{Answer, Demo};
 
 const CLIENTS: usize = 64;
@@ -24,6 +24,10 @@ const NUMBERS: [&str; 3] = ["+447700900741", "+447700900742", "+447700900743"];
 const TOO_LATE: [&str; 5] = ["state_stale", "event_pending", "suspended", "not_suspended", "not_found"];
 /// How often a client looks for the provider of a number that moves between two looks.
 const LOOKS_MAX: usize = 200;
+
+/// Numbers that some of their racers give back, and the racers of each: the same many clients.
+const GIVEN: usize = 16;
+const RACERS: usize = CLIENTS / GIVEN;
 
 /// What was accepted for a number: version, and the event that made it.
 type Won = Mutex<BTreeMap<Number, Vec<(u64, Event)>>>;
@@ -142,6 +146,13 @@ fn race(kits: &[Kit<'_>], made: &Made, turn: usize, won: &Won) {
 
 /// Door 1 by another provider, with the holder's key.
 fn take_over(gaining: &Kit<'_>, made: &Made, before: &State, turn: usize) -> (Signed, Answer) {
+    let (signed, body) = moved(gaining, made, before, turn);
+    let answer = gaining.http("POST", &format!("/v1/numbers/{}/transfer", made.number), &WAIT, &body);
+    (signed, answer)
+}
+
+/// The same before it is sent.
+fn moved(gaining: &Kit<'_>, made: &Made, before: &State, turn: usize) -> (Signed, Transfer) {
     let number = made.number;
     let prepared = gaining.prepare(number);
     let tokens = vec![gaining.validated(number, before.control, &prepared.nonce)];
@@ -152,8 +163,7 @@ fn take_over(gaining: &Kit<'_>, made: &Made, before: &State, turn: usize) -> (Si
     let mut signed = gaining.signed(change, &[(Role::Control, &made.device.control)]);
     signed.cosign(&gaining.directory, &gaining.statement);
     let body = signed.transfer(tokens);
-    let answer = gaining.http("POST", &format!("/v1/numbers/{number}/transfer"), &WAIT, &body);
-    (signed, answer)
+    (signed, body)
 }
 
 fn record(kit: &Kit<'_>, number: Number, turn: usize) -> Record {
@@ -164,4 +174,91 @@ fn record(kit: &Kit<'_>, number: Number, turn: usize) -> Record {
 fn holder_sends(kit: &Kit<'_>, number: Number, signed: &Signed) -> Answer {
     let body = serde_json::to_vec(&signed.holder_act(number)).expect("JSON");
     kit.demo.http("POST", "/v1/holder/events", None, &WAIT, Some(&body))
+}
+
+/// A request that waits for its signal, and the event in it.
+struct Aimed<'a> {
+    event: Event,
+    send: Box<dyn Fn() -> Answer + Send + Sync + 'a>,
+}
+
+#[test]
+fn of_a_release_an_update_and_transfers_at_once_one_happens() {
+    let demo = Demo::start();
+    let kits = [Kit::acme(&demo), Kit::added(&demo, "bell"), Kit::added(&demo, "core")];
+    let numbers: Vec<Made> = (0..GIVEN).map(|i| kits[0].registered(&format!("+4477009008{i:02}"))).collect();
+    // Everything is signed for the same State before anybody sends.
+    let aimed: Vec<Vec<Aimed<'_>>> =
+        (0..).zip(&numbers).map(|(i, made)| (0..RACERS).map(|racer| aim(&kits, made, i, racer)).collect()).collect();
+    let begin = Barrier::new(CLIENTS);
+    let answers: Vec<Vec<Answer>> = std::thread::scope(|scope| {
+        let shoot = |one| {
+            let begin = &begin;
+            scope.spawn(move || {
+                let one: &Aimed<'_> = one;
+                begin.wait();
+                (one.send)()
+            })
+        };
+        let racers: Vec<Vec<_>> = aimed.iter().map(|of_one| of_one.iter().map(shoot).collect()).collect();
+        let ended = |of_one: Vec<std::thread::ScopedJoinHandle<'_, Answer>>| {
+            of_one.into_iter().map(|racer| racer.join().expect("no client panics")).collect()
+        };
+        racers.into_iter().map(ended).collect()
+    });
+    let mut won = BTreeMap::new();
+    for ((made, aimed), answers) in numbers.iter().zip(&aimed).zip(&answers) {
+        let winners: Vec<&Event> =
+            aimed.iter().zip(answers).filter(|(_, answer)| answer.status == 202).map(|(one, _)| &one.event).collect();
+        let [winner] = winners[..] else { panic!("{}: {} won", made.number, winners.len()) };
+        for answer in answers.iter().filter(|answer| answer.status != 202) {
+            let code = answer.json["code"].as_str().unwrap_or_default();
+            assert!(TOO_LATE.contains(&code) || code == "released", "{}: {}", answer.status, answer.json);
+        }
+        is_as_its_winner_wants(&kits, made.number, winner);
+        *won.entry(winner.kind as u8).or_insert(0) += 1;
+    }
+    assert!(won.len() > 1 && won.contains_key(&(Kind::Release as u8)), "the same kind won everywhere: {won:?}");
+}
+
+/// The racers' changes of a fresh registration: every other one gives it back, the rest change it or take it over.
+fn aim<'a>(kits: &'a [Kit<'a>; 3], made: &Made, i: usize, racer: usize) -> Aimed<'a> {
+    let (number, acme, gaining) = (made.number, &kits[0], &kits[1 + i % 2]);
+    let (before, control) = (acme.state(number), [(Role::Control, &made.device.control)]);
+    let opening = holder::opening(&SystemRandom::new()).expect("random bytes");
+    let path = format!("/v1/numbers/{number}");
+    if racer % 2 == 0 {
+        // Each its own: who sends what was accepted already gets the same receipt again.
+        let change = Change::release(acme.label(number), &before).valid_until(now_s() + 3600 + racer as u64);
+        let signed = change.sign(&acme.directory, &control).expect("complete");
+        let event = signed.event.clone();
+        return Aimed { event, send: Box::new(move || holder_sends(acme, number, &signed)) };
+    }
+    if racer % 4 == 1 {
+        let change = Change::update(acme.label(number), &before, &record(acme, number, racer), opening);
+        let mut signed = acme.signed(change, &control);
+        signed.cosign(&acme.directory, &acme.statement);
+        let (event, body) = (signed.event.clone(), signed.submission(vec![]));
+        return Aimed { event, send: Box::new(move || acme.http("PUT", &path, &WAIT, &body)) };
+    }
+    let (signed, body) = moved(gaining, made, &before, racer);
+    let path = format!("{path}/transfer");
+    Aimed { event: signed.event, send: Box::new(move || gaining.http("POST", &path, &WAIT, &body)) }
+}
+
+/// One version on, with whom and as the winning event says, for providers and in DNS.
+fn is_as_its_winner_wants(kits: &[Kit<'_>; 3], number: Number, winner: &Event) {
+    let (found, exit) = kits[0].demo.lookup(&number.to_string());
+    if winner.kind == Kind::Release {
+        assert_eq!((found["found"].as_bool(), exit), (Some(false), 1), "{number} was given back: {found}");
+        let told = kits[0].prepare(number);
+        let state = State::parse(&told.state.expect("its last provider is told").0).expect("a State");
+        return assert_eq!((state.status, state.version), (Status::Released, 2), "{number}");
+    }
+    let (owner, state) = seen(kits, number);
+    let provider = if winner.kind == Kind::Transfer { winner.provider.as_str() } else { "acme" };
+    assert_eq!((kits[owner].provider.as_str(), state.version), (provider, 2), "{number}");
+    assert_eq!(state.commitment, winner.state.commitment, "{number}");
+    assert_eq!(exit, 0, "{number} is published: {found}");
+    assert!(found.to_string().contains(&format!("@{provider}.example")), "{found}");
 }
