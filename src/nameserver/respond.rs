@@ -79,6 +79,7 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             return Outcome::Drop;
         }
         Scan::Broken(_) => (RrType(0), None),
+        Scan::Cookie(_, edns) => (RrType(0), edns.cookie),
         Scan::Query(query) => (query.question.qtype, query.edns.and_then(|edns| edns.cookie)),
     };
     let caller = view.guard().map(|guard| guard.meet(peer, cookie, now_s));
@@ -102,6 +103,13 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
         Scan::Broken(header) => {
             let mut answer = Answer::new(out, limit, *header, None, None, Options::default());
             answer.rcode(if header.opcode == 0 { Rcode::FormErr } else { Rcode::NotImp });
+            Some((answer.rcode_now(), answer.finish()))
+        }
+        Scan::Cookie(header, edns) => {
+            let options = view.options(edns, peer.transport, caller.as_ref());
+            let mut answer = Answer::new(out, limit, *header, None, Some(*edns), options);
+            let wrong = caller.as_ref().is_some_and(Caller::shows_wrong_cookie);
+            answer.rcode(if wrong { Rcode::BadCookie } else { Rcode::NoError });
             Some((answer.rcode_now(), answer.finish()))
         }
         Scan::Query(query) => {
@@ -179,16 +187,16 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
     Some((answer.rcode_now(), answer.finish()))
 }
 
-/// Whether hickory's request handler answers this: other opcodes, other classes, transfers.
+/// Whether this is not answered here: other opcodes, other classes, transfers, a TSIG that nobody has taken off.
 fn is_rare(scanned: &Scan<'_>) -> bool {
     match scanned {
-        Scan::Drop => false,
+        Scan::Drop | Scan::Cookie(..) => false,
         Scan::Broken(header) => header.opcode != 0,
         Scan::Query(query) => {
             let question = &query.question;
             let transfer = matches!(question.qtype, RrType::AXFR | RrType::IXFR);
             query.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed)
-                && (question.qclass != CLASS_IN || transfer)
+                && (question.qclass != CLASS_IN || transfer || query.signed)
         }
     }
 }

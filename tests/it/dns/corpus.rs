@@ -9,6 +9,7 @@ use std::time::Instant;
 use callbook::charter::trust::fuzz as trust;
 use callbook::client::fuzz::answer;
 use callbook::clock::{Clock, SystemClock};
+use callbook::log::fuzz::format;
 use callbook::log::misbehaviour::read_any;
 use callbook::nameserver::Transport;
 use callbook::nameserver::fuzz::Target;
@@ -28,6 +29,7 @@ const ANSWERS: u64 = 200_000;
 const FILES: u64 = 50_000;
 const KEYS: u64 = 20_000;
 const EVIDENCE: u64 = 10_000;
+const FORMATS: u64 = 200_000;
 const TRUST: u64 = 10_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
@@ -203,6 +205,15 @@ fn mutated_evidence_breaks_no_rule() {
     assert!(files.iter().all(|file| body(file) == Ok(true)));
     let (count, read) = mutated("evidence", EVIDENCE, body);
     assert!(read > count / 50, "{read} files could be read: what cannot be read breaks no rule");
+}
+
+#[test]
+fn mutated_formats_of_the_log_break_no_rule() {
+    let files = inputs("formats");
+    let read = files.iter().filter(|file| format(file).expect("no rule is broken")).count();
+    assert!(read >= 30, "{read} of {} can be read: a corpus is missing", files.len());
+    let (count, read) = mutated("formats", FORMATS, format);
+    assert!(read > count / 100, "{read} inputs could be read: what cannot be read breaks no rule");
 }
 
 #[test]
