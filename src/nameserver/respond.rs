@@ -121,7 +121,11 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
                     worker.counters.limited(Limited::Slipped);
                     Some(slip(answer, options.cookie.is_some()))
                 }
-                _ => answer_query(Asking { view, worker, caller, now_s }, query, answer),
+                _ => answer_query(
+                    Asking { view, worker, caller, now_s, is_stream: !peer.transport.is_datagram() },
+                    query,
+                    answer,
+                ),
             }
         }
     };
@@ -136,6 +140,8 @@ struct Asking<'a> {
     worker: &'a mut Worker,
     caller: Option<Caller>,
     now_s: u64,
+    /// No message is larger than the one that is written.
+    is_stream: bool,
 }
 
 /// The answer to a flood that may be forged: no records. A client with half a cookie learns the other half (RFC 7873 5.2.3).
@@ -148,7 +154,7 @@ fn slip(mut answer: Answer<'_, '_>, cookie: bool) -> (Rcode, usize) {
 }
 
 fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_>) -> Option<(Rcode, usize)> {
-    let Asking { view, worker, caller, now_s } = asking;
+    let Asking { view, worker, caller, now_s, is_stream } = asking;
     let (name, qtype) = (&query.question.name, query.question.qtype);
     if let Some((rcode, ede)) = refusal(query) {
         match ede {
@@ -165,6 +171,11 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
         match written {
             Ok(()) => {}
             Err(Stop::Later) => return None,
+            Err(Stop::Full) if is_stream => {
+                // TC would send the asker to where it comes from.
+                answer.authoritative(false);
+                answer.refuse(Rcode::ServFail, Ede::Other);
+            }
             Err(Stop::Full) => answer.truncate(),
             Err(Stop::Unproved) => {
                 worker.counters.limited(Limited::BudgetTruncated);

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use domain::base::iana::Rtype;
 
-use super::{absolute, special};
+use super::{absolute, service, special};
 use crate::wire::Name;
 
 /// Mnemonic, number, form: one letter a field.
@@ -12,8 +12,8 @@ use crate::wire::Name;
 /// `1` `2` `4` an integer of so many octets, `n` a name, `l` the same in lower case (RFC 4034 6.2), `s` a character-string,
 /// `o` one that may be left out, `S` one or more, `u` text without a length, `x` and `b` all that is left as hexadecimal and
 /// Base64, `a` an IPv4 address, `q` 64 bits as an IPv6 half (RFC 6742 2.1.2), `6` `8` an EUI (RFC 7043), `t` a type, `T` all
-/// that is left as a type bitmap, `c` a type of certificate, `g` an algorithm. Forms of a type's own stand in `special`.
-const FORMS: [(&str, u16, &str); 39] = [
+/// that is left as a type bitmap, `V` as parameters of a service, `c` a type of certificate, `g` an algorithm. Forms of a type's own stand in `special`.
+const FORMS: [(&str, u16, &str); 41] = [
     ("AFSDB", 18, "2l"),
     ("X25", 19, "s"),
     ("ISDN", 20, "so"),
@@ -36,6 +36,8 @@ const FORMS: [(&str, u16, &str); 39] = [
     ("TALINK", 58, "nn"),
     ("CSYNC", 62, "42T"),
     ("DSYNC", 66, "t12n"),
+    ("SVCB", 64, "2nV"),
+    ("HTTPS", 65, "2nV"),
     ("SPF", 99, "S"),
     ("NID", 104, "2q"),
     ("L32", 105, "2a"),
@@ -144,6 +146,7 @@ impl<'t> Fields<'t> {
                 Ok(())
             }
             b'T' => self.bitmap(),
+            b'V' => service::parameters(self),
             other => special::field(self, other),
         }
     }
@@ -275,7 +278,7 @@ impl<'t> Fields<'t> {
 }
 
 /// The octets of a character-string, quotes and escapes taken away (RFC 1035 5.1).
-fn unescaped(token: &str) -> Result<Vec<u8>, String> {
+pub(super) fn unescaped(token: &str) -> Result<Vec<u8>, String> {
     let wrong = || format!("{token} is no text");
     let inner = match token.strip_prefix('"') {
         Some(open) => open.strip_suffix('"').ok_or_else(wrong)?,

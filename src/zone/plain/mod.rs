@@ -6,6 +6,7 @@
 
 mod data;
 mod generate;
+mod service;
 mod special;
 
 use std::borrow::Cow;
