@@ -54,7 +54,11 @@ pub(super) fn written_out<'a>(text: &'a str, origin: &Name) -> Result<Cow<'a, st
     while at < bytes.len() {
         let end = token_end(bytes, at);
         match bytes[at] {
-            b'\n' if depth == 0 => writer.finish(&mut entry)?,
+            b'\n' if depth == 0 => {
+                writer.finish(&entry)?;
+                entry.tokens.clear();
+                entry.has_owner = false;
+            }
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             b' ' | b'\t' | b'\r' | b'\n' | b';' => {}
@@ -65,7 +69,7 @@ pub(super) fn written_out<'a>(text: &'a str, origin: &Name) -> Result<Cow<'a, st
         }
         at = end;
     }
-    writer.finish(&mut entry)?;
+    writer.finish(&entry)?;
     Ok(writer.end())
 }
 
@@ -108,13 +112,12 @@ impl<'a> Writer<'a> {
         self.copied = end;
     }
 
-    /// Writes one entry out and makes room for the next.
-    fn finish(&mut self, entry: &mut Entry) -> Result<(), Odd> {
-        let Entry { tokens, has_owner } = std::mem::take(entry);
-        let (first, rest) = match (tokens.split_first(), has_owner) {
+    /// Writes one entry out.
+    fn finish(&mut self, entry: &Entry) -> Result<(), Odd> {
+        let (first, rest) = match (entry.tokens.split_first(), entry.has_owner) {
             (None, _) => return Ok(()),
             (Some((first, rest)), true) => (Some(*first), rest),
-            (Some(_), false) => (None, &*tokens),
+            (Some(_), false) => (None, &*entry.tokens),
         };
         if let Some(first) = first {
             match self.token(first) {
