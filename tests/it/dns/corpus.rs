@@ -95,10 +95,23 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
     inputs("respond")
 }
 
-/// The corpus of a fuzz target, in the order of its file names.
+/// What of a corpus a fuzzer came upon: it reaches other code than the rest, and need not be well-formed.
+const FOUND: &str = "found-";
+
+/// The corpus of a fuzz target, in the order of its file names, without what a fuzzer came upon.
 fn inputs(target: &str) -> Vec<Vec<u8>> {
+    files(target, false)
+}
+
+/// What a fuzzer came upon.
+fn found(target: &str) -> Vec<Vec<u8>> {
+    files(target, true)
+}
+
+fn files(target: &str, found: bool) -> Vec<Vec<u8>> {
     let folder = std::fs::read_dir(Path::new(FOLDER).join(target)).expect("the corpus");
     let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("readable").path()).collect();
+    files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOUND)) == found);
     files.sort();
     files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
 }
@@ -107,7 +120,8 @@ fn inputs(target: &str) -> Vec<Vec<u8>> {
 fn mutated(target: &str, usual: u64, mut body: impl FnMut(&[u8]) -> Result<bool, &'static str>) -> (u64, u64) {
     let from_env = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let (seed, count) = (from_env(SEED).unwrap_or(USUAL_SEED), usual * from_env(RUNS).unwrap_or(1));
-    let (corpus, mut hand, mut taken, began) = (inputs(target), Hand(seed.max(1)), 0, Instant::now());
+    let corpus = [inputs(target), found(target)].concat();
+    let (mut hand, mut taken, began) = (Hand(seed.max(1)), 0, Instant::now());
     for i in 0..count {
         let input = hand.mutate(&corpus);
         match catch_unwind(AssertUnwindSafe(|| body(&input))).unwrap_or(Err("it panics")) {
@@ -155,6 +169,24 @@ fn the_corpora_break_no_rule() {
     for (i, file) in files.iter().enumerate() {
         assert_eq!(master(file), Ok(true), "file {i}");
     }
+}
+
+#[test]
+fn what_a_fuzzer_came_upon_breaks_no_rule() {
+    let mut target = Target::new().expect("the zones are right");
+    let unread = |what: &str, body: &mut dyn FnMut(&[u8]) -> Result<(), &'static str>| {
+        for (i, input) in found(what).iter().enumerate() {
+            assert_eq!(body(input), Ok(()), "{what} {i}: {}", input.escape_ascii());
+        }
+    };
+    unread("respond", &mut |packet| target.packet(packet));
+    unread("answer", &mut |packet| answer(packet).map(drop));
+    unread("master", &mut |file| master(file).map(drop));
+    unread("openpgp", &mut |key| openpgp(key).map(drop));
+    unread("certificate", &mut |rdata| certificate(rdata).map(drop));
+    unread("evidence", &mut |file| std::str::from_utf8(file).map_or(Ok(false), read_any).map(drop));
+    unread("formats", &mut |input| format(input).map(drop));
+    unread("trust", &mut |file| trust::metadata(file).map(drop));
 }
 
 #[test]
