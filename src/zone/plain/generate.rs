@@ -7,6 +7,8 @@ use super::{Odd, token_end};
 const DIRECTIVE: &str = "$GENERATE";
 /// Lines that one file can have made: so many numbers fit into memory twice over, and a slip of the pen does not.
 const LINES_MAX: usize = 1_000_000;
+/// Octets of them all: a million lines of a usual length.
+const OCTETS_MAX: usize = 256 << 20;
 /// Digits of one number in a line.
 const WIDTH_MAX: usize = 255;
 
@@ -48,7 +50,8 @@ pub(in crate::zone) fn expanded(text: &str) -> Result<Expanded<'_>, Odd> {
     for line in text.split_inclusive('\n') {
         lines += 1;
         if is_one(line) {
-            let count = directive(line, LINES_MAX - made, &mut out).map_err(|reason| Odd { at, reason })?;
+            let count =
+                directive(line, (LINES_MAX - made, OCTETS_MAX), &mut out).map_err(|reason| Odd { at, reason })?;
             made += count;
             lines += count - 1;
             grown.push(Grown { last: lines, before: added, after: added + count - 1 });
@@ -62,7 +65,7 @@ pub(in crate::zone) fn expanded(text: &str) -> Result<Expanded<'_>, Odd> {
 }
 
 /// Writes the lines of one directive; says how many, at least one.
-fn directive(line: &str, lines_max: usize, out: &mut String) -> Result<usize, String> {
+fn directive(line: &str, (lines_max, octets_max): (usize, usize), out: &mut String) -> Result<usize, String> {
     let bytes = line.as_bytes();
     let (mut at, mut range, mut template) = (DIRECTIVE.len(), None, None);
     while at < bytes.len() && template.is_none() {
@@ -88,6 +91,9 @@ fn directive(line: &str, lines_max: usize, out: &mut String) -> Result<usize, St
     for i in (start..=stop).step_by(step as usize) {
         fill(template, i.into(), out)?;
         out.push('\n');
+        if out.len() > octets_max {
+            return Err(format!("with $GENERATE written out the file has more than {octets_max} octets"));
+        }
     }
     Ok(count)
 }
@@ -178,6 +184,8 @@ mod tests {
         for line in ["$GENERATE 3-1 a A 1", "$GENERATE 1-3", "$GENERATE 1-3/0 a$ A 1", "$GENERATE 0-3 a${-1} A 1"] {
             assert!(made(line).is_err(), "{line}");
         }
+        let few = |octets_max| directive("$GENERATE 1-9 a$ TXT x", (9, octets_max), &mut String::new());
+        assert!(few(81).is_ok_and(|lines| lines == 9) && few(80).is_err_and(|reason| reason.contains("80 octets")));
         assert!(made("$GENERATE 1-1000001 a$ TXT x\n").is_err_and(|reason| reason.contains("1000001 lines")));
     }
 
