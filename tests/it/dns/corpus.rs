@@ -120,8 +120,7 @@ fn files(target: &str, found: bool) -> Vec<Vec<u8>> {
 fn mutated(target: &str, usual: u64, mut body: impl FnMut(&[u8]) -> Result<bool, &'static str>) -> (u64, u64) {
     let from_env = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let (seed, count) = (from_env(SEED).unwrap_or(USUAL_SEED), usual * from_env(RUNS).unwrap_or(1));
-    let corpus = [inputs(target), found(target)].concat();
-    let (mut hand, mut taken, began) = (Hand(seed.max(1)), 0, Instant::now());
+    let (corpus, mut hand, mut taken, began) = (inputs(target), Hand(seed.max(1)), 0, Instant::now());
     for i in 0..count {
         let input = hand.mutate(&corpus);
         match catch_unwind(AssertUnwindSafe(|| body(&input))).unwrap_or(Err("it panics")) {
