@@ -26,7 +26,7 @@ use callbook::net::{DnsService, RunningDns};
 use callbook::number::Number;
 use callbook::wire::Name;
 use callbook::wire::answer::UDP_OCTETS_MAX;
-use callbook::zone::{Change, Loader, NumberData, NumberZone, StaticZone, Ttls};
+use callbook::zone::{Change, Denial, Digest, Loader, NumberData, NumberZone, StaticZone, Ttls};
 use ring::rand::SystemRandom;
 
 type Done<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -79,6 +79,7 @@ fn main() -> Done<()> {
         None => {
             let rounds = if smoke { 1 } else { 1_000_000usize.div_ceil(numbers.len()) };
             cost(&view, &numbers, rounds)?;
+            denials(&zone, &numbers[..numbers.len().min(DENIALS)])?;
             converse(view, &numbers, rounds)
         }
     }
@@ -195,6 +196,54 @@ fn cost(view: &ArcSwap<View>, numbers: &[Number], rounds: usize) -> Done<()> {
     let denials: Vec<_> = numbers.iter().map(|n| (query(*n, false), false)).collect();
     time("positive", &positive, rounds)?;
     time("denial, new names", &denials[..denials.len().min(DENIALS)], 1)
+}
+
+/// What a denial costs, packets at hand, by each algorithm and in each sort of zone: for names that nobody asked for before,
+/// and for the same names once more, when what a chain of the zone's names needs is signed.
+fn denials(numbers: &Arc<NumberZone>, absent: &[Number]) -> Done<()> {
+    for algorithm in Algorithm::ALL {
+        let keys = || {
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Some(Arc::new(ZoneKeys::in_memory_of(
+                algorithm,
+                &SystemRandom::new(),
+            )?)))
+        };
+        let zones = [
+            ("compact", Served::numbers(numbers.clone(), keys()?), [0, 4]),
+            ("nsec", Served::fixed(named(absent, Denial::Nsec)?, keys()?), [3, 6]),
+            ("nsec3", Served::fixed(named(absent, Denial::Nsec3)?, keys()?), [3, 8]),
+        ];
+        for (chain, zone, [code, authority]) in zones {
+            let mut desk = Desk::new(&View::new(vec![zone]));
+            let mut time = || -> Done<f64> {
+                let began = Instant::now();
+                for number in absent {
+                    let asked = query(*number, false);
+                    let [_, _, flags, rcode, _, _, 0, 0, 0, proofs, ..] = desk.ask(&asked) else {
+                        return Err("no denial".into());
+                    };
+                    if flags & 0x84 != 0x84 || rcode & 15 != code || *proofs > authority || *proofs < 4 {
+                        return Err(format!("{chain}: rcode {}, {proofs} in authority", rcode & 15).into());
+                    }
+                }
+                Ok(began.elapsed().as_secs_f64() / absent.len() as f64 * 1e6)
+            };
+            let (first, again) = (time()?, time()?);
+            println!(
+                "denial, {chain:<7} {:>2}   {first:.2} us an answer at first, {again:.2} us again",
+                algorithm.number()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A static zone with a name for each of these numbers, and none below it.
+fn named(numbers: &[Number], denial: Denial) -> Done<Arc<StaticZone>> {
+    let apex = Name::from_text(APEX).map_err(|_| "the apex is a name")?;
+    let lines: String = numbers.iter().map(|number| format!("{} IN TXT \"x\"\n", number.enum_name(APEX))).collect();
+    let zone = StaticZone::read_denying(&format!("{ZONE}{lines}"), &apex, Digest::AsInFile, denial);
+    Ok(Arc::new(zone.map_err(|mistakes| format!("{} mistakes", mistakes.len()))?))
 }
 
 /// The whole way, with a client in this process: a window of queries, each answer judged.

@@ -21,6 +21,7 @@ use crate::dnssec::life::{Keeping, Policy};
 use crate::dnssec::{Algorithm, KeyError, ZoneKeys};
 use crate::seal::{Lock, SealError};
 use crate::wire::Name;
+use crate::zone::master::text_of;
 use crate::zone::{Denial, Loader, StaticZone};
 
 /// What goes to the disk in one call.
@@ -101,7 +102,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<Report, Failure> {
 }
 
 pub(crate) fn sign(args: &SignArgs) -> Result<Report, Failure> {
-    let text = fs::read_to_string(&args.file)
+    let text = fs::read(&args.file)
+        .map(text_of)
         .map_err(|e| Failure::new(format!("cannot read {}: {e}", args.file.display())))?;
     let origin = Name::from_text(&args.origin).map_err(|e| Failure::new(format!("origin {}: {e}", args.origin)))?;
     let zone = StaticZone::read(&text, &origin).map_err(|mistakes| {

@@ -26,6 +26,7 @@ use crate::dnssec::{Algorithm, ZoneKeys, anchor};
 use crate::nameserver::{Guard, Served, View};
 use crate::net::DnsService;
 use crate::wire::Name;
+use crate::zone::master::text_of;
 use crate::zone::{Denial, Digest, StaticZone};
 
 #[derive(Subcommand)]
@@ -62,6 +63,9 @@ pub(crate) struct ServeArgs {
     /// Answer here, UDP and TCP; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5300")]
     listen: SocketAddr,
+    /// Leave out what a signer put into the file: keys, signatures, denials, the digest. Otherwise they are mistakes.
+    #[arg(long)]
+    strip: bool,
     /// Serve without DNSSEC. Otherwise keys are made for this run and the anchor is printed.
     #[arg(long)]
     unsigned: bool,
@@ -89,10 +93,15 @@ pub(crate) fn run(command: &ZoneCommand, json: bool) -> Result<Report, Failure> 
 }
 
 fn serve(args: &ServeArgs, json: bool) -> Result<Report, Failure> {
-    let text = std::fs::read_to_string(&args.file)
+    let text = std::fs::read(&args.file)
+        .map(text_of)
         .map_err(|e| Failure::new(format!("cannot read {}: {e}", args.file.display())))?;
     let origin = Name::from_text(&args.origin).map_err(|e| Failure::new(format!("origin {}: {e}", args.origin)))?;
-    let zone = StaticZone::read_denying(&text, &origin, Digest::AsInFile, args.denial).map_err(|mistakes| {
+    let read = match args.strip {
+        true => StaticZone::read_bare(&text, &origin, args.denial),
+        false => StaticZone::read_denying(&text, &origin, Digest::AsInFile, args.denial),
+    };
+    let zone = read.map_err(|mistakes| {
         let lines: Vec<String> = mistakes.iter().map(|m| format!("  {m}")).collect();
         Failure::new(format!("{}:\n{}", args.file.display(), lines.join("\n")))
     })?;

@@ -14,6 +14,7 @@ pub mod cosigner;
 pub mod epoch;
 pub mod event;
 pub mod evidence;
+pub mod fuzz;
 pub mod gov;
 pub mod key;
 pub mod label;

@@ -18,7 +18,12 @@ const TRUNCATED: u8 = 2;
 /// [`respond`], whose rare packets go to [`super::rare::Rare`]. Never [`Outcome::Rare`].
 pub fn answer(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s: u64, out: &mut [u8]) -> Outcome {
     let mut desk = Desk { view, worker, peer, now_s };
-    let Some(keys) = view.keys() else { return plain(&mut desk, query, None, out) };
+    let Some(keys) = view.keys() else {
+        return match plain(&mut desk, query, None, out) {
+            Outcome::Rare => unknown(desk, query, out),
+            outcome => outcome,
+        };
+    };
     match seek(query) {
         Sought::Nothing => plain(&mut desk, query, None, out),
         Sought::Found(split) => signed(desk, keys, &split, out),
@@ -36,6 +41,7 @@ struct Desk<'a> {
 
 fn plain(desk: &mut Desk<'_>, query: &[u8], chain: Option<&Chain>, out: &mut [u8]) -> Outcome {
     match respond(desk.view, desk.worker, desk.peer, query, desk.now_s, out) {
+        Outcome::Rare if desk.view.keys().is_none() && !matches!(seek(query), Sought::Nothing) => return Outcome::Rare,
         Outcome::Rare => {}
         // The fast path knows no authority section in a question; an IXFR has one (RFC 1995 3).
         Outcome::Answer(_) if code(out) == Rcode::FormErr as u8 && transfer::is_transfer(query) => {}
@@ -84,11 +90,26 @@ fn signed(mut desk: Desk<'_>, keys: &TsigKeys, split: &Split<'_>, out: &mut [u8]
     copy(&message, out)
 }
 
+/// A signed packet where no key is shared with anybody: BADKEY, so that the asker does not wait for a signature that nobody
+/// can make (RFC 8945 5.2.1).
+fn unknown(desk: Desk<'_>, query: &[u8], out: &mut [u8]) -> Outcome {
+    match seek(query) {
+        Sought::Found(split) => signed(desk, &TsigKeys::default(), &split, out),
+        Sought::Misplaced | Sought::Nothing => tell(desk, query, None, out),
+    }
+}
+
 /// NOTAUTH with the TSIG error, or FORMERR (RFC 8945 5.2).
 fn tell(desk: Desk<'_>, query: &[u8], refused: Option<Box<Refused>>, out: &mut [u8]) -> Outcome {
-    let Scan::Query(query) = scan(query) else {
-        desk.worker.counters.dropped(desk.peer.transport);
-        return Outcome::Drop;
+    let scanned = scan(query);
+    let (header, question, edns) = match &scanned {
+        Scan::Query(query) => (query.header, Some(&query.question), query.edns),
+        Scan::Broken(header) => (*header, None, None), // another opcode: the header says enough
+        Scan::Cookie(header, edns) => (*header, None, Some(*edns)),
+        Scan::Drop => {
+            desk.worker.counters.dropped(desk.peer.transport);
+            return Outcome::Drop;
+        }
     };
     // It did not pass the fast path, where the pace is kept; addresses may be forged here as well.
     let caller = desk.view.guard().map(|guard| (guard, guard.meet(desk.peer, None, desk.now_s)));
@@ -98,14 +119,14 @@ fn tell(desk: Desk<'_>, query: &[u8], refused: Option<Box<Refused>>, out: &mut [
     }
     let rcode = if refused.is_some() { Rcode::NotAuth } else { Rcode::FormErr };
     let limit = Limit::Stream(TCP_OCTETS_MAX);
-    let mut answer = Answer::new(&mut *out, limit, query.header, Some(&query.question), query.edns, Options::default());
+    let mut answer = Answer::new(&mut *out, limit, header, question, edns, Options::default());
     answer.rcode(rcode);
     let octets = answer.finish();
     let mut message = out.get(..octets).unwrap_or_default().to_vec();
     if let Some(refused) = refused {
         refused.tell(&mut message, desk.now_s);
     }
-    desk.worker.counters.answered(desk.peer.transport, query.question.qtype, rcode);
+    desk.worker.counters.answered(desk.peer.transport, question.map_or(RrType(0), |question| question.qtype), rcode);
     copy(&message, out)
 }
 

@@ -50,8 +50,16 @@ pub(super) struct Caller {
     address: IpAddr,
     standing: Standing,
     proved: bool,
+    wrong_cookie: bool,
     /// What the answer's cookie option carries.
     pub(super) cookie: Option<([u8; CLIENT_OCTETS], [u8; SERVER_OCTETS])>,
+}
+
+impl Caller {
+    /// Whether its cookie has a server's half that is not ours, or no longer.
+    pub(super) fn shows_wrong_cookie(&self) -> bool {
+        self.wrong_cookie
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,7 +118,9 @@ impl Guard {
             let kept = cookie.server.filter(|_| age_s.is_some_and(cookie::is_fresh));
             (cookie.client, kept.unwrap_or_else(|| cookie::make(cookie.client, address, now_s, secret)))
         });
-        Caller { address, standing, proved: !peer.transport.is_datagram() || age_s.is_some(), cookie: answered }
+        let wrong_cookie = age_s.is_none() && cookie.is_some_and(|cookie| cookie.server.is_some());
+        let proved = !peer.transport.is_datagram() || age_s.is_some();
+        Caller { address, standing, proved, wrong_cookie, cookie: answered }
     }
 
     /// Whether an answer may go out: counted for whoever proves nothing.

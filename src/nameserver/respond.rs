@@ -79,6 +79,7 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             return Outcome::Drop;
         }
         Scan::Broken(_) => (RrType(0), None),
+        Scan::Cookie(_, edns) => (RrType(0), edns.cookie),
         Scan::Query(query) => (query.question.qtype, query.edns.and_then(|edns| edns.cookie)),
     };
     let caller = view.guard().map(|guard| guard.meet(peer, cookie, now_s));
@@ -104,6 +105,13 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             answer.rcode(if header.opcode == 0 { Rcode::FormErr } else { Rcode::NotImp });
             Some((answer.rcode_now(), answer.finish()))
         }
+        Scan::Cookie(header, edns) => {
+            let options = view.options(edns, peer.transport, caller.as_ref());
+            let mut answer = Answer::new(out, limit, *header, None, Some(*edns), options);
+            let wrong = caller.as_ref().is_some_and(Caller::shows_wrong_cookie);
+            answer.rcode(if wrong { Rcode::BadCookie } else { Rcode::NoError });
+            Some((answer.rcode_now(), answer.finish()))
+        }
         Scan::Query(query) => {
             let options = query.edns.map(|edns| view.options(&edns, peer.transport, caller.as_ref()));
             let options = options.unwrap_or_default();
@@ -113,7 +121,11 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
                     worker.counters.limited(Limited::Slipped);
                     Some(slip(answer, options.cookie.is_some()))
                 }
-                _ => answer_query(Asking { view, worker, caller, now_s }, query, answer),
+                _ => answer_query(
+                    Asking { view, worker, caller, now_s, is_stream: !peer.transport.is_datagram() },
+                    query,
+                    answer,
+                ),
             }
         }
     };
@@ -128,6 +140,8 @@ struct Asking<'a> {
     worker: &'a mut Worker,
     caller: Option<Caller>,
     now_s: u64,
+    /// No message is larger than the one that is written.
+    is_stream: bool,
 }
 
 /// The answer to a flood that may be forged: no records. A client with half a cookie learns the other half (RFC 7873 5.2.3).
@@ -140,7 +154,7 @@ fn slip(mut answer: Answer<'_, '_>, cookie: bool) -> (Rcode, usize) {
 }
 
 fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_>) -> Option<(Rcode, usize)> {
-    let Asking { view, worker, caller, now_s } = asking;
+    let Asking { view, worker, caller, now_s, is_stream } = asking;
     let (name, qtype) = (&query.question.name, query.question.qtype);
     if let Some((rcode, ede)) = refusal(query) {
         match ede {
@@ -157,6 +171,11 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
         match written {
             Ok(()) => {}
             Err(Stop::Later) => return None,
+            Err(Stop::Full) if is_stream => {
+                // TC would send the asker to where it comes from.
+                answer.authoritative(false);
+                answer.refuse(Rcode::ServFail, Ede::Other);
+            }
             Err(Stop::Full) => answer.truncate(),
             Err(Stop::Unproved) => {
                 worker.counters.limited(Limited::BudgetTruncated);
@@ -179,16 +198,16 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
     Some((answer.rcode_now(), answer.finish()))
 }
 
-/// Whether hickory's request handler answers this: other opcodes, other classes, transfers.
+/// Whether this is not answered here: other opcodes, other classes, transfers, a TSIG that nobody has taken off.
 fn is_rare(scanned: &Scan<'_>) -> bool {
     match scanned {
-        Scan::Drop => false,
+        Scan::Drop | Scan::Cookie(..) => false,
         Scan::Broken(header) => header.opcode != 0,
         Scan::Query(query) => {
             let question = &query.question;
             let transfer = matches!(question.qtype, RrType::AXFR | RrType::IXFR);
             query.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed)
-                && (question.qclass != CLASS_IN || transfer)
+                && (question.qclass != CLASS_IN || transfer || query.signed)
         }
     }
 }

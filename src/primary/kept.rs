@@ -15,6 +15,7 @@ use crate::nameserver::Published;
 use crate::nameserver::transfer::Allowed;
 use crate::wire::{Name, RrType};
 use crate::zone::journal::{self, Journal};
+use crate::zone::master::text_of;
 use crate::zone::version::is_after;
 use crate::zone::{Denial, Digest, StaticZone, stored};
 
@@ -199,7 +200,7 @@ impl Kept {
         let keys = self.keys_on_record(now_s)?;
         let (text, path) = match &self.source {
             Source::Catalog(members) => (catalog::text(members), self.paths.version.clone()),
-            Source::File(path) => (std::fs::read_to_string(path).map_err(disk::at(path))?, path.clone()),
+            Source::File(path) => (std::fs::read(path).map(text_of).map_err(disk::at(path))?, path.clone()),
         };
         let mut zone = StaticZone::read_denying(&text, &self.name, self.digest, self.denial)
             .map_err(|mistakes| PrimaryError::Mistakes { path: path.clone(), mistakes })?;

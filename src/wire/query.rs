@@ -16,6 +16,9 @@ pub enum Scan<'a> {
     Drop,
     /// A header that can be answered, and nothing more of use: FORMERR, or NOTIMP for an opcode other than QUERY.
     Broken(Header),
+    /// No question, and an OPT with a cookie: the asker wants the server's half, or to know that it still counts
+    /// (RFC 7873 5.4).
+    Cookie(Header, Edns),
     /// A well-formed message with one question.
     Query(Query<'a>),
 }
@@ -41,6 +44,8 @@ pub struct Query<'a> {
     pub question: Question<'a>,
     /// The OPT record, if there was one.
     pub edns: Option<Edns>,
+    /// Whether there is a TSIG record, which nobody has taken off: we share no key with anybody.
+    pub signed: bool,
 }
 
 /// The question section.
@@ -98,12 +103,19 @@ pub mod option {
 pub fn scan(packet: &[u8]) -> Scan<'_> {
     let Some((header, counts, body)) = header(packet) else { return Scan::Drop };
     let [questions, answers, authorities, additionals] = counts;
+    if let (0, [0, 0, 0, 1..=ADDITIONAL_MAX]) = (header.opcode, counts)
+        && let Some((Some(edns), false)) = records(body, additionals)
+        && edns.cookie.is_some()
+        && edns.version == 0
+    {
+        return Scan::Cookie(header, edns);
+    }
     // RFC 9619: a QUERY has exactly one question; other opcodes are not looked into.
     if header.opcode != 0 || questions != 1 || answers != 0 || authorities != 0 || additionals > ADDITIONAL_MAX {
         return Scan::Broken(header);
     }
     match body_of(body, additionals) {
-        Some((question, edns)) => Scan::Query(Query { header, question, edns }),
+        Some((question, (edns, signed))) => Scan::Query(Query { header, question, edns, signed }),
         None => Scan::Broken(header),
     }
 }
@@ -125,13 +137,20 @@ fn header(packet: &[u8]) -> Option<(Header, [u16; 4], &[u8])> {
     Some((header, [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes), body))
 }
 
-fn body_of(body: &[u8], additionals: u16) -> Option<(Question<'_>, Option<Edns>)> {
+type Additional = (Option<Edns>, bool);
+
+fn body_of(body: &[u8], additionals: u16) -> Option<(Question<'_>, Additional)> {
     let (name, name_octets) = Name::scan(body)?;
     let raw = body.get(..name_octets + 4)?;
     let [t1, t0, c1, c0] = *raw.last_chunk::<4>()?;
     let question =
         Question { raw, name, qtype: RrType(u16::from_be_bytes([t1, t0])), qclass: u16::from_be_bytes([c1, c0]) };
-    let (mut rest, mut edns) = (body.get(raw.len()..)?, None);
+    Some((question, records(body.get(raw.len()..)?, additionals)?))
+}
+
+/// The additional section to the end of the packet: its OPT, and whether it has a TSIG.
+fn records(mut rest: &[u8], additionals: u16) -> Option<Additional> {
+    let (mut edns, mut signed) = (None, false);
     for _ in 0..additionals {
         let (record, after) = record(rest)?;
         rest = after;
@@ -142,8 +161,9 @@ fn body_of(body: &[u8], additionals: u16) -> Option<(Question<'_>, Option<Edns>)
             }
             edns = Some(opt(&record));
         }
+        signed |= record.rr_type == RrType::TSIG;
     }
-    rest.is_empty().then_some((question, edns))
+    rest.is_empty().then_some((edns, signed))
 }
 
 struct Record<'a> {
@@ -234,6 +254,8 @@ mod tests {
         match scan(packet) {
             Scan::Drop => "drop",
             Scan::Broken(_) => "broken",
+            Scan::Cookie(..) => "cookie",
+            Scan::Query(query) if query.signed => "signed",
             Scan::Query(query) if query.edns.is_some_and(|edns| edns.malformed) => "malformed",
             Scan::Query(_) => "query",
         }
@@ -289,6 +311,10 @@ mod tests {
             ("a cookie between the lengths", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(15)]), "malformed"),
             ("a server's cookie of another kind", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(40)]), "query"),
             ("a cookie too long", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(41)]), "malformed"),
+            ("a cookie alone", packet(0, [0, 0, 0, 1], &[&cookie(8)]), "cookie"),
+            ("a cookie of no length alone", packet(0, [0, 0, 0, 1], &[&cookie(9)]), "broken"),
+            ("an OPT alone", packet(0, [0, 0, 0, 1], &[OPT]), "broken"),
+            ("a TSIG", packet(0, [1, 0, 0, 1], &[QUESTION, b"\0\0\xfa\0\xff\0\0\0\0\0\0"]), "signed"),
             ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "malformed"),
             ("no OPT", packet(0, [1, 0, 0, 0], &[QUESTION]), "query"),
         ] {

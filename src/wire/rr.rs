@@ -31,6 +31,7 @@ impl RrType {
     pub const OPENPGPKEY: Self = Self(61);
     pub const ZONEMD: Self = Self(63);
     pub const NXNAME: Self = Self(128);
+    pub const TSIG: Self = Self(250);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);

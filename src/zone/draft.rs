@@ -95,6 +95,11 @@ impl Draft {
         Ok(())
     }
 
+    /// Keeps records of these types alone.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(RrType) -> bool) {
+        self.rows.retain(|row| is_kept(row.rr_type));
+    }
+
     /// Puts everything into canonical order: names, then types, then RDATA (RFC 4034 6).
     pub(super) fn sort(&mut self) {
         let mut rows = std::mem::take(&mut self.rows);

@@ -10,8 +10,8 @@ use domain::base::name::{Name as DomainName, ToName};
 use domain::base::rdata::ComposeRecordData;
 use domain::zonefile::inplace::{self, Zonefile};
 
-use super::master::{MasterError, syntax};
-use super::origin::written_out;
+use super::master::{MasterError, SYNTAX, syntax};
+use super::plain::written_out;
 use crate::wire::{Name, RrType};
 
 /// The longest entry: RDATA of 64 KiB in hexadecimal, with room for names and blanks.
@@ -122,7 +122,11 @@ impl<R: BufRead> Entries<R> {
                 "if that is the whole file, end its last line with a line feed; else it was cut off: get it anew";
             return Err(wrong(first, "the file ends inside a line", remedy));
         }
-        let (text, owner) = (written_out(text, &self.origin), self.owner.map(|owner| owner.to_text()));
+        let owner = self.owner.map(|owner| owner.to_text());
+        let text = written_out(text, &self.origin).map_err(|odd| {
+            let lines = text.as_bytes().iter().take(odd.at).filter(|b| **b == b'\n').count();
+            MasterError { line: first + lines, reason: odd.reason, remedy: SYNTAX }
+        })?;
         let mut file = Zonefile::with_capacity(text.len() + 260);
         if let Some(owner) = owner.filter(|_| text.starts_with([' ', '\t'])) {
             file.extend_from_slice(owner.as_bytes());

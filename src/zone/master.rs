@@ -10,7 +10,7 @@ use super::draft::{Draft, Record, TooLarge};
 use super::fixed::StaticZone;
 use super::hashed::{self, Denial, HashFault};
 use super::numbers::Ttls;
-use super::origin::{unclosed, written_out};
+use super::plain::{Expanded, Odd, expanded, unclosed, written_out};
 use super::version::{DIGEST_OCTETS, Digest, zonemd};
 use crate::wire::{Name, RrType};
 
@@ -30,11 +30,32 @@ pub struct MasterError {
 #[derive(Clone, Copy)]
 enum Use {
     Static(Digest, Denial),
+    /// What a signer made is left out: keys, signatures, denials, the digest over them.
+    Bare(Denial),
     Number(Ttls),
 }
 
+/// What to do about text that cannot be read.
+pub(super) const SYNTAX: &str = "see RFC 1035 section 5 for the syntax of a master file";
 /// The longest RDATA: a message of 65 535 octets has room for it beside question, owner, OPT and TSIG.
 const RDATA_OCTETS_MAX: usize = 64_000;
+
+/// A master file's octets as text: what is no UTF-8 stands as `\\DDD` (RFC 1035 5.1), so that no octet is lost.
+pub fn text_of(octets: Vec<u8>) -> String {
+    let octets = match String::from_utf8(octets) {
+        Ok(text) => return text,
+        Err(not_utf8) => not_utf8.into_bytes(),
+    };
+    let mut text = String::with_capacity(octets.len() * 2);
+    for chunk in octets.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let escaped = text.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1;
+            text.push_str(&format!("{}{byte:03}", if escaped { "" } else { "\\" }));
+        }
+    }
+    text
+}
 
 impl StaticZone {
     /// Reads an ordinary zone; `origin` is its apex. All mistakes are reported together.
@@ -52,6 +73,11 @@ impl StaticZone {
         read(text, origin, Use::Static(digest, denial))
     }
 
+    /// The same of a file that somebody has signed: without what the signer made of it.
+    pub fn read_bare(text: &str, origin: &Name, denial: Denial) -> Result<Self, Vec<MasterError>> {
+        read(text, origin, Use::Bare(denial))
+    }
+
     /// Reads the static part of a number zone (DNS.md 3: no wildcard, DNAME or NSEC3PARAM; nothing but NS, DS and glue at digit names).
     pub fn read_number_zone(text: &str, origin: &Name, ttls: Ttls) -> Result<Self, Vec<MasterError>> {
         read(text, origin, Use::Number(ttls))
@@ -62,9 +88,13 @@ fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<Mast
     let mut draft = Draft::default();
     let (digest, denial) = match zone_use {
         Use::Static(digest, denial) => (digest, denial),
+        Use::Bare(denial) => (Digest::AsInFile, denial),
         Use::Number(_) => (Digest::AsInFile, Denial::Nsec),
     };
     scan(text, origin, digest, &mut draft).map_err(|e| vec![e])?;
+    if let Use::Bare(_) = zone_use {
+        draft.retain(|rr_type| !is_made(rr_type) && rr_type != RrType::ZONEMD);
+    }
     draft.sort();
     let mut errors: Vec<MasterError> = draft.records().filter_map(|r| of_any_zone(&r, origin)).collect();
     errors.extend(of_names(&draft, origin, zone_use));
@@ -82,17 +112,35 @@ fn read(text: &str, origin: &Name, zone_use: Use) -> Result<StaticZone, Vec<Mast
     Ok(zone)
 }
 
-/// The syntax, by the `domain` crate's reader.
+/// The syntax, by the `domain` crate's reader of what [`super::plain`] makes of it.
 fn scan(text: &str, origin: &Name, digest: Digest, draft: &mut Draft) -> Result<(), MasterError> {
+    let made = expanded(text).map_err(|fault| odd(text, fault))?;
+    let plain = written_out(&made.text, origin).map_err(|fault| odd(&made.text, fault));
+    let scanned = plain.and_then(|plain| scan_plain(&plain, &made, origin, digest, draft));
+    scanned.map_err(|error| MasterError { line: made.line(error.line), ..error })
+}
+
+fn odd(text: &str, fault: Odd) -> MasterError {
+    let line = Lines { text, counted: 0, line: 1 }.at(fault.at + 1);
+    MasterError { line, reason: fault.reason, remedy: SYNTAX }
+}
+
+/// Lines in its errors are those of `text`, lines in the draft those of the file.
+fn scan_plain(
+    text: &str,
+    made: &Expanded<'_>,
+    origin: &Name,
+    digest: Digest,
+    draft: &mut Draft,
+) -> Result<(), MasterError> {
     let whole =
         |reason: &str| MasterError { line: 0, reason: reason.to_owned(), remedy: "write the origin as a domain name" };
-    let text = written_out(text, origin);
-    let mut file = Zonefile::from(&*text);
+    let mut file = Zonefile::from(text);
     let name = DomainName::from_octets(origin.as_wire().to_vec().into()).map_err(|_| whole("the origin is no name"))?;
     file.set_origin(name);
     file.set_default_class(Class::IN);
-    let mut lines = Lines { text: &text, counted: 0, line: 1 };
-    if let Some(at) = unclosed(&text) {
+    let mut lines = Lines { text, counted: 0, line: 1 };
+    if let Some(at) = unclosed(text) {
         let (line, reason) = (lines.at(at + 1), "a parenthesis is opened that nothing closes".to_owned());
         return Err(MasterError { line, reason, remedy: "close it, or put it in quotes if it is text" });
     }
@@ -126,10 +174,10 @@ fn scan(text: &str, origin: &Name, digest: Digest, draft: &mut Draft) -> Result<
                 }
                 match rr_type {
                     RrType::ZONEMD if digest == Digest::Ours && owner == origin.as_wire() => continue,
-                    RrType::SOA => soa = Some((ttl_s, line)),
+                    RrType::SOA => soa = Some((ttl_s, made.line(line))),
                     _ => {}
                 }
-                draft.push(&owner, rr_type, ttl_s, &rdata, line).map_err(|TooLarge| too_large(line))?;
+                draft.push(&owner, rr_type, ttl_s, &rdata, made.line(line)).map_err(|TooLarge| too_large(line))?;
             }
         }
     }
@@ -191,7 +239,7 @@ pub(super) fn syntax(text: &str) -> MasterError {
         0 | 1 => (line.saturating_sub(1).max(1), format!("at its end: {reason}")),
         _ => (line, format!("column {column}: {reason}")),
     };
-    MasterError { line, reason, remedy: "see RFC 1035 section 5 for the syntax of a master file" }
+    MasterError { line, reason, remedy: SYNTAX }
 }
 
 /// Counts lines once, however many records ask.
@@ -216,6 +264,20 @@ fn refuse(record: &Record<'_>, reason: impl Into<String>, remedy: &'static str) 
     Some(MasterError { line: record.line, reason: reason.into(), remedy })
 }
 
+/// Whether whoever signs makes records of this type.
+fn is_made(rr_type: RrType) -> bool {
+    matches!(
+        rr_type,
+        RrType::RRSIG
+            | RrType::NSEC
+            | RrType::NSEC3
+            | RrType::NSEC3PARAM
+            | RrType::DNSKEY
+            | RrType::CDS
+            | RrType::CDNSKEY
+    )
+}
+
 fn of_any_zone(record: &Record<'_>, origin: &Name) -> Option<MasterError> {
     if !record.is_at_or_below(origin.as_wire()) {
         let reason = format!("{} is not in the zone {}", record.name().to_text(), origin.to_text());
@@ -223,15 +285,9 @@ fn of_any_zone(record: &Record<'_>, origin: &Name) -> Option<MasterError> {
     }
     let at_apex = record.owner == origin.as_wire();
     match record.rr_type {
-        RrType::RRSIG
-        | RrType::NSEC
-        | RrType::NSEC3
-        | RrType::NSEC3PARAM
-        | RrType::DNSKEY
-        | RrType::CDS
-        | RrType::CDNSKEY => refuse(
+        made if is_made(made) => refuse(
             record,
-            format!("{} records are made by the server", record.rr_type),
+            format!("{made} records are made by the server"),
             "take signatures, denials and keys out of the file and serve the unsigned zone",
         ),
         RrType::SOA if !at_apex => refuse(record, "an SOA stands only at the apex", "remove it"),
@@ -262,7 +318,8 @@ fn of_names(draft: &Draft, origin: &Name, zone_use: Use) -> Vec<MasterError> {
         }
         let alone = records.clone().all(|record| record.rdata == first.rdata && record.rr_type == first.rr_type);
         for record in records.clone() {
-            errors.extend(beside(&record, alone, has(RrType::NS), cut));
+            let is_number = matches!(zone_use, Use::Number(_));
+            errors.extend(beside(&record, alone, has(RrType::NS), cut.filter(|_| is_number)));
             if let Use::Number(ttls) = zone_use {
                 errors.extend(of_number_zone(&record, origin, cut.is_some(), ttls));
             }
@@ -271,7 +328,8 @@ fn of_names(draft: &Draft, origin: &Name, zone_use: Use) -> Vec<MasterError> {
     errors
 }
 
-/// What may not stand together: CNAME with other data, DS without NS, authoritative data below a cut.
+/// What may not stand together: CNAME with other data, DS without NS; below a cut of a number zone whatever is no glue. In
+/// other zones that stays, and is served as little as elsewhere (RFC 1034 4.2.1).
 fn beside(record: &Record<'_>, alone: bool, delegated: bool, cut: Option<&[u8]>) -> Option<MasterError> {
     match record.rr_type {
         RrType::CNAME if !alone => {

@@ -29,7 +29,11 @@ pub fn rdata_text(rr_type: RrType, rdata: &[u8]) -> String {
     }
     let mut parser = domain::dep::octseq::Parser::from_ref(rdata);
     match ZoneRecordData::<_, ParsedName<_>>::parse_rdata(Rtype::from_int(rr_type.0), &mut parser) {
-        Ok(Some(data)) if !matches!(data, ZoneRecordData::Unknown(_)) && has_plain_names(rr_type, rdata) => {
+        Ok(Some(data))
+            if !matches!(data, ZoneRecordData::Unknown(_))
+                && has_plain_names(rr_type, rdata)
+                && has_plain_parameters(rr_type, rdata) =>
+        {
             data.display_zonefile(DisplayKind::Simple).to_string()
         }
         _ => generic(rdata),
@@ -53,6 +57,31 @@ fn has_plain_names(rr_type: RrType, rdata: &[u8]) -> bool {
         rest = rest.get(octets..).unwrap_or_default();
         name.labels().flatten().all(|b| b.is_ascii_alphanumeric() || b"-_*+/".contains(b))
     })
+}
+
+/// Whether a service's parameters (RFC 9460 2.2) are some that the `domain` crate writes as they are read: ports, addresses
+/// and protocols of letters and digits. It writes `nodefaultalpn`, and no escapes.
+fn has_plain_parameters(rr_type: RrType, rdata: &[u8]) -> bool {
+    if !matches!(rr_type.0, 64 | 65) {
+        return true;
+    }
+    let after_name = |rest: &[u8]| Name::scan(rest).map(|(_, octets)| octets + 2);
+    let mut rest = rdata.get(2..).and_then(after_name).and_then(|at| rdata.get(at..)).unwrap_or_default();
+    while let Some(([k1, k0, l1, l0], after)) = rest.split_first_chunk::<4>() {
+        let Some((value, after)) = after.split_at_checked(usize::from(u16::from_be_bytes([*l1, *l0]))) else {
+            return false;
+        };
+        let is_plain = match u16::from_be_bytes([*k1, *k0]) {
+            1 => value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | 1..=32)),
+            3 | 4 | 6 => true,
+            _ => false,
+        };
+        if !is_plain {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
 }
 
 /// RFC 3597 5.
@@ -102,6 +131,10 @@ mod tests {
         let text = |rr_type, rdata: &[u8]| rdata_text(rr_type, rdata);
         assert_eq!(text(RrType::NS, b"\x02ns\x01_\x00"), "ns._.");
         assert_eq!(text(RrType::NS, b"\x02n;\x00"), "\\# 4 026E3B00");
+        let https = |parameters: &[u8]| text(RrType(65), &[b"\x00\x01\x00", parameters].concat());
+        assert_eq!(https(b"\x00\x01\x00\x03\x02h2\x00\x03\x00\x02\x00\x35"), "1 . alpn=h2 port=53");
+        assert_eq!(https(b"\x00\x01\x00\x03\x02h2\x00\x02\x00\x00"), "\\# 14 0001000001000302683200020000");
+        assert_eq!(https(b"\x00\x01\x00\x03\x02h,"), "\\# 10 0001000001000302682C");
         assert_eq!(text(RrType::MX, b"\x00\x0a\x03a b\x00"), "\\# 7 000A0361206200");
     }
 }

@@ -18,6 +18,7 @@ use crate::dnssec::ZoneKeys;
 use crate::dnssec::anchor::{DsDigest, ds_rdata};
 use crate::wire::{Name, RrType};
 use crate::zone::delegation::{self, DNS_PORT};
+use crate::zone::master::text_of;
 use crate::zone::{StaticZone, text};
 
 /// How long each answer is waited for.
@@ -64,7 +65,8 @@ fn zones(config: &Config) -> Result<Vec<Zone>, Failure> {
         zones.push(Zone::of(config, fixed, &config.dnssec.parent)?);
     }
     for zone in config.zone.iter().filter(|zone| zone.sign && !zone.parent.is_empty()) {
-        let text = std::fs::read_to_string(&zone.file)
+        let text = std::fs::read(&zone.file)
+            .map(text_of)
             .map_err(|e| Failure::new(format!("cannot read the zone file {}: {e}", zone.file.display())))?;
         let apex = Name::from_text(&zone.name).map_err(|e| Failure::new(format!("{}: {e}", zone.name)))?;
         let fixed = StaticZone::read(&text, &apex).map_err(|_| {

@@ -11,6 +11,7 @@ use crate::cli::instance;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::wire::Name;
 use crate::zone::StaticZone;
+use crate::zone::master::text_of;
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
@@ -25,7 +26,8 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Report, Failure> {
-    let text = std::fs::read_to_string(&args.file)
+    let text = std::fs::read(&args.file)
+        .map(text_of)
         .map_err(|e| Failure::new(format!("cannot read {}: {e}", args.file.display())))?;
     let origin = Name::from_text(&args.origin).map_err(|e| Failure::new(format!("origin {}: {e}", args.origin)))?;
     let read = match args.number_zone {

@@ -3,7 +3,7 @@
 use crate::wire::query::HEADER_OCTETS;
 use crate::wire::{Name, RrType};
 
-const TSIG: RrType = RrType(250);
+const TSIG: RrType = RrType::TSIG;
 /// Class of TSIG, and the TTL (RFC 8945 4.2).
 const CLASS_ANY: u16 = 255;
 /// Records that are looked through for a TSIG: requests have few, and answers that we wait for too.

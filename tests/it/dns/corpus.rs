@@ -9,6 +9,7 @@ use std::time::Instant;
 use callbook::charter::trust::fuzz as trust;
 use callbook::client::fuzz::answer;
 use callbook::clock::{Clock, SystemClock};
+use callbook::log::fuzz::format;
 use callbook::log::misbehaviour::read_any;
 use callbook::nameserver::Transport;
 use callbook::nameserver::fuzz::Target;
@@ -28,6 +29,7 @@ const ANSWERS: u64 = 200_000;
 const FILES: u64 = 50_000;
 const KEYS: u64 = 20_000;
 const EVIDENCE: u64 = 10_000;
+const FORMATS: u64 = 200_000;
 const TRUST: u64 = 10_000;
 /// Set to make so many times as many inputs.
 const RUNS: &str = "CALLBOOK_FUZZ_RUNS";
@@ -93,10 +95,23 @@ pub(super) fn corpus() -> Vec<Vec<u8>> {
     inputs("respond")
 }
 
-/// The corpus of a fuzz target, in the order of its file names.
+/// What of a corpus a fuzzer came upon: it reaches other code than the rest, and need not be well-formed.
+const FOUND: &str = "found-";
+
+/// The corpus of a fuzz target, in the order of its file names, without what a fuzzer came upon.
 fn inputs(target: &str) -> Vec<Vec<u8>> {
+    files(target, false)
+}
+
+/// What a fuzzer came upon.
+fn found(target: &str) -> Vec<Vec<u8>> {
+    files(target, true)
+}
+
+fn files(target: &str, found: bool) -> Vec<Vec<u8>> {
     let folder = std::fs::read_dir(Path::new(FOLDER).join(target)).expect("the corpus");
     let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("readable").path()).collect();
+    files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(FOUND)) == found);
     files.sort();
     files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
 }
@@ -156,6 +171,24 @@ fn the_corpora_break_no_rule() {
 }
 
 #[test]
+fn what_a_fuzzer_came_upon_breaks_no_rule() {
+    let mut target = Target::new().expect("the zones are right");
+    let unread = |what: &str, body: &mut dyn FnMut(&[u8]) -> Result<(), &'static str>| {
+        for (i, input) in found(what).iter().enumerate() {
+            assert_eq!(body(input), Ok(()), "{what} {i}: {}", input.escape_ascii());
+        }
+    };
+    unread("respond", &mut |packet| target.packet(packet));
+    unread("answer", &mut |packet| answer(packet).map(drop));
+    unread("master", &mut |file| master(file).map(drop));
+    unread("openpgp", &mut |key| openpgp(key).map(drop));
+    unread("certificate", &mut |rdata| certificate(rdata).map(drop));
+    unread("evidence", &mut |file| std::str::from_utf8(file).map_or(Ok(false), read_any).map(drop));
+    unread("formats", &mut |input| format(input).map(drop));
+    unread("trust", &mut |file| trust::metadata(file).map(drop));
+}
+
+#[test]
 fn keys_and_certificates_of_other_programs_are_taken() {
     let (keys, certificates) = (inputs("openpgp"), inputs("certificate"));
     assert!(keys.len() >= 6 && certificates.len() >= 3, "a corpus is missing");
@@ -203,6 +236,15 @@ fn mutated_evidence_breaks_no_rule() {
     assert!(files.iter().all(|file| body(file) == Ok(true)));
     let (count, read) = mutated("evidence", EVIDENCE, body);
     assert!(read > count / 50, "{read} files could be read: what cannot be read breaks no rule");
+}
+
+#[test]
+fn mutated_formats_of_the_log_break_no_rule() {
+    let files = inputs("formats");
+    let read = files.iter().filter(|file| format(file).expect("no rule is broken")).count();
+    assert!(read >= 30, "{read} of {} can be read: a corpus is missing", files.len());
+    let (count, read) = mutated("formats", FORMATS, format);
+    assert!(read > count / 100, "{read} inputs could be read: what cannot be read breaks no rule");
 }
 
 #[test]

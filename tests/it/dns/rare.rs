@@ -151,3 +151,28 @@ fn what_does_not_fit_keeps_opt_and_loses_the_records() {
     let nsid = whole.edns.as_ref().and_then(|edns| edns.option(EdnsCode::NSID).cloned());
     assert!(matches!(nsid, Some(EdnsOption::NSID(id)) if id.as_ref() == [b'n'; 255]));
 }
+
+/// RFC 8945 5.2.1: where no key is shared with anybody, a signed question of any sort is told BADKEY, unsigned.
+#[test]
+fn a_signature_by_nobodys_key_is_told_so() {
+    use callbook::nameserver::tsig::{Chain, TsigAlgorithm, TsigError, TsigKey, split};
+    let key = TsigKey::new(callbook::wire::Name::from_text("stranger.").unwrap(), TsigAlgorithm::Sha256, &[7; 32]);
+    let (key, mut both) = (std::sync::Arc::new(key), Both::new());
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for (opcode, qtype) in
+            [(OpCode::Query, T::SOA), (OpCode::Query, T::AXFR), (OpCode::Notify, T::SOA), (OpCode::Update, T::SOA)]
+        {
+            let mut asked = packet(opcode, APEX, qtype, DNSClass::IN, true);
+            Chain::asking(&key).sign(&mut asked, NOW_S);
+            let told = both.sent(&asked, transport);
+            let tsig = split(&told).expect("a TSIG");
+            assert_eq!((told[3] & 15, tsig.error), (9, TsigError::BadKey as u16), "{opcode:?} {qtype}");
+            assert!(tsig.mac.is_empty() && told[6..10] == [0; 4]);
+        }
+    }
+    let mut plain = packet(OpCode::Query, APEX, T::SOA, DNSClass::IN, true);
+    assert_eq!(both.sent(&plain, Transport::Udp)[3] & 15, 0);
+    Chain::asking(&key).sign(&mut plain, NOW_S);
+    let cut = plain.len() - 1;
+    assert_eq!(both.sent(&plain[..cut], Transport::Udp)[3] & 15, 1, "half a TSIG is a format error");
+}

@@ -180,12 +180,13 @@ fn name(packet: &[u8], start: usize) -> Option<(String, usize)> {
     Some((Name::from_wire(&wire)?.to_text(), after.unwrap_or(at + 1)))
 }
 
-/// RDATA with the names of the types of RFC 1035 (which alone may be compressed) written out.
+/// RDATA with the names written out of the types that have some, of which those of RFC 1035 may be compressed.
 fn rdata(packet: &[u8], rr_type: u16, at: usize, octets: usize) -> Option<Vec<u8>> {
     let (names_at, names) = match rr_type {
         2 | 5 | 12 | 39 => (0, 1),
-        6 => (0, 2),
-        15 => (2, 1),
+        6 | 14 | 17 => (0, 2),
+        15 | 18 | 21 | 36 => (2, 1),
+        26 => (2, 2),
         33 => (6, 1),
         _ => return Some(packet.get(at..at + octets)?.to_vec()),
     };

@@ -142,3 +142,20 @@ fn is_complete(ours: &Reply) -> bool {
     let alias = |rr_type: u16| matches!(RrType(rr_type), RrType::CNAME | RrType::DNAME | RrType::RRSIG);
     ours.flags & AA != 0 && (soa || ours.answer.iter().any(|rr| !alias(rr.rr_type)))
 }
+
+#[test]
+fn what_a_signer_put_into_a_file_is_left_out() {
+    let records = |zone: &StaticZone| -> Vec<(String, RrType, u32, Vec<u8>)> {
+        let sets = zone.in_order().flat_map(|(name, node)| node.rrsets().map(move |set| (name, set)));
+        sets.map(|(name, set)| (name.to_text(), set.rr_type, set.ttl_s, set.rdatas.to_vec())).collect()
+    };
+    for denial in [Denial::Nsec, Denial::Nsec3] {
+        let (zones, dir) = (separate(), tempfile::tempdir().expect("a folder"));
+        let Some(signed) = by_ldns(&zones, denial, dir.path()) else { return };
+        for (zone, signed) in zones.iter().zip(&signed) {
+            assert!(StaticZone::read(&signed.text, &zone.name()).is_err(), "{} is signed", zone.apex);
+            let bare = StaticZone::read_bare(&signed.text, &zone.name(), Denial::Nsec).expect("what is left is a zone");
+            assert_eq!(records(&bare), records(&zone.read(Denial::Nsec)), "{}", zone.apex);
+        }
+    }
+}

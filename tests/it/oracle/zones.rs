@@ -192,6 +192,10 @@ lame            IN NS    nothing
 starry          IN NS    x.stars
 *.stars         IN A     192.0.2.5
 sibling         IN NS    ns.secure
+inside          IN TXT   \"at a cut\"
+www.inside      IN TXT   \"below a cut\"
+*.inside        IN A     192.0.2.7
+x.www.inside    IN CNAME ns
 deep.er.down    IN NS    ns.deep.er.down
 ns.deep.er.down IN A     192.0.2.6
 many            IN NS    a.many

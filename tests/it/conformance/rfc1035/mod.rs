@@ -84,3 +84,28 @@ fn section_5_1_master_files() {
     }
     assert!(ask(&mut desk, "x.example.", T::TXT).answer[0].contains("a;b"));
 }
+
+/// 5.1 and what became usual since (RFC 2308 4, RFC 1034 3.6.1): times with units, lines made of one, octets beyond ASCII.
+#[test]
+fn section_5_1_what_people_write() {
+    let mut desk = plain(
+        "$TTL 1h30m\na A 192.0.2.1\nb 1W TXT \"é\"\n$GENERATE 1-3/2 h${0,2,d} A 192.0.2.$\n\
+         u URI 10 1 \"https://example.org/\"\nl LOC 51 30 12.748 N 0 7 39.611 W 0.00m\n",
+    );
+    let ttl_s = |desk: &mut crate::dns::ask::Desk, name: &str, qtype| {
+        let message = desk.ask(&format!("{name}.example."), qtype, Dnssec::No);
+        message.answers.iter().map(|rr| rr.ttl).collect::<Vec<_>>()
+    };
+    assert_eq!(ttl_s(&mut desk, "a", T::A), [5_400]);
+    assert_eq!(ttl_s(&mut desk, "b", T::TXT), [604_800]);
+    assert_eq!(ask(&mut desk, "h03.example.", T::A).answer, ["h03.example. A 192.0.2.3"]);
+    assert!(ask(&mut desk, "h02.example.", T::A).answer.is_empty());
+    let holds = |desk: &mut crate::dns::ask::Desk, name: &str, qtype: u16, rdata: &[u8]| {
+        let raw = desk.raw(&query(&format!("{name}.example."), T::Unknown(qtype), Dnssec::No), Transport::Udp).unwrap();
+        raw.ends_with(rdata)
+    };
+    assert!(holds(&mut desk, "b", 16, b"\x00\x03\x02\xc3\xa9"));
+    assert!(holds(&mut desk, "u", 256, b"\x00\x18\x00\x0a\x00\x01https://example.org/"));
+    // RFC 1876 2: the origin is 2^31, the altitude counts from 100 km below.
+    assert!(holds(&mut desk, "l", 29, b"\x00\x10\x00\x12\x16\x13\x8b\x0d\x2c\x8c\x7f\xf8\xfc\xa5\x00\x98\x96\x80"));
+}

@@ -49,3 +49,18 @@ fn section_9_what_is_not_needed_is_left_out() {
     let referral = plain(&records).raw(&query("x.sub.example.", T::A, Dnssec::No), Transport::Udp).unwrap();
     assert_eq!((referral[2] & 2, &referral[8..12]), (0, &[0, 1, 0, 0][..]));
 }
+
+/// 9: TC says that a larger message would have room; where there is none, no set can be had (as Knot and BIND say it).
+#[test]
+fn section_9_what_fits_no_message_is_a_failure() {
+    let records: String = (0..300).map(|i| format!("big IN TXT \"{i:0250}\"\n")).collect();
+    let mut desk = plain(&format!("{records}small IN TXT \"{}\"\n", "x".repeat(200)));
+    let asked = query("big.example.", T::TXT, Dnssec::No);
+    let codes = |desk: &mut crate::dns::ask::Desk, transport| {
+        let answer = desk.raw(&asked, transport).unwrap();
+        (answer[3] & 15, answer[2] & 2 != 0, answer[7])
+    };
+    assert_eq!(codes(&mut desk, Transport::Udp), (0, true, 0));
+    assert_eq!(codes(&mut desk, Transport::Tcp), (2, false, 0));
+    assert_eq!(ask(&mut desk, "small.example.", T::TXT).answer.len(), 1);
+}

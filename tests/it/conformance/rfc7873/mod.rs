@@ -98,3 +98,30 @@ fn section_5_3_dig_agrees() {
     let said = House::guarded(Limits::default()).dig(&["+cookie", APEX, "SOA"]);
     assert!(said.contains("(good)") && said.contains("NOERROR"), "{said}");
 }
+
+/// 5.4: a question without a question fetches the server's half, or asks whether it still counts.
+#[test]
+fn section_5_4_asking_for_a_cookie_alone() {
+    let mut wrong = whole(NOW_S);
+    wrong[20] ^= 1;
+    let mut server = Server::new();
+    for transport in [Transport::Udp, Transport::Tcp] {
+        for (cookie, rcode) in [(CLIENT.to_vec(), 0), (whole(NOW_S - 60), 0), (wrong.clone(), BADCOOKIE)] {
+            let answer = server.ask(transport, &without_question(&[(10, &cookie)])).unwrap();
+            let expected = if rcode == 0 && cookie.len() > 8 { whole(NOW_S - 60) } else { whole(NOW_S) };
+            assert_eq!((answer.rcode, answer.answers, answer.option(10)), (rcode, 0, Some(&expected[..])));
+            assert_eq!(answer.octets[4..6], [0, 0]);
+        }
+    }
+    for options in [&[][..], &[(10, &CLIENT[..7])]] {
+        assert_eq!(server.ask(Transport::Udp, &without_question(options)).unwrap().rcode, 1, "{options:?}");
+    }
+}
+
+fn without_question(options: &[(u16, &[u8])]) -> Vec<u8> {
+    let whole = with_options(APEX, RecordType::SOA, options);
+    let question = callbook::wire::Name::scan(&whole[12..]).unwrap().1 + 4;
+    let mut packet = [&whole[..12], &whole[12 + question..]].concat();
+    packet[5] = 0;
+    packet
+}
