@@ -60,6 +60,8 @@ fn due(now: &Snapshot<'_>, law: &InForce, notices_d: &[u64], now_ms: u64) -> Res
         };
         let before = told(now, provider)?.filter(|(opened_ms, _)| *opened_ms == door.opened_ms);
         let is_due = match before {
+            // It was closed because the provider worked again, and is gone again before the date.
+            Some((_, CLOSED)) => is_open,
             Some((_, before)) => stage < before,
             None => is_open, // of a door that closed unseen there is nothing to tell any more
         };
