@@ -23,8 +23,10 @@ const KEY: &str = "dir.example.org/gov+43382a3e+AYE5dw6ofRdfVqNUZsNMfszLjYqRtO43
 
 /// What an input was taken for, and what it writes back to.
 type Read = Option<Vec<u8>>;
+/// A format: its name, and how it is read.
+type Format = (&'static str, fn(&[u8]) -> Read);
 /// Every format that comes from elsewhere, and what reading it makes.
-const FORMATS: [(&str, fn(&[u8]) -> Read); 17] = [
+const FORMATS: [Format; 17] = [
     ("event", |raw| Event::parse(raw).ok().map(|event| event.write())),
     ("record", |raw| Record::parse(raw).ok().map(|record| record.write())),
     ("state", |raw| State::parse(raw).ok().map(|state| state.write().to_vec())),
