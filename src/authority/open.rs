@@ -452,7 +452,10 @@ fn load_map(now: &Snapshot<'_>, head: &mut Head, served: &mut impl FnMut(NumberD
             tracing::info!(labels = leaves.len(), "reading the number map");
         }
     };
-    publish::read_all(now, read, served)?;
+    publish::read_all(now, read, served).map_err(|error| match error {
+        LedgerError::Damaged(what) => OpenError::Disagree { what: what.to_owned(), remedy: RESTORE_LEDGER },
+        other => other.into(),
+    })?;
     leaves.sort_unstable(); // they came in the order of registration
     head.labels = leaves.len() as u64;
     let map = MapTop::build(bits_for(head.labels), leaves.into_iter().map(Ok::<_, LedgerError>))?;

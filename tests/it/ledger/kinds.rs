@@ -3,11 +3,14 @@
 //!
 //! Whoever kills the process or fills its disk walks through all of them; a test holds the list against the code.
 
+use std::sync::Arc;
+
 use callbook::authority::{
     About, Actor, Authority, BatchState, ChangesFrom, ComplaintMove, ComplaintState, Courier, Entrant, ItemOutcome,
-    NewBatch, NewComplaint, NewToken, NewWebhook, Party, Receipt, Rejection, StaffWish, Subject, Submission, Turned,
-    Visibility, WebhookEdit, WebhookState, WebhookWanted, Wish,
+    NewBatch, NewComplaint, NewToken, NewWebhook, Party, Proposal, Receipt, Rejection, StaffWish, Subject, Submission,
+    Turned, Visibility, WebhookEdit, WebhookState, WebhookWanted, Wish,
 };
+use callbook::charter::{Policy, TEXT};
 use callbook::client::holder::Change;
 use callbook::config;
 use callbook::log::event::{Door, Event, Kind, Role};
@@ -377,6 +380,10 @@ impl<'a> Town<'a> {
                 self.by_bell(&self.asks(n, Door::Validation));
                 Subject::Numbers { numbers, days: 0 }
             }
+            ActKind::Charter => {
+                let policy = Arc::new(Policy::embedded().beside(format!("{TEXT}\n{n}\n")));
+                Subject::Charter(Proposal { policy, effective_ms: None })
+            }
             ActKind::StaffAdd => person(&id, Some(StaffRole::Viewer)),
             ActKind::StaffChange | ActKind::StaffEnd => {
                 self.joined(&id);
@@ -571,14 +578,13 @@ pub(super) fn its_number(what: &str, n: u64, pool: u64) -> u64 {
 }
 
 /// Operations of the API that change nothing here, or are walked elsewhere, and why.
-const NOT_WALKED: [(&str, &str); 19] = [
+const NOT_WALKED: [(&str, &str); 18] = [
     ("post_number_prepare", "it stores nothing"),
     ("post_monitor", "it stores nothing"),
     ("post_proofs", "it stores nothing"),
     ("put_staff_key", "once in the life of a directory, before anything else"),
     ("post_staff_link", "a link is made again when its answer is lost"),
     ("post_webhook_test", "it sends; what it stores is a line for the developer"),
-    ("post_charter", "announced weeks ahead, by the same way into the gov log as an act"),
     ("post_audit_checkpoint", "an auditor sends his newest again; the older one counts no more"),
     ("post_audit_close", "the same again changes nothing: `ledger::audits`"),
     ("post_audit_draw", "the same again changes nothing: `ledger::audits`"),
@@ -593,8 +599,9 @@ const NOT_WALKED: [(&str, &str); 19] = [
     ("post_act_events", "`ordered`"),
 ];
 /// Which kind walks an operation of the API.
-const WALKED: [(&str, &str); 22] = [
+const WALKED: [(&str, &str); 23] = [
     ("post_acts", "open"),
+    ("post_charter", "act-charter"),
     ("delete_act", "withdrawn"),
     ("post_act_approval", "act-warn"),
     ("post_batches", "batch"),

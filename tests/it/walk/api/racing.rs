@@ -227,7 +227,7 @@ fn aim<'a>(kits: &'a [Kit<'a>; 3], made: &Made, i: usize, racer: usize) -> Aimed
     let (before, control) = (acme.state(number), [(Role::Control, &made.device.control)]);
     let opening = holder::opening(&SystemRandom::new()).expect("random bytes");
     let path = format!("/v1/numbers/{number}");
-    if racer % 2 == 0 {
+    if racer.is_multiple_of(2) {
         // Each its own: who sends what was accepted already gets the same receipt again.
         let change = Change::release(acme.label(number), &before).valid_until(now_s() + 3600 + racer as u64);
         let signed = change.sign(&acme.directory, &control).expect("complete");
