@@ -34,7 +34,8 @@ pub fn master(input: &[u8]) -> Result<bool, &'static str> {
     let written = written(&zone);
     let again = StaticZone::read(&written, &apex).map_err(|_| "what was read and written cannot be read again")?;
     rule(self::written(&again) == written, "what was read and written reads differently")?;
-    rule(has_generate(&file) || entry_by_entry(&file, &apex) == all(&zone), "entry by entry it reads differently")?;
+    let differs_by_design = has_generate(&file) || has_bare_return(&file);
+    rule(differs_by_design || entry_by_entry(&file, &apex) == all(&zone), "entry by entry it reads differently")?;
     Ok(true)
 }
 
@@ -48,6 +49,11 @@ fn makes_many(file: &str) -> bool {
 /// Lines that are made of one are for zones that are served alone.
 fn has_generate(file: &str) -> bool {
     file.to_ascii_uppercase().contains("$GENERATE")
+}
+
+/// A carriage return that ends no line: the whole file's reader takes it for space, the other one for part of the entry.
+fn has_bare_return(file: &str) -> bool {
+    file.split('\n').any(|line| line.strip_suffix('\r').unwrap_or(line).contains('\r'))
 }
 
 /// A record as both readers have it, in lower case: from entry to entry an origin loses its own. They differ in what they do
