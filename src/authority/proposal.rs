@@ -22,8 +22,8 @@ use crate::registry::acts::{ActKind, Power};
 use crate::registry::keys::Circumstances;
 use crate::registry::refusal;
 
-/// Registrations that are judged by both versions when one asks: some seconds of work at most.
-const LOOKED_AT_MAX: u64 = 100_000;
+/// About so many registrations are judged by both versions when one asks; the others are counted.
+const LOOKED_AT: u64 = 100_000;
 
 /// A version of the charter that shall be announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Core {
         let (law, now_ms) = (self.law(), self.now_ms());
         let (before, apex, now_s) = (law.charter().at(now_ms), self.settings.apex.as_str(), unix_s(now_ms));
         let versions = [&before.policy, policy].map(|policy| Circumstances { policy, apex, now_s });
-        let touched: Affected = self.ledger.read(|now| affected::among(now, &versions, LOOKED_AT_MAX))?;
+        let touched: Affected = self.ledger.read(|now| affected::among(now, &versions, LOOKED_AT))?;
         Ok(Some(ActCharterRow {
             follows: law.charter().newest().number,
             policy: policy.source().to_owned(),
