@@ -375,7 +375,7 @@ impl Transaction<'_> {
         )?;
         self.change(
             "DELETE FROM audit_evidence WHERE item = ?1 AND NOT EXISTS
-             (SELECT 1 FROM audit_items JOIN personal USING (label) WHERE id = ?1)",
+             (SELECT 1 FROM audit_items JOIN personal USING (label) WHERE audit_items.id = ?1)",
             [id],
         )?;
         Ok(())

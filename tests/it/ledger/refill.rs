@@ -96,6 +96,7 @@ fn facts(desk: &Desk, dir: &Path) -> (Vec<Option<(u64, String)>>, Hash) {
             leaves.push(leaf);
             Ok(())
         })?;
+        leaves.sort_unstable();
         Ok::<_, LedgerError>(map::root(&leaves))
     };
     (shown, Ledger::peek::<_, authority::OpenError>(&dir.join("data"), |now| Ok(read(now)?)).unwrap())
