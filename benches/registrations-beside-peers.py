@@ -387,7 +387,10 @@ def ours(binary, args, directory):
 
 
 def our_binary():
-    command = ["cargo", "bench", "--bench", "registrations", "--no-run", "--message-format", "json"]
+    # The checks build everything by one profile; a measurement has the release's own.
+    profile = os.environ.get("CALLBOOK_TEST_BUILD")
+    chosen = ["--config", profile] if profile else []
+    command = ["cargo", *chosen, "bench", "--bench", "registrations", "--no-run", "--message-format", "json"]
     said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
     found = [m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "registrations"]
