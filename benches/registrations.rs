@@ -4,9 +4,11 @@
 //! Starts the real program on loopback and drives it from 64 clients. The clients share the machine with the server:
 //! what they need for their own keys and signatures is done before the clock starts, the requests are not.
 //!
-//! `cargo bench --bench registrations -- [--smoke] [--count N] [--batched N] [--clients N] [--stock N] [--dir DIR]`
+//! `cargo bench --bench registrations -- [--smoke] [--count N] [--batched N] [--clients N] [--stock N] [--rounds N] [--dir DIR]...`
 //!
-//! With `--dir` the demo in that folder is gone on with (made if missing, kept), so that a large stock is filled once.
+//! With `--dir` the demo in that folder is gone on with (made if missing, kept), so that a large stock is filled once. With
+//! several, small and large ones, they take turns in each round, once all of them are at rest, so that what else the
+//! machine does falls on all.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
@@ -62,32 +64,70 @@ const BATCH_LINES: usize = 5000;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().collect();
-    let text = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1));
-    let given = |name: &str| text(name).and_then(|v| v.parse::<usize>().ok());
+    let texts = |name: &'static str| args.windows(2).filter(move |pair| pair[0] == name).map(|pair| pair[1].clone());
+    let given = |name| texts(name).next().and_then(|v| v.parse::<usize>().ok());
     let smoke = args.iter().any(|a| a == "--smoke");
     let count = given("--count").unwrap_or(if smoke { 200 } else { 10_000 });
     let batched = given("--batched").unwrap_or(count);
     let clients = given("--clients").unwrap_or(64);
     let stock = given("--stock").unwrap_or(0);
-    let demo = start(stock, text("--dir").map(PathBuf::from))?;
-    let provider = Provider::of(&demo)?;
-    // Numbers that no earlier run in this folder has taken.
-    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as usize % 500_000 * 100_000;
-
-    let began = Instant::now();
-    let mut ready = prepared(&provider, first, count + batched, clients)?;
-    println!("prepare and sign   {:>8.0}/s   ({clients} clients, stock {stock})", rate(count + batched, began));
-    let (last, acknowledged) = one_by_one(&provider, ready.split_off(batched), clients)?;
-    let known: Vec<Number> = ready.iter().map(|(number, _)| *number).collect();
-    wait_visible(&demo, &last.enum_name(&provider.apex))?;
-    println!("acknowledged to visible in DNS, the last one: {:.0} ms", acknowledged.elapsed().as_secs_f64() * 1000.0);
-    in_batches(&provider, ready)?;
-    wait_visible(&demo, &known.last().ok_or("nothing was registered")?.enum_name(&provider.apex))?;
+    let rounds = given("--rounds").unwrap_or(1);
+    let dirs: Vec<PathBuf> = texts("--dir").map(PathBuf::from).collect();
+    let dirs = if dirs.is_empty() { vec![None] } else { dirs.into_iter().map(Some).collect() };
+    let demos = dirs.into_iter().map(|dir| start(stock, dir)).collect::<Outcome<Vec<_>>>()?;
+    if demos.len() > 1 {
+        demos.iter().try_for_each(at_rest)?;
+    }
+    let mut known = Vec::new();
+    for round in 0..rounds {
+        for (nth, demo) in demos.iter().enumerate() {
+            if rounds * demos.len() > 1 {
+                println!("round {round}, directory {nth}");
+            }
+            known = registered(demo, count, batched, clients)?;
+        }
+    }
+    let provider = Provider::of(demos.last().ok_or("no directory")?)?;
     proofs(&provider, "present", &known)?;
     // No number of thirteen digits is in the demo; each of these costs the server a VRF proof, at a pace that it keeps to.
     let strangers: Vec<Number> =
         (0..known.len() / 10).map(|i| Number::parse(&format!("+999{i:010}"))).collect::<Result<_, _>>()?;
     proofs(&provider, "absent", &strangers)
+}
+
+/// `count` numbers one by one, then `batched` in batches; gives these.
+fn registered(demo: &Demo, count: usize, batched: usize, clients: usize) -> Outcome<Vec<Number>> {
+    let provider = Provider::of(demo)?;
+    // Numbers that no earlier run in this folder has taken.
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() as usize % 500_000 * 100_000;
+    let began = Instant::now();
+    let mut ready = prepared(&provider, first, count + batched, clients)?;
+    println!("prepare and sign   {:>8.0}/s   ({clients} clients)", rate(count + batched, began));
+    let (last, acknowledged) = one_by_one(&provider, ready.split_off(batched), clients)?;
+    let known: Vec<Number> = ready.iter().map(|(number, _)| *number).collect();
+    wait_visible(demo, &last.enum_name(&provider.apex))?;
+    println!("acknowledged to visible in DNS, the last one: {:.0} ms", acknowledged.elapsed().as_secs_f64() * 1000.0);
+    in_batches(&provider, ready)?;
+    wait_visible(demo, &known.last().ok_or("nothing was registered")?.enum_name(&provider.apex))?;
+    Ok(known)
+}
+
+/// Waits until a demo does next to nothing any more: after a start it signs in the background what it serves.
+fn at_rest(demo: &Demo) -> Outcome<()> {
+    let ticks = || -> Outcome<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", demo.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
+        Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
+    };
+    let mut before = ticks()?;
+    loop {
+        std::thread::sleep(Duration::from_secs(2));
+        let now = ticks()?;
+        if now - before <= 4 {
+            return Ok(()); // 2 % of a processor, of 10 ms a tick
+        }
+        before = now;
+    }
 }
 
 /// Proofs of these numbers, each asked for once.
