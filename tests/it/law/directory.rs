@@ -658,6 +658,9 @@ fn complete_draft(
             (state.pending, state.recovery) = (ZERO, ZERO);
             (state.control, state.not_after) = (phone.control.public().thumbprint(), not_after);
             state.flags = state.flags.only(Flags::SUSPENSIONS);
+            if state.status == Status::Released {
+                state.status = Status::Active; // as if one could build on it
+            }
         })
         .tokens(tokens)
         .record(&phone.record(provider, number, "carol"))

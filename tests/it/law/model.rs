@@ -695,6 +695,14 @@ fn a_newcomer_gets_it(mut directory: Directory, number: Number) {
         }
         let live = directory.entry(number).is_some_and(|entry| entry.state.status != Status::Released);
         let tried = match live {
+            // Whoever had it before has withheld it: the new key resumes.
+            true if directory
+                .entry(number)
+                .is_some_and(|entry| entry.state.control == phone.control.public().thumbprint()) =>
+            {
+                let resumed = holder(&directory, number, &phone, Kind::Resume);
+                directory.submit(&resumed).is_ok()
+            }
             false => {
                 let end_s = directory.now_s() + 80 * 86_400;
                 let created = register(&mut directory, "dawn", number, &phone, end_s);
@@ -828,15 +836,11 @@ fn lives(share: std::ops::Range<u64>) {
     let (mut accepted, mut said) = ([0; ACTS.len()], BTreeMap::new());
     share.for_each(|seed| live(seed, &mut accepted, &mut said));
     for ((act, _), count) in ACTS.iter().zip(accepted).take(23) {
-        assert!(count > 0, "{act:?} was never accepted: this wandering shows nothing about it");
+        assert!(few || count > 0, "{act:?} was never accepted: this wandering shows nothing about it");
     }
-    for code in HEARD {
-        let times = said.get(code).copied().unwrap_or(0);
-        assert!(
-            times > 0 && (few || times > 5),
-            "{code} was said {times} times: this wandering shows nothing about it"
-        );
-    }
+    let unheard: Vec<_> =
+        HEARD.iter().filter(|code| said.get(*code).copied().unwrap_or(0) < if few { 1 } else { 6 }).collect();
+    assert!(unheard.is_empty(), "{unheard:?} were hardly said: this wandering shows nothing about them; {said:?}");
 }
 
 #[test]
