@@ -14,10 +14,11 @@ use std::sync::Arc;
 use crate::authority::Settings;
 use crate::authority::changes::{self, Told};
 use crate::authority::error::OpenError;
+use crate::authority::found::{Found, agree, check_clock, check_origin};
 use crate::authority::gov::{self, InForce};
 use crate::authority::image;
+use crate::authority::initial::era_body;
 use crate::authority::keys::{Keys, make_vrf, vrf_of};
-use crate::authority::open::{Found, agree, check_clock, check_origin, era_body};
 use crate::authority::sequencer::{
     EMPTY_MAP, EPOCH_EVENTS_MAX, GENERATION, Head, LOG_FRONTIER, LOG_FRONTIER_BEFORE, bits_for, keys_of, write_frontier,
 };

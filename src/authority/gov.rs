@@ -83,6 +83,7 @@ impl Accreditation {
             "probation": self.standing.probation_ms,
             "before": stood(self.standing.before),
             "stopped": stood(self.standing.stopped),
+            "unconfirmed": self.standing.unconfirmed_ms,
             "statement_keys": self.statement_keys.iter().map(key_body).collect::<Vec<_>>(),
             "validation_keys": self.validation_keys.iter().map(key_body).collect::<Vec<_>>(),
             "lost_keys": self.lost_keys.iter().map(|key| to_base64url(key)).collect::<Vec<_>>(),
@@ -105,6 +106,7 @@ impl Accreditation {
                 probation_ms: optional(body, "probation")?,
                 before: read_stood(body, "before")?,
                 stopped: read_stood(body, "stopped")?,
+                unconfirmed_ms: optional(body, "unconfirmed")?,
             },
         };
         let lost = |key: &Value| from_base64url(key.as_str()?)?.try_into().ok();
@@ -496,6 +498,7 @@ mod tests {
             clause: None,
         };
         let stopped = acme.standing.step(Step::Emergency, &policy, 6).unwrap();
+        let stopped = Standing { unconfirmed_ms: Some(4), ..stopped };
         let sanctioned = Accreditation { standing: stopped, clause: Some("7.2".into()), ..acme.clone() };
         let leaf = |kind: &str, body, seq| leaf(kind, body, seq, 5).sign(&[&signer]).unwrap();
         let provider = |a: &Accreditation, seq| leaf(PROVIDER, a.body(), seq);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::authority::Settings;
 use crate::authority::error::OpenError;
+use crate::authority::found::{Found, agree, check_note};
 use crate::authority::keys::Ours;
-use crate::authority::open::{Found, agree, check_note};
 use crate::authority::sequencer::Head;
 use crate::authority::signed::{self, root_of};
 use crate::charter::Policy;

@@ -88,7 +88,7 @@ impl Authority {
         let condition = |row: &SponsoredRow| {
             let void = row.request.as_ref().zip(row.state.as_ref()).and_then(|(request, state)| {
                 let (state, request) = (state.clone(), Some(request.clone()));
-                Entry { state, provider: String::new(), time_ms: 0, request }.void_ms(law.terms_at(now_ms))
+                Entry { state, provider: String::new(), time_ms: 0, request, taken: None }.void_ms(law.terms_at(now_ms))
             });
             let door = row.request.as_ref().map(|request| request.door).filter(|_| void.is_some_and(|ms| now_ms < ms));
             Condition::of(row.state.as_ref(), door, now_s)

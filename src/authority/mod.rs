@@ -29,9 +29,11 @@ mod error;
 mod escrow;
 mod falls_due;
 mod feed;
+mod found;
 mod gov;
 mod heads;
 mod image;
+mod initial;
 mod keys;
 mod labels;
 mod lists;
@@ -44,6 +46,7 @@ mod open;
 mod orders;
 mod outcomes;
 mod outlook;
+mod peek;
 mod prepare;
 mod proofs;
 mod proposal;
@@ -107,18 +110,20 @@ pub use crate::authority::feed::{change_kinds, change_shown, cursor_place, curso
 pub use crate::authority::gov::{Accreditation, KEYS_MAX, NAME_LEN_MAX};
 pub use crate::authority::heads::{Heads, examine, heads};
 pub use crate::authority::image::{Comparison, Early, discard_image};
+pub use crate::authority::initial::init;
 pub use crate::authority::keys::files as key_files;
 pub use crate::authority::lists::{Condition, NUMBERS_PAGE_MAX, NumbersPage, NumbersWanted};
 pub use crate::authority::logs::LogFacts;
 pub use crate::authority::maintenance::{MAINTENANCE_REASON_MAX, MAINTENANCE_RETRY_S, Maintenance};
 pub use crate::authority::monitor::{Watch, Watched};
 pub use crate::authority::month::{Growth, Month};
-pub use crate::authority::open::{
-    Opening, bulk_doors_ordered, charter_in_force, init, load_published, newest_epoch, overdue,
-};
+pub use crate::authority::open::Opening;
 pub use crate::authority::orders::{ORDER_EVENTS_MAX, ToSign, ToSignPage};
 pub use crate::authority::outcomes::ProviderOutcomes;
 pub use crate::authority::outlook::Outlook;
+pub use crate::authority::peek::{
+    bulk_doors_ordered, charter_in_force, load_published, newest_epoch, overdue, staff_tokens,
+};
 pub use crate::authority::prepare::{Prepared, Sponsored};
 pub use crate::authority::proposal::{Proposal, Proposed};
 pub use crate::authority::providers::{Entrant, NewToken, TokenInfo};

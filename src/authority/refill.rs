@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use crate::authority::changes;
 use crate::authority::error::{OpenError, Rejection};
+use crate::authority::found::{Found, agree};
 use crate::authority::gov::InForce;
 use crate::authority::image;
 use crate::authority::keys::Keys;
-use crate::authority::open::{Found, agree};
 use crate::authority::sequencer::{GENERATION, Head, Plan, Sealed, Stored, dropped_keys, keys_of};
 use crate::authority::shown::{Shown, ShownEpoch, path_of_next};
 use crate::authority::submit::Submission;

@@ -405,7 +405,7 @@ impl Core {
         let (seq, epoch_latest) = accept(tx, &decision.event, &decision.event.write(), now_ms, before_seq)?;
         if !decision.rests_on.is_empty() {
             tx.set_validation(&good.label, &decision.rests_on)?;
-            let what = (decision.event.kind, &decision.event_hash, &good.label);
+            let what = (&decision.event, &decision.event_hash, &good.label);
             self.note_audit_tokens(tx, what, &decision.rests_on, now_ms)?;
         }
         if let Some(order) = good.order {

@@ -143,6 +143,8 @@ parameters! {
     "7.6" probation_numbers_max = 500 in 1..=1_000_000;
     /// How long a warned provider has to mend things, in days.
     "7.7" warning_cure_d = 21 in 1..=90;
+    /// How long after an emergency that nobody confirmed one person alone does not stop the provider again, in days.
+    "7.8" emergency_pause_d = 30 in 1..=365;
     /// When an emergency suspension ends that nobody confirmed, in hours.
     "7.8" emergency_review_h = 72 in 1..=168;
     /// How long a provider may appeal, in days.

@@ -112,6 +112,7 @@ fn examine(dir: &Path, config: &Config, findings: &mut Vec<Finding>) {
     }
     note("suspensions", suspensions(config));
     note("bulk doors", bulk_doors(config));
+    note("staff tokens", staff_tokens(config));
     note("webhooks", webhooks::finding(config));
     note("backup", backup(config));
     for address in &config.dns.listen {
@@ -241,6 +242,23 @@ fn backup(config: &Config) -> Result<String, String> {
 }
 
 /// While a bulk door is open, holders of a provider that is gone leave it: how far that is.
+/// Tokens of the operator's people that whoever copies them can use; where certificates are demanded they open nothing, and are
+/// forgotten keys that would, if the setting were taken back.
+fn staff_tokens(config: &Config) -> Result<String, String> {
+    let found = authority::staff_tokens(&config.paths.data, SystemClock.now_ms()).map_err(|e| e.to_string())?;
+    let unbound: Vec<String> =
+        found.iter().filter(|(_, _, bound)| !bound).map(|(id, person, _)| format!("{id} of {person}")).collect();
+    let said = format!("{} in force, {} bound to no client certificate", found.len(), unbound.len());
+    match config.http.staff_certificates && !unbound.is_empty() {
+        true => Err(format!(
+            "{said}, which http.staff_certificates demands: {}. They open nothing; `callbook staff token --certificate` makes a bound \
+             one, and with that `callbook provider revoke` takes each of these away",
+            unbound.join(", ")
+        )),
+        false => Ok(said),
+    }
+}
+
 fn bulk_doors(config: &Config) -> Result<String, String> {
     let doors = authority::bulk_doors_ordered(&config.paths.data, SystemClock.now_s()).map_err(|e| e.to_string())?;
     let line = |(provider, until_s, numbers): (String, u64, u64)| {

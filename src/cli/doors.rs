@@ -1,4 +1,4 @@
-//! `number transfer|code|recover|claim|complete|veto|object`: how a number changes hands, with the keys in a provider's folder.
+//! `number transfer|code|recover|claim|complete|take-back|veto|object`: how a number changes hands, with the keys in a provider's folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,6 +84,21 @@ pub(crate) struct CompleteArgs {
     /// Where calls go: a SIP address.
     #[arg(long, value_name = "URI", required = true)]
     sip: Vec<String>,
+    #[command(flatten)]
+    first: FirstArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct TakeBackArgs {
+    #[command(flatten)]
+    validated: ValidatedArgs,
+    /// Where calls go: a SIP address.
+    #[arg(long, value_name = "URI", required = true)]
+    sip: Vec<String>,
+    /// The folder with the device that had the number before; the one in the provider's folder if left out. Its keys are copied
+    /// into this provider's folder.
+    #[arg(long, value_name = "DIR")]
+    device: Option<PathBuf>,
     #[command(flatten)]
     first: FirstArgs,
 }
@@ -229,6 +244,24 @@ pub(crate) fn complete(args: &CompleteArgs) -> Result<Report, Failure> {
     })?;
     profile.promote_device(number, SystemClock.now_s())?;
     Ok(accepted(number, &format!("taken over by {}", profile.provider), &done.receipt))
+}
+
+pub(crate) fn take_back(args: &TakeBackArgs) -> Result<Report, Failure> {
+    let (number, profile) = opened(&args.validated.of)?;
+    let Some(first) = args.first.read(number, &args.validated.of.provider)? else {
+        return Err(Failure::new(
+            "to take a number back takes two methods: say with --method how the line was tried since the change, and with \
+             --first-method and --first-hours-ago how and when the holder was validated by class record",
+        ));
+    };
+    let device = args.device.as_deref().map_or_else(|| profile.device(number), load_device)?;
+    let finding = finding(&args.validated, number)?;
+    let draft = draft(number, &profile, &args.sip, &device)?;
+    profile.adopt_device(number, &device)?;
+    let done = acting(&profile, |registrar| {
+        Ok(registrar.take_back(number, draft, &device, &finding, first.earlier(&profile), WAIT_MS)?)
+    })?;
+    Ok(accepted(number, &format!("taken back by {}", profile.provider), &done.receipt))
 }
 
 pub(crate) fn veto(args: &AgainstArgs) -> Result<Report, Failure> {

@@ -50,6 +50,8 @@ pub(crate) enum NumberCommand {
     Claim(doors::ClaimArgs),
     /// Complete a recovery or claim whose wait is over.
     Complete(doors::CompleteArgs),
+    /// Take a number back from which a change by code or by claim took it, with the key that it had before and two methods.
+    TakeBack(doors::TakeBackArgs),
     /// Stop a recovery, a change by code or a notice of release, with the holder's key.
     Veto(doors::AgainstArgs),
     /// Object to a claim, with the holder's key.
@@ -141,6 +143,7 @@ pub(crate) fn run(command: &NumberCommand) -> Result<Report, Failure> {
         NumberCommand::Recover(args) => doors::recover(args),
         NumberCommand::Claim(args) => doors::claim(args),
         NumberCommand::Complete(args) => doors::complete(args),
+        NumberCommand::TakeBack(args) => doors::take_back(args),
         NumberCommand::Veto(args) => doors::veto(args),
         NumberCommand::Object(args) => doors::object(args),
         NumberCommand::AnswerCode(args) => doors::answer_code(args),

@@ -32,7 +32,7 @@ const TURN: Duration = Duration::from_millis(250);
 const WAIT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
 /// What begins a key that can change while the service works.
-const LIVE: [&str; 7] = [
+const LIVE: [&str; 8] = [
     "limits.",
     "http.requests_per_s",
     "http.token_requests_per_s",
@@ -40,6 +40,7 @@ const LIVE: [&str; 7] = [
     "http.proofs_per_s",
     "http.exempt",
     "http.proxies",
+    "http.staff_certificates",
 ];
 
 /// What a reload did.

@@ -112,6 +112,27 @@ impl Registrar<'_> {
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
 
+    /// Takes a number back from which a change by code or by claim took it, with the device whose control key it had before, and
+    /// two validations: `finding` by a method of class possession, made since, and `earlier` by one of class record.
+    pub fn take_back(
+        &self,
+        number: Number,
+        draft: RecordDraft,
+        device: &Device,
+        finding: &Finding,
+        earlier: Earlier<'_>,
+        wait_ms: u64,
+    ) -> Result<Registered, RegisterError> {
+        let control = device.control.public();
+        let proved = self.prove(number, control.thumbprint(), finding, Some(earlier))?;
+        let not_after_s = good_until_s(finding, Some(earlier));
+        let (record, opening) = (draft.build()?, opening(self.random)?);
+        let change = Change::take_back(proved.label, &proved.before, &record, opening, control, not_after_s);
+        let mut signed = self.sign_proved(change, &proved, &[(Role::NewControl, &device.control)])?;
+        self.possess(&mut signed, device, &proved)?;
+        self.hand_in(number, signed, proved, Some(opening), wait_ms)
+    }
+
     /// Mints the tokens and learns by them what the event must follow.
     fn prove(
         &self,

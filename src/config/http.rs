@@ -31,6 +31,8 @@ pub struct Http {
     pub exempt: Vec<AddressRange>,
     /// Proxies that are believed when they say in `X-Forwarded-For` who asks. Default: none.
     pub proxies: Vec<AddressRange>,
+    /// Whether every token of the operator's people must be bound to a client certificate (RFC 8705). Default: no.
+    pub staff_certificates: bool,
 }
 
 impl Default for Http {
@@ -46,6 +48,7 @@ impl Default for Http {
             proofs_per_s: 10,
             exempt: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
             proxies: Vec::new(),
+            staff_certificates: false,
         }
     }
 }
@@ -82,6 +85,13 @@ impl Http {
             if ranges.len() > RANGES_MAX {
                 found.push(format!("http.{key} has {} ranges: at most {RANGES_MAX}", ranges.len()));
             }
+        }
+        if self.staff_certificates && self.tls_listen.is_empty() && self.proxies.is_empty() {
+            found.push(
+                "http.staff_certificates = true: nobody can show a certificate, and none of the staff could come in. Set http.tls_listen, \
+                 or http.proxies for a proxy that hands certificates on in Client-Cert"
+                    .to_owned(),
+            );
         }
         found
     }

@@ -150,6 +150,11 @@ impl Limits {
         Some(sha256(&[&BASE64.decode(der.as_bytes()).ok()?]))
     }
 
+    /// Whether a token of the operator's people opens nothing unless it is bound to a certificate.
+    pub(crate) fn wants_bound_staff(&self) -> bool {
+        self.settings.load().staff_certificates
+    }
+
     fn is_proxy(&self, address: IpAddr) -> bool {
         self.settings.load().proxies.iter().any(|range| range.contains(address))
     }

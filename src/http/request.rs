@@ -16,11 +16,15 @@ use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::label::Label;
 use crate::log::sha256;
 use crate::number::Number;
+use crate::registry::refusal;
 
 /// How much of an oversized body is read away before the answer, so that the sender hears it instead of a broken pipe.
 const DRAIN_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The longest that `Prefer: wait=` is honoured; the request limit is 30 s.
 pub(crate) const WAIT_S_MAX: u64 = 25;
+
+/// Where a person without a key sets the first one.
+const FIRST_KEY: &str = "/v1/staff/key";
 
 /// Who asks, by bearer token (RFC 6750).
 pub(crate) struct Caller(pub Actor);
@@ -42,6 +46,13 @@ impl FromRequestParts<Api> for Caller {
             {
                 let why = "this token is bound to a client certificate, which this connection has not shown";
                 Err(Reply::unauthorized(&id, why))
+            }
+            // The first admin sets his key with the token of `init`: that alone it still does, and once.
+            Some(Actor { certificate: None, party: Party::Operator, .. })
+                if api.limits.wants_bound_staff() && parts.uri.path() != FIRST_KEY =>
+            {
+                let why = "this token is not bound to a client certificate, and here those of the staff must be";
+                Err(Reply::rejected(&id, refusal::STAFF_UNBOUND.at("", why).into()))
             }
             Some(actor) => Ok(Self(actor)),
             None => Err(Reply::unauthorized(

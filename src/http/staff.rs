@@ -17,6 +17,7 @@ use crate::http::request::{Body, Caller, Operator, blocking, label_cursor, shown
 use crate::http::tokens::certificate_of;
 use crate::ledger::StaffRow;
 use crate::log::bytes::{from_base64url, to_base64url};
+use crate::registry::refusal;
 
 /// Lists the operator's people with their roles and keys.
 #[utoipa::path(get, path = "/v1/staff", tag = "operator", security(("token" = [])), responses((status = 200, body = Staff),
@@ -61,6 +62,10 @@ pub(crate) async fn token(
     let certificate = certificate_of(value.certificate.as_deref(), &mut mistakes);
     if !mistakes.is_empty() {
         return Err(Reply::invalid(&id, mistakes));
+    }
+    if certificate.is_none() && api.limits.wants_bound_staff() {
+        let why = "here the tokens of the staff are bound to a client certificate: name yours";
+        return Err(Reply::rejected(&id, refusal::STAFF_UNBOUND.at("/certificate", why).into()));
     }
     let made = blocking(&id, move || {
         let signature = value.signature.0.try_into().unwrap_or([0; 64]); // read with exactly 64 bytes

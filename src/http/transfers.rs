@@ -21,7 +21,7 @@ use crate::registry::code;
 /// Takes a number over: by the holder's key at once (door 1), or by a request and, after its wait, its completion.
 ///
 /// Door 0 recovers a number with the same provider, door 2 takes the transfer code, door 3 fresh validation by two methods. Which
-/// step it is the event says.
+/// step it is the event says. A TRANSFER through door 3 takes a number back at once: signed by the key from which door 2 or 3 took it.
 #[utoipa::path(post, path = "/v1/numbers/{number}/transfer", tag = "doors", request_body = Transfer, params(("number" = String, Path, description = "E.164, `+…`"),
     ("Idempotency-Key" = Option<String>, Header, description = "as for PUT"), ("Prefer" = Option<String>, Header, description = "as for PUT")),
     security(("token" = [])), responses((status = 202, body = Receipt), (status = "4XX", body = Problem, content_type = "application/problem+json"),
@@ -103,13 +103,14 @@ fn submission_of(number: Number, body: Transfer) -> Result<authority::Submission
     let mut mistakes = Vec::new();
     let fits = match (body.door, kind_and_door(&body.event)) {
         (0..=3, None) => true, // the law says what is wrong with the event
-        (1, Some((kind, _))) => kind == Kind::Transfer,
+        (1, Some((kind, door))) => kind == Kind::Transfer && door == Door::Main,
+        (3, Some((Kind::Transfer, door))) => door == Door::Validation,
         (0 | 2 | 3, Some((Kind::Request | Kind::Complete, door))) => door as u32 == body.door,
         _ => false,
     };
     if !fits {
         let why = "0 recovery, 1 transfer, 2 code or 3 claim is needed, and an event of that door: \
-                   a TRANSFER for 1, a REQUEST or COMPLETE for the others";
+                   a TRANSFER for 1, a REQUEST or COMPLETE for the others, and for 3 a TRANSFER that takes the number back";
         mistakes.push(ProblemError::form("/door", "bad_value", why));
     }
     let code = body.code.map(|text| code::TransferCode::from_text(&text));

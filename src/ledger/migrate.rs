@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011-console.sql"),
     include_str!("../../migrations/0012-rows.sql"),
     include_str!("../../migrations/0013-charter-acts.sql"),
+    include_str!("../../migrations/0014-taken.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.

@@ -86,14 +86,15 @@ impl Snapshot<'_> {
     /// The State of a label and what goes with it.
     pub fn standing(&self, label: &Label) -> Result<Option<Standing>, LedgerError> {
         let found = self.first(
-            "SELECT state, sponsor, time_ms, request, event_seq, keys_seq FROM states WHERE label = ?1",
+            "SELECT state, sponsor, time_ms, request, event_seq, keys_seq, taken FROM states WHERE label = ?1",
             [&label.0],
             |row| Ok((stored_state(row, 0), stored_entry(row)?, uint(row, 4)?, uint(row, 5)?)),
         )?;
         found
-            .map(|(state, (provider, time_ms, request), event_seq, keys_seq)| {
+            .map(|(state, (provider, time_ms, request, taken), event_seq, keys_seq)| {
                 let request = request.map(|raw| super::request::read(&raw)).transpose()?;
-                Ok(Standing { entry: Entry { state: state?, provider, time_ms, request }, event_seq, keys_seq })
+                let taken = taken.map(|raw| super::request::read_taken(&raw)).transpose()?;
+                Ok(Standing { entry: Entry { state: state?, provider, time_ms, request, taken }, event_seq, keys_seq })
             })
             .transpose()
     }
@@ -250,17 +251,18 @@ impl Transaction<'_> {
             int(standing.event_seq),
             int(standing.keys_seq),
             due_s,
+            entry.taken.as_ref().map(super::request::write_taken),
         );
         // One index leads from a label to its row and to its leaf; it is not unique, so this must be.
         let known = self.change(
             "UPDATE states SET state = ?2, hash = ?3, sponsor = ?4, time_ms = ?5, request = ?6, event_seq = ?7, keys_seq = ?8,
-             due_s = ?9 WHERE label = ?1",
+             due_s = ?9, taken = ?10 WHERE label = ?1",
             values.clone(),
         )?;
         if known == 0 {
             self.change(
-                "INSERT INTO states (label, state, hash, sponsor, time_ms, request, event_seq, keys_seq, due_s)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO states (label, state, hash, sponsor, time_ms, request, event_seq, keys_seq, due_s, taken)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 values,
             )?;
         }
@@ -284,10 +286,10 @@ impl Transaction<'_> {
     }
 }
 
-type StoredEntry = (String, u64, Option<Vec<u8>>);
+type StoredEntry = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);
 
 fn stored_entry(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
-    Ok((row.get(1)?, uint(row, 2)?, row.get(3)?))
+    Ok((row.get(1)?, uint(row, 2)?, row.get(3)?, row.get(6)?))
 }
 
 fn stored_state(row: &Row<'_>, at: usize) -> Result<State, LedgerError> {

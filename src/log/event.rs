@@ -259,6 +259,11 @@ impl Event {
         self.signatures.insert(at, signature);
     }
 
+    /// Whether the key from which a change by code or by claim took the number takes it back: a TRANSFER through door 3.
+    pub fn takes_back(&self) -> bool {
+        self.kind == Kind::Transfer && self.door == Door::Validation
+    }
+
     /// The first signature of that role.
     pub fn signature(&self, role: Role) -> Option<&Signature> {
         self.signatures.iter().find(|signature| signature.role == role)

@@ -315,6 +315,7 @@ fn is_signed_by_the_right_roles(event: &Event) -> bool {
         (Kind::Update, Door::Main) => &[&[Control, Provider], &[Control, Provider, NewControl]],
         (Kind::Update, Door::Direct) => &[&[Control]],
         (Kind::Transfer, Door::Main) => &[&[Control, Provider]],
+        (Kind::Transfer, Door::Validation) => &[&[Provider, NewControl]],
         (Kind::Complete, Door::Main | Door::Code) => &[&[Provider, NewControl]],
         (Kind::Complete, Door::Validation) => &[&[Provider, NewControl], &[Provider, NewControl, Operator, Operator]],
         _ => &[],

@@ -76,8 +76,12 @@ fn changes_only_what_it_may(event: &Event, old: &State) -> Result<(), Malformed>
     let (before, may): (&[Status], &[Field]) = match event.kind {
         Kind::Create => (&[Status::Released], &[Field::Flags, NotAfter, Control, Recovery, Pending, Commitment]),
         Kind::Update => (&[Status::Active], &[Field::Flags, Control, Recovery, Pending, Commitment]),
+        Kind::Transfer if event.takes_back() => {
+            (LIVE, &[Field::Flags, NotAfter, Control, Recovery, Pending, Commitment])
+        }
         Kind::Transfer => (&[Status::Active], &[Commitment]),
         // A request in the place of a void one that was objected to takes the objection away.
+        Kind::Request if event.door == Door::Validation => (LIVE, &[Pending, Field::Flags]),
         Kind::Request => (&[Status::Active], &[Pending, Field::Flags]),
         Kind::Complete => (LIVE, &[Field::Flags, NotAfter, Control, Recovery, Pending, Commitment]),
         Kind::Veto => (LIVE, &[Field::Flags, Pending]),
@@ -127,6 +131,9 @@ fn flags_fit(event: &Event, old: &State) -> bool {
             flip == mine && event.state.flags.contains(mine) == (event.kind == Kind::Suspend)
         }
         Kind::Release => event.state.flags == Flags::NONE,
+        Kind::Transfer if event.takes_back() => {
+            event.state.flags.without(Flags::LOCK) == old.flags.only(Flags::SUSPENSIONS)
+        }
         Kind::Transfer | Kind::Renew | Kind::Carry => flip == Flags::NONE,
     }
 }
@@ -141,6 +148,7 @@ fn pending_fits(event: &Event, old: &State) -> bool {
         Kind::Release if event.signature(Role::Provider).is_some() => now == ZERO && old.pending == claim(),
         Kind::Update => now == ZERO || now == old.pending,
         Kind::Create | Kind::Veto | Kind::Release => now == ZERO,
+        Kind::Transfer if event.takes_back() => now == ZERO,
         _ => now == old.pending,
     }
 }
@@ -161,6 +169,7 @@ fn roles_fit(event: &Event, before: Option<&State>) -> bool {
             false => &[&[Control]],
         },
         (Kind::Transfer, Door::Main) => &[&[Control, Provider]],
+        (Kind::Transfer, Door::Validation) => &[&[Provider, NewControl]],
         (Kind::Request, Door::Main) => &[&[Provider, NewControl], &[Provider, NewControl, Recovery]],
         (Kind::Request, Door::Code | Door::Validation) => &[&[Provider, NewControl]],
         (Kind::Request, Door::Direct) => &[&[Provider]],

@@ -453,6 +453,7 @@ const fn reason(broken: Broken) -> &'static Reason {
         Broken::Quarantine => &refusal::QUARANTINE,
         Broken::RequestPending => &refusal::REQUEST_PENDING,
         Broken::NothingToVeto => &refusal::NOTHING_PENDING,
+        Broken::NothingToTakeBack => &refusal::UNDO_MISSING,
         Broken::ProviderHeld => &refusal::PROVIDER_HELD,
         Broken::StatusBefore | Broken::WhoSuspended => &refusal::NOT_SUSPENDED,
         Broken::PendingDoesNotOpen => &refusal::NOTICE_MISSING,

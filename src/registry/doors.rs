@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! door 1  TRANSFER ------------------------------------------------> another provider, the same control key, at once
+//!         TRANSFER by the key before, two methods -----------------> undoes doors 2 and 3, at once, for a month
 //! door 0  REQUEST --7 d, or 24 h, or 30 d--> COMPLETE -------------> the same provider, another control key
 //! door 2  REQUEST with the code --5 d-----> COMPLETE --------------> another provider and control key
 //! door 3  REQUEST, two methods --7 d------> COMPLETE --------------> any provider, another holder
@@ -18,7 +19,7 @@ use crate::registry::decide::{Bench, refuse};
 use crate::registry::examine::Entrance;
 use crate::registry::past::{Happened, History};
 use crate::registry::refusal::{self, Reason, Refusal};
-use crate::registry::rules::{Entry, Request};
+use crate::registry::rules::{Entry, Request, Taken};
 use crate::registry::terms::DAY_MS;
 use crate::registry::{bulk, lapse};
 
@@ -35,6 +36,7 @@ impl Bench<'_> {
     /// or the request that is pending.
     pub(super) fn gains(&self, id: &str) -> bool {
         match self.event.kind {
+            Kind::Transfer if self.event.takes_back() => self.taken().is_some(),
             Kind::Transfer => self.live() && self.controls(),
             Kind::Request if self.event.door == Door::Code => {
                 self.live() && self.examined.code.is_some() && self.examined.code == self.facts.code
@@ -56,6 +58,9 @@ impl Bench<'_> {
     /// Door 1: the holder's key moves the number at once (clause 6.1).
     pub(super) fn transfer(&self) -> Result<(), Refusal> {
         let Some(entry) = &self.facts.entry else { return Ok(()) };
+        if self.event.takes_back() {
+            return self.take_back(entry);
+        }
         if entry.state.status == Status::Suspended {
             return refuse(&refusal::SUSPENDED, "", "the number is suspended");
         }
@@ -82,6 +87,30 @@ impl Bench<'_> {
         }
     }
 
+    /// The change that the event takes back: the key before signs it as the new one.
+    fn taken(&self) -> Option<&Taken> {
+        let taken = self.facts.entry.as_ref()?.taken.as_ref();
+        taken.filter(|taken| taken.control == self.event.state.control)
+    }
+
+    /// Door 1 undoes doors 2 and 3 (clause 6.10). That the line is still the old holder's is proved anew: of a number that
+    /// somebody else has by now he has the key, and not the line.
+    fn take_back(&self, entry: &Entry) -> Result<(), Refusal> {
+        let Some(taken) = self.taken() else {
+            return refuse(&refusal::UNDO_MISSING, "/event", "no change took the number from this key");
+        };
+        let until_ms = taken.time_ms.saturating_add(self.law.terms.pause_ms);
+        if self.now_ms >= until_ms {
+            let detail = format!("it could be taken back until {}", rfc3339(until_ms / 1000));
+            return refuse(&refusal::UNDO_OVER, "", &detail);
+        }
+        let line_s = self.examined.validation.as_ref().and_then(|validation| validation.line_s);
+        if line_s.is_none_or(|line_s| line_s < taken.time_ms / 1000) {
+            return refuse(&refusal::UNDO_LINE, "/validation", "the line was not tried since the change");
+        }
+        if entry.provider == self.event.provider { Ok(()) } else { self.room_for_one_more() }
+    }
+
     /// A request by door 0, 2 or 3.
     pub(super) fn request(&self) -> Result<(), Refusal> {
         let Some(entry) = &self.facts.entry else { return Ok(()) };
@@ -89,7 +118,9 @@ impl Bench<'_> {
         if self.event.door == Door::Validation && !two && !self.bulk(entry) {
             return refuse(&refusal::TWO_METHODS, "/validation", "no bulk door is open for the number's provider");
         }
-        if entry.state.status == Status::Suspended {
+        // Whoever has only an old phone could suspend for ever what somebody else has by now.
+        let by_holder = self.event.door == Door::Validation && !entry.state.flags.contains(Flags::SUSP_OP);
+        if entry.state.status == Status::Suspended && !by_holder {
             return refuse(&refusal::SUSPENDED, "", "the number is suspended");
         }
         if self.event.door == Door::Code && entry.provider == self.event.provider {

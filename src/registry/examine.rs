@@ -350,6 +350,7 @@ impl Desk<'_> {
         let (control, recovery) = (&control_of(event), &event.state.recovery);
         let register = self.context.register;
         let sets_keys = matches!(event.kind, Kind::Create | Kind::Update | Kind::Complete)
+            || event.takes_back()
             || event.kind == Kind::Request && event.door != Door::Direct;
         if sets_keys && (register.is_any_statement_key(control) || register.is_any_statement_key(recovery)) {
             self.wrong(
@@ -378,7 +379,8 @@ impl Desk<'_> {
         if !(earliest_s..=self.now_s + DAY_S).contains(&event.valid_until) {
             self.wrong(&refusal::VALID_UNTIL, "/event", "valid_until is not between 2 minutes and 24 hours ahead");
         }
-        if matches!(event.kind, Kind::Create | Kind::Complete | Kind::Renew) && event.state.not_after <= earliest_s {
+        let opens = matches!(event.kind, Kind::Create | Kind::Complete | Kind::Renew) || event.takes_back();
+        if opens && event.state.not_after <= earliest_s {
             self.wrong(&refusal::NOT_AFTER, "/event", "not_after is over or almost over");
         }
     }
@@ -498,7 +500,7 @@ impl Desk<'_> {
         let policy = self.context.policy;
         let (unproved, refusals) = possession::check(&self.submission.possession, keys, policy, tbs, ephemeral);
         self.refusals.extend(refusals);
-        if matches!(event.kind, Kind::Create | Kind::Complete) {
+        if matches!(event.kind, Kind::Create | Kind::Complete) || event.takes_back() {
             for (prefix, _) in &unproved {
                 let detail = format!("{}: a key without a proof", prefix.as_str());
                 self.wrong(&refusal::POSSESSION_MISSING, "/possession", detail);
@@ -530,7 +532,7 @@ impl Desk<'_> {
             _ => {}
         }
         let too_late = validation.is_some_and(|validation| event.state.not_after > validation.until_s);
-        if matches!(event.kind, Kind::Create | Kind::Complete) && too_late {
+        if (matches!(event.kind, Kind::Create | Kind::Complete) || event.takes_back()) && too_late {
             self.wrong(&refusal::NOT_AFTER, "/event", "not_after lies after the end of the validation");
         }
         // Whose number it is nobody knows yet: while any bulk door is open, the second stage asks (clause 6.9).
@@ -538,6 +540,13 @@ impl Desk<'_> {
         let claim = event.kind == Kind::Request && event.door == Door::Validation;
         if claim && !bulk && validation.is_some_and(|validation| !validation.two_methods) {
             self.wrong(&refusal::TWO_METHODS, AT, "a claim needs one method of each class, far enough apart");
+        }
+        if event.takes_back() && validation.is_some_and(|validation| !validation.two_methods) {
+            self.wrong(
+                &refusal::TWO_METHODS,
+                AT,
+                "to take a number back needs one method of each class, far enough apart",
+            );
         }
     }
 }

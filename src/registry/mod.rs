@@ -10,6 +10,7 @@ mod certificate;
 pub mod code;
 pub mod decide;
 mod doors;
+mod entry;
 pub mod examine;
 pub mod fuzz;
 mod json;

@@ -95,7 +95,7 @@ mod tests {
             pending: pending::hash(Door::Validation, &[8; 32], "bell"),
             commitment: [3; 32],
         };
-        Entry { state, provider: "acme".into(), time_ms: NOW_MS - 3, request: Some(request) }
+        Entry { state, provider: "acme".into(), time_ms: NOW_MS - 3, request: Some(request), taken: None }
     }
 
     /// What auditors say of the event of an act, signed by these keys; the staff has the keys 1 and 2.

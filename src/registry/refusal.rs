@@ -228,6 +228,9 @@ reasons! {
     SECOND_ROUND = "second_round" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder objected: send two validations by methods of class record, both made after the claim and as far apart as the charter says.";
     CONTEST_EVEN = "contest_even" "6.3" Some("second_round_d"), Conflict, Some(2304), "The holder has validated again too: two persons of the operator decide.";
     CONTEST_STOP = "contest_stop" "6.3" Some("contest_stop_d"), Conflict, Some(2304), "The contest is over without a winner: two persons of the operator decide.";
+    UNDO_MISSING = "undo_missing" "6.10" None, Conflict, Some(2304), "Only the key from which a change by code or by claim took the number takes it back, once, and not after an objection or a ruling. Claim the number instead.";
+    UNDO_OVER = "undo_over" "6.10" Some("claim_pause_d"), Conflict, Some(2304), "The time to take the number back is over: claim it.";
+    UNDO_LINE = "undo_line" "6.10" None, Conflict, Some(2306), "Try the line itself again, by a method of class possession, and send that token with one of class record: the one that was sent is from before the change.";
     CODE_MISSING = "code_missing" "6.2" None, Malformed, Some(2003), "Send the transfer code that the holder got from the present provider.";
     CODE_UNEXPECTED = "code_unexpected" "6.2" None, Malformed, Some(2002), "Leave out the transfer code: only a request by door 2 takes one.";
     QUOTA_CODES = "quota_codes" "6.8" Some("wrong_codes_per_day_max"), Quota, Some(2308), "Too many wrong codes today: check the code with the holder and send it tomorrow.";
@@ -252,6 +255,7 @@ reasons! {
     AUDIT_STATE = "audit_state" "7.5" None, Conflict, Some(2304), "See how far the audit is: GET /v1/audits/{id}.";
     AUDIT_CLEAN = "audit_clean" "7.5" None, Conflict, Some(2304), "Propose a sanction only where the findings lie above a threshold.";
     PROBATION_RUNS = "probation_runs" "7.6" Some("probation_d"), Conflict, Some(2304), "Wait until the probation has lasted long enough.";
+    EMERGENCY_AGAIN = "emergency_again" "7.8" Some("emergency_pause_d"), Conflict, Some(2304), "Nobody confirmed the last emergency: let two persons suspend the provider.";
     APPEAL_LATE = "appeal_late" "7.9" Some("appeal_d"), Conflict, Some(2304), "There is no sanction that can be appealed against any more.";
     APPEAL_MISSING = "appeal_missing" "7.9" None, Conflict, Some(2304), "Let the provider appeal first: POST /v1/providers/{id}/appeal.";
     APPEAL_SAME_HANDS = "appeal_same_hands" "7.9" None, Forbidden, Some(2201), "Let people decide the appeal who had no hand in the sanction.";
@@ -265,6 +269,7 @@ reasons! {
     STAFF_UNKNOWN = "staff_unknown" "11.1" None, NotFound, Some(2303), "Name a member of the staff; `callbook staff list` shows them.";
     STAFF_KEY = "staff_key" "11.1" None, Conflict, Some(2302), "Make a key of one's own: no two people, and no provider, have the same.";
     STAFF_PROOF = "staff_proof" "11.1" None, Forbidden, Some(2202), "Sign the request with the key that the staff list has for you, with the right time, each time anew.";
+    STAFF_UNBOUND = "staff_unbound" "11.1" None, Forbidden, Some(2202), "Get a token that is bound to your client certificate (`callbook staff token ID --key FILE --certificate FILE`; no other token is needed) and show the certificate on every connection.";
     SIGN_IN = "sign_in" "11.1" None, Forbidden, Some(2200), "Try again from the sign-in page; a link works once and for fifteen minutes: `callbook staff link` makes another.";
     ACT_NEEDS_TWO = "act_needs_two" "11.2" None, Forbidden, Some(2201), "Ask for it as an act, and let another person approve: POST /v1/acts.";
     ACT_OWN = "act_own" "11.2" None, Forbidden, Some(2201), "Let another person approve: who asked does not.";

@@ -4,6 +4,7 @@
 //! (none) --CREATE--> ACTIVE <--SUSPEND/RESUME--> SUSPENDED        UPDATE, TRANSFER, RENEW: ACTIVE stays (RENEW: either)
 //! ACTIVE --REQUEST--> + pending --COMPLETE--> new control key     VETO, UPDATE: pending gone; OBJECT: door 3 waits longer
 //!                     + pending --too old: void--> the next REQUEST takes its place, or an UPDATE clears it
+//! new control key by code or claim --TRANSFER through door 3, in time--> the key before
 //! ACTIVE, SUSPENDED --RELEASE--> RELEASED --CREATE after quarantine--> ACTIVE
 //! ```
 
@@ -13,65 +14,12 @@ use crate::log::event::{Door, Event, Kind, Role};
 use crate::log::key::Thumbprint;
 use crate::log::state::{Flags, State, Status};
 use crate::log::{Hash, ZERO, pending};
+pub use crate::registry::entry::{Entry, Request, Taken};
 use crate::registry::register::Register;
 use crate::registry::terms::{DAY_MS, Terms};
 
-/// What is kept of a label beside its State.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The present State, epochs filled in.
-    pub state: State,
-    /// The provider of the registration; of a released number the last one.
-    pub provider: String,
-    /// The time of the State's epoch, Unix milliseconds.
-    pub time_ms: u64,
-    /// The request behind `state.pending`.
-    pub request: Option<Request>,
-}
-
-/// A pending request, opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Which way it takes.
-    pub door: Door,
-    /// The control key that it asks for; zero for the notice of a release.
-    pub control: Thumbprint,
-    /// The provider that asks.
-    pub provider: String,
-    /// The time of its epoch, Unix milliseconds.
-    pub time_ms: u64,
-    /// Did the recovery key sign it?
-    pub fast: bool,
-    /// The time of the epoch of an objection, Unix milliseconds.
-    pub objected_ms: Option<u64>,
-}
-
-impl Entry {
-    /// When the pending request may be completed, Unix milliseconds. An objection may put that off.
-    pub fn opens_ms(&self, terms: &Terms) -> Option<u64> {
-        let request = self.request.as_ref()?;
-        Some(request.time_ms.saturating_add(self.wait_ms(request, terms)))
-    }
-
-    /// When the pending request becomes void, Unix milliseconds; where the wait itself is as long, as long after its end.
-    pub fn void_ms(&self, terms: &Terms) -> Option<u64> {
-        let request = self.request.as_ref()?;
-        let (wait_ms, objected) = (self.wait_ms(request, terms), self.state.flags.contains(Flags::OBJECTED));
-        let life_ms = if objected { terms.objected_void_ms } else { terms.void_ms };
-        let over_ms = if wait_ms < life_ms { life_ms } else { wait_ms.saturating_add(life_ms) };
-        Some(request.time_ms.saturating_add(over_ms))
-    }
-
-    fn wait_ms(&self, request: &Request, terms: &Terms) -> u64 {
-        let flags = self.state.flags;
-        match request.door {
-            door if flags.contains(Flags::LOCK) && door != Door::Direct => terms.locked_ms,
-            Door::Validation if flags.contains(Flags::PROVIDER_HELD) => terms.held_ms,
-            _ if request.fast => terms.fast_ms,
-            door => terms.cooldown_ms(door),
-        }
-    }
-}
+/// How long an event is good at most after it was signed (clause 5.9).
+const EVENT_LIFE_MS: u64 = DAY_MS;
 
 /// What the rules rest on.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +88,8 @@ pub enum Broken {
     RequestPending,
     #[error("event: nothing to veto or object to")]
     NothingToVeto,
+    #[error("event: nothing to take back")]
+    NothingToTakeBack,
     #[error("event: provider-held")]
     ProviderHeld,
     #[error("event: who suspended must resume")]
@@ -217,7 +167,7 @@ const LIVE: &[Option<Status>] = &[Some(Status::Active), Some(Status::Suspended)]
 const FREE: &[Option<Status>] = &[None, Some(Status::Released)];
 
 /// The table of kinds, as in TRUST.md 2: the digits of the roles are 1 control, 2 provider, 3 new control, 4 operator, 5 recovery, 6 sequencer.
-const fn rule(kind: Kind) -> Rule {
+const fn rule(kind: Kind, door: Door) -> Rule {
     use Door::{Code, Direct, Main, Validation};
     use Field as F;
     use Role::{Control as R1, NewControl as R3, Operator as R4, Provider as R2, Recovery as R5, Sequencer as R6};
@@ -232,9 +182,16 @@ const fn rule(kind: Kind) -> Rule {
             &[F::Flags, F::Control, F::Recovery, F::Pending, F::Commitment],
             &[(Main, &[R1, R2]), (Main, &[R1, R2, R3]), (Direct, &[R1])],
         ),
+        // The key before takes the number back.
+        Kind::Transfer if matches!(door, Validation) => (
+            LIVE,
+            &[F::Flags, F::NotAfter, F::Control, F::Recovery, F::Pending, F::Commitment],
+            &[(Validation, &[R2, R3])],
+        ),
         Kind::Transfer => (ACTIVE, &[F::Commitment], &[(Main, &[R1, R2])]),
         Kind::Request => (
-            ACTIVE,
+            // A claim takes also a number that its holder withholds: an old phone does not block it.
+            if matches!(door, Validation) { LIVE } else { ACTIVE },
             &[F::Pending],
             &[(Main, &[R2, R3]), (Main, &[R2, R3, R5]), (Code, &[R2, R3]), (Validation, &[R2, R3]), (Direct, &[R2])],
         ),
@@ -262,7 +219,7 @@ const fn rule(kind: Kind) -> Rule {
 /// Whether a kind of event may be signed through this door by just these roles. The order of roles is that of the event.
 pub fn signers_fit(event: &Event) -> bool {
     let roles: Vec<Role> = event.signatures.iter().map(|signature| signature.role).collect();
-    rule(event.kind).signers.iter().any(|(door, allowed)| *door == event.door && *allowed == roles)
+    rule(event.kind, event.door).signers.iter().any(|(door, allowed)| *door == event.door && *allowed == roles)
 }
 
 /// The epoch of the last change of the control key after this event.
@@ -294,7 +251,7 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     fn new(event: &'a Event, epoch: u64, time_ms: u64, before: Option<&'a Entry>, law: &'a Law<'a>) -> Self {
         let (old, request) = (before.map(|entry| &entry.state), before.and_then(|entry| entry.request.as_ref()));
-        Self { event, new: &event.state, old, before, request, epoch, time_ms, law, rule: rule(event.kind) }
+        Self { event, new: &event.state, old, before, request, epoch, time_ms, law, rule: rule(event.kind, event.door) }
     }
 
     /// Everything that comes before the signatures.
@@ -359,7 +316,7 @@ impl<'a> Step<'a> {
     /// Between the epoch's time and 24 h later.
     fn valid_until(&self) -> Result<(), Broken> {
         let until_ms = self.event.valid_until.saturating_mul(1000);
-        unless((self.time_ms..=self.time_ms.saturating_add(DAY_MS)).contains(&until_ms), Broken::ValidUntil)
+        unless((self.time_ms..=self.time_ms.saturating_add(EVENT_LIFE_MS)).contains(&until_ms), Broken::ValidUntil)
     }
 
     fn signers(&self) -> Result<(), Broken> {
@@ -484,6 +441,7 @@ impl<'a> Step<'a> {
                 unless(rest == Flags::NONE || upgrades, Broken::Flags)
             }
             Kind::Request => {
+                unless(!self.was().contains(Flags::SUSP_OP), Broken::StatusBefore)?;
                 unless(self.request.is_none() || self.is_void(), Broken::RequestPending)?;
                 unless(self.flip() == self.was().only(Flags::OBJECTED), Broken::Flags)
             }
@@ -494,6 +452,7 @@ impl<'a> Step<'a> {
                 unless(self.flip() == mine && sets == self.is(Kind::Suspend), Broken::WhoSuspended)
             }
             Kind::Carry => unless(self.epoch <= self.law.carry_until, Broken::EraBegun),
+            Kind::Transfer if self.event.takes_back() => self.takes_back(),
             Kind::Transfer | Kind::Complete | Kind::Release | Kind::Renew => Ok(()),
         }
     }
@@ -510,9 +469,20 @@ impl<'a> Step<'a> {
         unless(self.flip() == due && !self.was().intersects(due), Broken::Flags)
     }
 
+    /// By the key before, while it may. An event that was accepted in time may be sealed a day later.
+    fn takes_back(&self) -> Result<(), Broken> {
+        let until_ms =
+            |taken: &Taken| taken.time_ms.saturating_add(self.law.terms.pause_ms).saturating_add(EVENT_LIFE_MS);
+        let taken = self.before.and_then(|entry| entry.taken.as_ref());
+        let fits = taken.is_some_and(|taken| taken.control == self.new.control && self.time_ms < until_ms(taken));
+        unless(fits, Broken::NothingToTakeBack)?;
+        let suspensions = Flags(self.was().0 & Flags::SUSPENSIONS.0);
+        unless(self.new.flags.without(Flags::LOCK) == suspensions, Broken::Flags)
+    }
+
     fn not_after(&self) -> Result<(), Broken> {
         let ends_ms = self.new.not_after.saturating_mul(1000);
-        let opens = matches!(self.event.kind, Kind::Create | Kind::Complete | Kind::Renew);
+        let opens = matches!(self.event.kind, Kind::Create | Kind::Complete | Kind::Renew) || self.event.takes_back();
         unless(!opens || ends_ms > self.time_ms, Broken::NotAfterOver)?;
         let rises = self.old.is_some_and(|old| self.new.not_after > old.not_after);
         unless(!self.is(Kind::Renew) || rises, Broken::NotAfterFalls)
@@ -568,6 +538,30 @@ impl<'a> Step<'a> {
             provider: provider.cloned().unwrap_or_default(),
             time_ms: self.time_ms,
             request: request.filter(|_| self.new.pending != ZERO),
+            taken: self.taken(),
         }
+    }
+
+    /// What can be taken back after this event.
+    fn taken(&self) -> Option<Taken> {
+        let before = self.before?;
+        match self.event.kind {
+            Kind::Create | Kind::Release => None,
+            Kind::Transfer if self.event.takes_back() => None,
+            Kind::Complete if self.event.door != Door::Main => self.takes(before),
+            _ => before.taken.clone(),
+        }
+    }
+
+    /// Whether the key before could say no and did not. Who objected had his contest, and a provider takes nothing back with a
+    /// key that it kept; nor does anybody from the key that came back itself.
+    fn takes(&self, before: &Entry) -> Option<Taken> {
+        let (old, asked_ms) = (&before.state, before.request.as_ref().map_or(self.time_ms, |request| request.time_ms));
+        let returns = before.taken.as_ref().is_some_and(|taken| {
+            taken.control == self.new.control && asked_ms < taken.time_ms.saturating_add(self.law.terms.pause_ms)
+        });
+        let heard = old.flags.contains(Flags::OBJECTED) || self.signed(Role::Operator);
+        let silent = !heard && !returns && !old.flags.contains(Flags::PROVIDER_HELD) && old.control != self.new.control;
+        silent.then(|| Taken { control: old.control, time_ms: self.time_ms })
     }
 }

@@ -3,6 +3,7 @@
 //! Sanctions gate commands and never publication (clause 7.2): nothing here is known to the zone.
 
 use crate::charter::Policy;
+use crate::clock::rfc3339;
 use crate::log::event::{Door, Event, Kind};
 use crate::registry::refusal::{self, Reason, Refusal};
 use crate::registry::terms::{DAY_MS, HOUR_MS};
@@ -131,6 +132,8 @@ pub struct Standing {
     pub before: Option<Stood>,
     /// Where an emergency stopped it that nobody has confirmed.
     pub stopped: Option<Stood>,
+    /// When such an emergency ended, Unix milliseconds; `None` once two persons have decided about it again.
+    pub unconfirmed_ms: Option<u64>,
 }
 
 /// Where an organisation stood.
@@ -178,7 +181,7 @@ impl Standing {
         };
         let due_ms = days.map(|days| now_ms.saturating_add(days.saturating_mul(DAY_MS)));
         let probation_ms = (status == ProviderStatus::Probation).then_some(now_ms);
-        Self { status, since_ms: now_ms, due_ms, probation_ms, before: None, stopped: None }
+        Self { status, since_ms: now_ms, due_ms, probation_ms, before: None, stopped: None, unconfirmed_ms: None }
     }
 
     /// What a decision makes of it, or why it does not lead on from here.
@@ -202,6 +205,7 @@ impl Standing {
             }
             (Step::Suspend, _) if works || self.status == S::WindingDown => Ok(sanctioned(S::Suspended)),
             (Step::Emergency, _) if works || self.status == S::WindingDown => {
+                self.may_be_stopped(policy, now_ms)?;
                 let due_ms = Some(now_ms.saturating_add(policy.emergency_review_h * HOUR_MS));
                 let stopped = Some(Stood { status: self.status, due_ms: self.due_ms });
                 Ok(Self { due_ms, stopped, before: self.before, ..next(S::Suspended) })
@@ -233,7 +237,8 @@ impl Standing {
     pub fn by_time(&self, policy: &Policy, now_ms: u64) -> Option<(u64, Self)> {
         use ProviderStatus as S;
         let due_ms = self.due_ms.filter(|due_ms| *due_ms <= now_ms)?;
-        let next = |status| Self { probation_ms: self.probation_ms, ..Self::fresh(status, policy, now_ms) };
+        let (probation_ms, unconfirmed_ms) = (self.probation_ms, self.unconfirmed_ms);
+        let next = |status| Self { probation_ms, unconfirmed_ms, ..Self::fresh(status, policy, now_ms) };
         let after = match self.status {
             // The provider is told at this moment, however late it is: its time to mend begins now.
             S::Accredited => Self { before: Some(self.origin()), ..next(S::Warned) },
@@ -257,6 +262,18 @@ impl Standing {
         can.then(|| self.since_ms.saturating_add(policy.appeal_d * DAY_MS))
     }
 
+    /// One person, or one after the other, does not stop it for ever (clause 7.8).
+    fn may_be_stopped(&self, policy: &Policy, now_ms: u64) -> Result<(), Refusal> {
+        let until_ms = self.unconfirmed_ms.map(|ended_ms| ended_ms.saturating_add(policy.emergency_pause_d * DAY_MS));
+        match until_ms.filter(|until_ms| now_ms < *until_ms) {
+            Some(until_ms) => {
+                let detail = format!("until {} only two persons suspend it", rfc3339(until_ms.div_ceil(1000)));
+                Err(refusal::EMERGENCY_AGAIN.at("/provider", detail))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The end of the probation.
     fn passed(&self, policy: &Policy, now_ms: u64) -> Result<Self, Refusal> {
         let began_ms = self.probation_ms.unwrap_or(self.since_ms);
@@ -277,7 +294,8 @@ impl Standing {
         let still = stood.status == ProviderStatus::Warned;
         let lost_ms = if still { now_ms.saturating_sub(self.since_ms) } else { 0 };
         let due_ms = stood.due_ms.map(|due_ms| due_ms.saturating_add(lost_ms));
-        Self { status: stood.status, since_ms: now_ms, due_ms, stopped: None, ..*self }
+        let unconfirmed_ms = Some(now_ms);
+        Self { status: stood.status, since_ms: now_ms, due_ms, stopped: None, unconfirmed_ms, ..*self }
     }
 }
 
@@ -368,6 +386,29 @@ mod tests {
         let confirmed = stopped.step(Step::Suspend, &policy(), START_MS + 2 * DAY_MS).unwrap();
         assert_eq!((confirmed.status, confirmed.due_ms, confirmed.stopped), (S::Suspended, None, None));
         assert!(confirmed.by_time(&policy(), START_MS + 400 * DAY_MS).is_none());
+    }
+
+    /// Ended by time or by hand: one person alone would otherwise stop a provider for good, seventy-two hours at a time.
+    #[test]
+    fn one_person_does_not_stop_a_provider_again_and_again() {
+        let stopped = at(S::Accredited).step(Step::Emergency, &policy(), START_MS).unwrap();
+        let ended = stopped.step(Step::EndEmergency, &policy(), START_MS + 1).unwrap();
+        let (_, lapsed) = stopped.by_time(&policy(), START_MS + 3 * DAY_MS).unwrap();
+        for (after, ended_ms) in [(ended, START_MS + 1), (lapsed, START_MS + 3 * DAY_MS)] {
+            let again = |now_ms| after.step(Step::Emergency, &policy(), now_ms);
+            let last_ms = ended_ms + 30 * DAY_MS;
+            assert!(again(ended_ms).unwrap_err().is(&refusal::EMERGENCY_AGAIN));
+            assert!(again(last_ms - 1).unwrap_err().is(&refusal::EMERGENCY_AGAIN));
+            assert_eq!(again(last_ms).unwrap().status, S::Suspended);
+            // Two persons may at any time, and when they have decided, one may stop it again.
+            let suspended = after.step(Step::Suspend, &policy(), ended_ms).unwrap();
+            let mended = suspended.step(Step::Accredit, &policy(), ended_ms + 1).unwrap();
+            assert!(mended.step(Step::Emergency, &policy(), ended_ms + 2).is_ok());
+            // Time alone does not make it forgotten.
+            let (due_ms, warned) =
+                Standing { due_ms: Some(ended_ms + 5), ..after }.by_time(&policy(), ended_ms + 5).unwrap();
+            assert!(warned.step(Step::Emergency, &policy(), due_ms).unwrap_err().is(&refusal::EMERGENCY_AGAIN));
+        }
     }
 
     #[test]

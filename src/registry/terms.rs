@@ -33,6 +33,8 @@ pub struct Terms {
     pub void_ms: u64,
     /// The same of a claim that was objected to (clause 6.7).
     pub objected_void_ms: u64,
+    /// For how long a change by code or by claim can be taken back, and none other follows (clauses 6.5, 6.10).
+    pub pause_ms: u64,
     /// The rest of a released number (clause 5.4).
     pub quarantine_ms: u64,
     /// How long a lapsed number can be renewed (clause 5.3).
@@ -53,6 +55,7 @@ impl Terms {
             second_ms: policy.second_round_d * DAY_MS,
             void_ms: policy.request_void_d * DAY_MS,
             objected_void_ms: policy.objected_void_d * DAY_MS,
+            pause_ms: policy.claim_pause_d * DAY_MS,
             quarantine_ms: policy.quarantine_d * DAY_MS,
             grace_ms: policy.lapse_grace_d * DAY_MS,
         }

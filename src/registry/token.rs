@@ -71,6 +71,8 @@ pub struct Validation {
     pub two_methods: bool,
     /// When the methods of class record were used, Unix seconds, in order: what a second round counts (clause 6.3).
     pub record_s: Vec<u64>,
+    /// When the line itself was tried last, Unix seconds: who takes a number back still has it (clause 6.10).
+    pub line_s: Option<u64>,
     /// By which keys they were signed, and when, in the order of the tokens.
     pub rests_on: Vec<Basis>,
 }
@@ -160,6 +162,7 @@ pub fn verify(tokens: &[String], expected: &Expected<'_>) -> Verdict {
             period_s: claims.iter().map(|token| token.vex_s - token.vat_s).min().unwrap_or(0),
             two_methods: two_methods(&claims, expected),
             record_s: record_s(&claims),
+            line_s: line_s(&claims),
             rests_on: claims.iter().filter_map(|token| token.basis.clone()).collect(),
         });
     }
@@ -197,6 +200,11 @@ fn record_s(claims: &[Claims]) -> Vec<u64> {
         claims.iter().filter(|token| token.has(MethodClass::Record)).map(|token| token.vat_s).collect();
     found.sort_unstable();
     found
+}
+
+/// When a method of class possession was used last.
+fn line_s(claims: &[Claims]) -> Option<u64> {
+    claims.iter().filter(|token| token.has(MethodClass::Possession)).map(|token| token.vat_s).max()
 }
 
 /// One token of each class, far enough apart, of two entities where two are in good standing.

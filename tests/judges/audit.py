@@ -181,13 +181,13 @@ class Decided:
         must(self.charter, 'gov: charter')
         return next((t for at, t in reversed(self.charter) if at <= time), self.charter[0][1])
 
-Terms = namedtuple('Terms', 'wait fast locked held second void objected_void quarantine grace')
+Terms = namedtuple('Terms', 'wait fast locked held second void objected_void pause quarantine grace')
 def terms(policy):
     """The charter's periods in milliseconds; wait by door."""
     d = lambda name: policy[name]['value'] * DAY
     return Terms({0: d('recovery_cooldown_d'), 2: d('transfer_code_delay_d'), 3: d('objection_d'), 9: d('provider_release_notice_d')},
                  policy['recovery_fast_h']['value'] * HOUR, d('recovery_locked_d'), d('held_claim_d'), d('second_round_d'),
-                 d('request_void_d'), d('objected_void_d'), d('quarantine_d'), d('lapse_grace_d'))
+                 d('request_void_d'), d('objected_void_d'), d('claim_pause_d'), d('quarantine_d'), d('lapse_grace_d'))
 
 # ---- States and events ----
 ACTIVE, SUSPENDED, RELEASED = 1, 2, 3
@@ -197,7 +197,7 @@ CREATE, UPDATE, TRANSFER, REQUEST, COMPLETE, VETO, SUSPEND, RESUME, RELEASE, REN
 CONTROL, PROVIDER, NEW, OPERATOR, RECOVERY, SEQUENCER = range(1, 7)
 State = namedtuple('State', 'status flags version since key_epoch not_after prev control recovery pending commitment')
 Event = namedtuple('Event', 'kind door label prev state raw_state provider evidence valid_until sigs')
-Entry = namedtuple('Entry', 'state S provider time request')
+Entry = namedtuple('Entry', 'state S provider time request taken')
 Request = namedtuple('Request', 'door control provider time fast objected')
 
 def state(raw):
@@ -257,6 +257,9 @@ TABLE = {  # kind: (statuses before, None: no State; what may change; doors with
     CARRY: ({ACTIVE, SUSPENDED}, set(), {(0, (6,))}),
 }
 
+# The key before takes the number back: a TRANSFER through door 3.
+TAKE_BACK = ({ACTIVE, SUSPENDED}, {'flags', 'not_after', 'control', 'recovery', 'pending', 'commitment'}, {(3, (2, 3))})
+
 def wait(entry, t):
     """How long a pending request waits."""
     ask, flags = entry.request, entry.state.flags
@@ -279,7 +282,9 @@ def check(e, origin, epoch, time, before, decided, t):
     """One event; gives what is kept of the label then."""
     new, old = e.state, before.state if before else None
     ask, was = before.request if before else None, old.flags if old else 0
-    statuses, may, signers = TABLE[e.kind]
+    back = e.kind == TRANSFER and e.door == 3
+    statuses, may, signers = TAKE_BACK if back else TABLE[e.kind]
+    if e.kind == REQUEST and e.door == 3: statuses = {ACTIVE, SUSPENDED}
     # the chain, epochs, times
     must(new.version == (old.version + 1 if old else 1), 'event: version')
     must(new.prev == e.prev == (before.S if before else Z), 'event: prev')
@@ -336,6 +341,7 @@ def check(e, origin, epoch, time, before, decided, t):
         if new.pending == Z: rest ^= was & OBJECTED
         must(rest == 0 or rotates and rest == HELD and was & HELD, 'event: flags')
     if e.kind == REQUEST:
+        must(not was & SUSP_OP, 'event: status before')
         must(not ask or is_void(before, t, time), 'event: another request is pending')
         must(flip == was & OBJECTED, 'event: flags')
     if e.kind in (VETO, OBJECT):
@@ -350,7 +356,12 @@ def check(e, origin, epoch, time, before, decided, t):
         mine = SUSP_OP if OPERATOR in roles else SUSP_HOLDER
         must(flip == mine and bool(new.flags & mine) == (e.kind == SUSPEND), 'event: who suspended must resume')
     must(e.kind != CARRY, 'event: era has begun')
-    if e.kind in (CREATE, COMPLETE, RENEW): must(min(new.not_after * 1000, U64) > time, 'event: not_after is over')
+    taken = before.taken if before else None
+    if back:
+        # accepted within the pause, sealed a day later at most
+        must(taken and taken[0] == new.control and time < taken[1] + t.pause + DAY, 'event: nothing to take back')
+        must(new.flags & ~LOCK == was & SUSPENSIONS, 'event: flags')
+    if e.kind in (CREATE, COMPLETE, RENEW) or back: must(min(new.not_after * 1000, U64) > time, 'event: not_after is over')
     if e.kind == RENEW: must(new.not_after > old.not_after, 'event: not_after does not rise')
     # waits
     if e.kind == COMPLETE or e.kind == RELEASE and PROVIDER in roles:
@@ -363,10 +374,15 @@ def check(e, origin, epoch, time, before, decided, t):
     if e.kind == RELEASE and SEQUENCER in roles:
         must(time >= min(old.not_after * 1000, U64) + t.grace, 'event: not lapsed for long enough')
     if PROVIDER in roles: must(allowed(status, e.kind, e.door), 'event: status of the provider')
+    if e.kind == COMPLETE and e.door in (2, 3):
+        returns = taken and taken[0] == new.control and ask.time < taken[1] + t.pause
+        silent = not was & (OBJECTED | HELD) and OPERATOR not in roles and not returns and old.control != new.control
+        taken = (old.control, time) if silent else None
+    if e.kind in (CREATE, RELEASE) or back: taken = None
     if e.kind == REQUEST: ask = Request(e.door, asked, e.provider, time, RECOVERY in roles, None)
     if e.kind == OBJECT: ask = ask._replace(objected=time)
     provider = e.provider if e.kind in (CREATE, TRANSFER, COMPLETE) else before.provider
-    return Entry(new, sha(e.raw_state), provider, time, ask if new.pending != Z else None)
+    return Entry(new, sha(e.raw_state), provider, time, ask if new.pending != Z else None, taken)
 
 # ---- the replay ----
 def batch(raw, root):

@@ -1,11 +1,12 @@
 //! What the rules want to know of a label, as bytes: some three hundred of them.
 //!
-//! `State ‖ lp16(provider) ‖ u64 time ‖ u8 n ‖ n × (u8 door ‖ control[32] ‖ lp16(provider) ‖ u64 time ‖ u8 fast ‖ u64 objected)`, n <= 1
+//! `State ‖ lp16(provider) ‖ u64 time ‖ u8 n ‖ n × (u8 door ‖ control[32] ‖ lp16(provider) ‖ u64 time ‖ u8 fast ‖ u64 objected) ‖
+//! m × (control[32] ‖ u64 time)`, n <= 1, m <= 1: what can be taken back, and nothing at all if there is nothing.
 
 use crate::log::bytes::{Malformed, Reader, put_lp16};
 use crate::log::event::Door;
 use crate::log::state::{STATE_LEN, State};
-use crate::registry::rules::{Entry, Request};
+use crate::registry::rules::{Entry, Request, Taken};
 
 const WHAT: &str = "what is kept of a label";
 
@@ -22,6 +23,10 @@ pub fn write(entry: &Entry) -> Vec<u8> {
         out.extend_from_slice(&request.time_ms.to_be_bytes());
         out.push(u8::from(request.fast));
         out.extend_from_slice(&request.objected_ms.unwrap_or(0).to_be_bytes());
+    }
+    if let Some(taken) = &entry.taken {
+        out.extend_from_slice(&taken.control);
+        out.extend_from_slice(&taken.time_ms.to_be_bytes());
     }
     out
 }
@@ -41,8 +46,12 @@ pub fn read(raw: &[u8]) -> Result<Entry, Malformed> {
             objected_ms: Some(r.u64()?).filter(|time_ms| *time_ms > 0),
         }),
     };
+    let taken = match r.is_empty() {
+        true => None,
+        false => Some(Taken { control: r.array()?, time_ms: r.u64()? }),
+    };
     r.end()?;
-    Ok(Entry { state, provider, time_ms, request })
+    Ok(Entry { state, provider, time_ms, request, taken })
 }
 
 fn text(r: &mut Reader<'_>) -> Result<String, Malformed> {
@@ -78,9 +87,12 @@ mod tests {
             fast: true,
             objected_ms: Some(88),
         };
-        let mut entry = Entry { state, provider: "acme".into(), time_ms: 99, request: Some(request) };
-        assert_eq!(read(&write(&entry)).as_ref(), Ok(&entry));
-        entry.request = None;
+        let mut entry = Entry { state, provider: "acme".into(), time_ms: 99, request: Some(request), taken: None };
+        for taken in [None, Some(Taken { control: [6; 32], time_ms: 66 })] {
+            entry.taken = taken;
+            assert_eq!(read(&write(&entry)).as_ref(), Ok(&entry));
+        }
+        (entry.request, entry.taken) = (None, None);
         let raw = write(&entry);
         assert_eq!(read(&raw).as_ref(), Ok(&entry));
         assert!(read(&raw[..raw.len() - 1]).is_err() && read(&[&raw[..], &[0]].concat()).is_err());

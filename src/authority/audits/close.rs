@@ -7,7 +7,7 @@ use crate::authority::ruling::Ruling;
 use crate::authority::{Authority, Core};
 use crate::ledger::{AuditRow, AuditToken, LedgerError, Transaction};
 use crate::log::Hash;
-use crate::log::event::Kind;
+use crate::log::event::{Event, Kind};
 use crate::log::label::Label;
 use crate::registry::acts::Power;
 use crate::registry::audit::draw::Rules;
@@ -81,11 +81,12 @@ impl Core {
     pub(in crate::authority) fn note_audit_tokens(
         &self,
         tx: &Transaction<'_>,
-        (kind, event, label): (Kind, &Hash, &Label),
+        (accepted, event, label): (&Event, &Hash, &Label),
         rests_on: &[Basis],
         now_ms: u64,
     ) -> Result<(), LedgerError> {
-        let kind = match kind {
+        let kind = match accepted.kind {
+            _ if accepted.takes_back() => TokenKind::Contest,
             Kind::Renew => TokenKind::Renew,
             Kind::Request | Kind::Complete => TokenKind::Contest,
             _ => TokenKind::New,

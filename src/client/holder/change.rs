@@ -155,6 +155,24 @@ impl Change {
         change
     }
 
+    /// The key from which a change by code or by claim took the number takes it back, at once (clause 6.10): a TRANSFER through
+    /// door 3. Needs two tokens, of which the one of class possession was validated since; signed by that key as
+    /// [`Role::NewControl`] and by the provider of the record.
+    ///
+    /// `not_after` in Unix seconds, no later than the tokens' `vex`. The lock is off, and there is no recovery key.
+    pub fn take_back(
+        label: Label,
+        before: &State,
+        record: &Record,
+        opening: [u8; 32],
+        control: &PublicKey,
+        not_after: u64,
+    ) -> Self {
+        let mut change = Self::complete(label, before, Door::Validation, record, opening, control, not_after);
+        change.event.kind = Kind::Transfer;
+        change
+    }
+
     /// The holder stops what is pending by door 0, 2 or 9. Signed by the control key.
     pub fn veto(label: Label, before: &State) -> Self {
         Self::next(Kind::Veto, Door::Direct, label, before).pending(ZERO)
@@ -346,7 +364,8 @@ impl Signed {
 
     /// The body of `POST /v1/numbers/{n}/transfer`.
     pub fn transfer(&self, tokens: Vec<String>) -> Transfer {
-        let door = if self.event.kind == Kind::Transfer { 1 } else { self.event.door as u32 };
+        let first = self.event.kind == Kind::Transfer && self.event.door == Door::Main;
+        let door = if first { 1 } else { self.event.door as u32 };
         Transfer {
             door,
             event: self.event_bytes(),

@@ -188,6 +188,9 @@ fn told(event: &Event, before: Option<&State>, by_own: bool) -> String {
             }
             .to_owned()
         }
+        (Kind::Transfer, Door::Validation) => {
+            format!("the control key of before took the number back, by the provider {}", event.provider)
+        }
         (Kind::Transfer, _) => format!("the number went to the provider {}", event.provider),
         (Kind::Request, Door::Direct) => "the provider gave notice of release".to_owned(),
         (Kind::Request, Door::Code) => format!("{} asked for the number with a transfer code", event.provider),
@@ -211,7 +214,13 @@ fn told(event: &Event, before: Option<&State>, by_own: bool) -> String {
         () if has(Role::Provider) => format!("signed by the provider {} alone", event.provider),
         () => "signed by the directory alone".to_owned(),
     };
-    format!("{what}, {by}")
+    let taken = event.kind == Kind::Complete && event.door != Door::Main && !by_own && !by_operator;
+    let back = if taken {
+        ": if it was yours, the key before takes it back for a while, callbook number take-back"
+    } else {
+        ""
+    };
+    format!("{what}, {by}{back}")
 }
 
 fn key_of(event: &Event, role: Role) -> String {

@@ -20,6 +20,10 @@ pub(crate) async fn show(State(api): State<Api>) -> Page {
                 p { "Without the device: a transfer code of the old provider takes " (policy.transfer_code_delay_d) " days (" (clause("6.2")) "); without its help, proof that the number is yours takes "
                     (policy.objection_d) " days, in which the old key may object (" (clause("6.3")) ")." }
             }))
+            (card("Taken by somebody else", html! {
+                p { "If a change by code or by proof took your number while you were away, your old key takes it back at once for " (policy.claim_pause_d)
+                    " days, through any provider, with proof that the line is still yours (" (clause("6.10")) ")." }
+            }))
             (card("Out of the directory", html! {
                 p { "You take the number out with your device, without any provider, at once; personal data are erased (" (clause("5.5")) ", " (clause("8.2")) "). The number then rests for " (policy.quarantine_d) " days." }
                 p { "Or go silent for a while: you suspend and resume what is published (" (clause("5.6")) ")." }

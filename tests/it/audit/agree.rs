@@ -38,7 +38,8 @@ fn anything(town: &mut Town, dice: &mut Dice) -> Event {
     let statement = if provider == "acme" { ACME } else { BELL };
     let order = (dice.roll(2) == 0).then(|| town.decide("order", json!({})));
     let mine = if order.is_some() { Flags::SUSP_OP } else { Flags::SUSP_HOLDER };
-    match dice.roll(12) {
+    match dice.roll(13) {
+        12 => town.take_back(n, provider, new),
         0 | 1 => town.create(n),
         2 => town.update(n),
         3 | 4 => town.request(n, door, provider, new),

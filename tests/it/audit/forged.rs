@@ -27,6 +27,13 @@ fn honest() -> Town {
     town
 }
 
+/// Number 1 goes from its key, acme's customer, to the key 11 of bell's, by a claim that nobody objects to.
+fn taken(town: &mut Town) {
+    town.epoch(&[town.request(1, Door::Validation, "bell", 11)]);
+    town.now_ms += 7 * DAY_MS;
+    town.epoch(&[town.complete(1, Door::Validation, "bell", 11)]);
+}
+
 /// Publishes an event that is changed before it is signed.
 fn with(town: &mut Town, mut event: Event, by: &[(Role, u8)], change: impl FnOnce(&mut Event)) {
     change(&mut event);
@@ -290,6 +297,72 @@ const CASES: &[Case] = &[
         t.now_ms += 6 * DAY_MS;
         t.epoch(&[t.complete(1, Door::Validation, "bell", 11)]);
     }),
+    ("event: nothing to take back", |t| t.epoch(&[t.take_back(1, "bell", 11)])),
+    ("event: nothing to take back", |t| {
+        taken(t);
+        t.epoch(&[t.take_back(1, "bell", 13)]);
+    }),
+    ("event: nothing to take back", |t| {
+        taken(t);
+        t.now_ms += 31 * DAY_MS - HOUR_MS;
+        t.epoch(&[t.take_back(1, "acme", 1)]);
+    }),
+    ("event: nothing to take back", |t| {
+        // Who objected had his contest.
+        t.epoch(&[t.request(1, Door::Validation, "bell", 11)]);
+        t.epoch(&[t.flags(1, Kind::Object, |f| f.with(Flags::OBJECTED), None)]);
+        t.now_ms += 8 * DAY_MS;
+        t.epoch(&[t.complete(1, Door::Validation, "bell", 11)]);
+        t.epoch(&[t.take_back(1, "acme", 1)]);
+    }),
+    ("event: nothing to take back", |t| {
+        taken(t);
+        t.epoch(&[t.take_back(1, "acme", 1)]);
+        t.epoch(&[t.take_back(1, "bell", 11)]);
+    }),
+    ("event: nothing to take back", |t| {
+        // The key before came back by a claim of its own.
+        taken(t);
+        t.epoch(&[t.request(1, Door::Validation, "acme", 1)]);
+        t.now_ms += 7 * DAY_MS;
+        t.epoch(&[t.complete(1, Door::Validation, "acme", 1)]);
+        t.epoch(&[t.take_back(1, "bell", 11)]);
+    }),
+    ("event: door or signatures", |t| {
+        taken(t);
+        let event = t.take_back(1, "acme", 1);
+        t.epoch(&[signed(event, &[(Role::NewControl, 1)])]);
+    }),
+    ("event: not the new control key", |t| {
+        taken(t);
+        let event = t.take_back(1, "acme", 1);
+        t.epoch(&[signed(event, &[(Role::Provider, ACME), (Role::NewControl, 13)])]);
+    }),
+    ("event: flags", |t| {
+        taken(t);
+        with(t, t.take_back(1, "acme", 1), &[(Role::Provider, ACME), (Role::NewControl, 1)], |e| {
+            e.state.flags = Flags::PROVIDER_HELD;
+        });
+    }),
+    ("event: pending", |t| {
+        taken(t);
+        with(t, t.take_back(1, "acme", 1), &[(Role::Provider, ACME), (Role::NewControl, 1)], |e| {
+            e.state.pending = [9; 32];
+        });
+    }),
+    ("event: evidence", |t| {
+        taken(t);
+        with(t, t.take_back(1, "acme", 1), &[(Role::Provider, ACME), (Role::NewControl, 1)], |e| e.evidence = ZERO);
+    }),
+    ("event: status before", |t| {
+        let order = t.decide("order", json!({}));
+        t.epoch(&[t.flags(1, Kind::Suspend, |f| f.with(Flags::SUSP_OP), Some(order))]);
+        t.epoch(&[t.request(1, Door::Validation, "bell", 11)]);
+    }),
+    ("event: status before", |t| {
+        t.epoch(&[t.flags(1, Kind::Suspend, |f| f.with(Flags::SUSP_HOLDER), None)]);
+        t.epoch(&[t.request(1, Door::Code, "bell", 11)]);
+    }),
     ("event: not lapsed for long enough", |t| {
         t.now_ms += 100 * DAY_MS;
         t.epoch(&[t.release(1, Door::Main, "", &[(Role::Sequencer, SEQUENCER)])]);
@@ -365,6 +438,18 @@ const LAWFUL: &[fn(&mut Town)] = &[
         t.epoch(&[signed(event, &[(Role::Provider, ACME), (Role::NewControl, 13), (Role::Recovery, 50)])]);
         t.now_ms += DAY_MS;
         t.epoch(&[t.complete(5, Door::Main, "acme", 13)]);
+    },
+    |t| {
+        t.epoch(&[t.flags(1, Kind::Suspend, |f| f.with(Flags::SUSP_HOLDER), None)]);
+        taken(t);
+        t.epoch(&[t.take_back(1, "acme", 1)]);
+    },
+    |t| {
+        taken(t);
+        t.now_ms += 29 * DAY_MS;
+        t.epoch(&[t.request(1, Door::Main, "bell", 13)]);
+        t.epoch(&[t.take_back(1, "acme", 1)]);
+        t.epoch(&[t.update(1)]);
     },
     |t| t.cosigned = vec![t.newest_s() - 600, t.newest_s() + 90_000],
 ];

@@ -193,6 +193,14 @@ impl Town {
         signed(event, &[(Role::Provider, statement), (Role::NewControl, new)])
     }
 
+    /// The key `old` takes number `n` back.
+    pub(super) fn take_back(&self, n: u8, provider: &str, old: u8) -> Event {
+        let mut event = self.complete(n, Door::Validation, provider, old);
+        event.kind = Kind::Transfer;
+        let statement = if provider == "acme" { ACME } else { BELL };
+        signed(event, &[(Role::Provider, statement), (Role::NewControl, old)])
+    }
+
     /// What the holder alone does, or the staff with the evidence of an order.
     pub(super) fn flags(&self, n: u8, kind: Kind, change: impl Fn(Flags) -> Flags, order: Option<Hash>) -> Event {
         let door = if order.is_some() { Door::Main } else { Door::Direct };

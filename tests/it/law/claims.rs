@@ -243,3 +243,33 @@ fn a_new_subscriber_takes_a_lapsed_number_by_a_claim() {
     directory.accept(&done);
     assert!(won_by(&directory, line, &late) && directory.shows(line));
 }
+
+/// The ex-owner suspends with his old phone what somebody else has by now, without any provider.
+#[test]
+fn a_number_that_its_holder_hides_can_be_claimed_and_one_that_the_operator_hides_cannot() {
+    let (mut directory, old, new, line) = (Directory::new(), Phone::new(10), Phone::new(40), number(LINE));
+    let create = create(&mut directory, "acme", line, &old);
+    directory.accept(&create);
+    directory.accept(&holder(&directory, line, &old, Kind::Suspend));
+    for door in [Door::Main, Door::Code] {
+        let asked = request(&mut directory, "acme", line, &new, door, None);
+        assert_eq!(directory.codes(&asked), ["suspended"], "{door:?}");
+    }
+    let claim = request(&mut directory, "bell", line, &new, Door::Validation, None);
+    directory.accept(&claim);
+    directory.now_ms += 7 * DAY_MS;
+    let done = complete(&mut directory, "bell", line, &new, Door::Validation);
+    directory.accept(&done);
+    assert!(won_by(&directory, line, &new) && !directory.shows(line));
+    directory.accept(&holder(&directory, line, &new, Kind::Resume));
+    assert!(directory.shows(line));
+
+    let (mut directory, _old, new, line) = claimed();
+    let row = directory.rows.get_mut(&line).unwrap();
+    let entry = row.entry.as_mut().unwrap();
+    (entry.request, entry.state.pending) = (None, callbook::log::ZERO);
+    entry.state.flags = Flags::SUSP_OP.with(Flags::SUSP_HOLDER);
+    entry.state.status = callbook::log::state::Status::Suspended;
+    let claim = request(&mut directory, "bell", line, &new, Door::Validation, None);
+    assert_eq!(directory.codes(&claim), ["suspended"]);
+}

@@ -632,23 +632,38 @@ pub(super) fn complete_with(
     gov: Option<Hash>,
 ) -> Submission {
     let nonce = directory.nonce_key.make(provider, &label(number), directory.now_s() + 900);
-    let not_after = directory.now_s() + 80 * 86_400;
     let staff = STAFF.map(ed25519);
     let mut signers = vec![(Role::NewControl, &phone.control)];
     signers.extend(staff.iter().filter(|_| gov.is_some()).map(|key| (Role::Operator, key)));
-    let draft = Draft::new(directory, number, Kind::Complete, Some(provider))
+    let draft = complete_draft(directory, provider, number, phone, door, tokens)
+        .event(|event| event.evidence = gov.unwrap_or(event.evidence))
+        .sign(&signers);
+    let proofs = phone.proofs(&draft.event, &directory.nonce_key.ephemeral(&nonce));
+    draft.proofs(proofs).done()
+}
+
+/// What a completion is before it is signed.
+fn complete_draft(
+    directory: &Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    door: Door,
+    tokens: Vec<String>,
+) -> Draft {
+    let not_after = directory.now_s() + 80 * 86_400;
+    Draft::new(directory, number, Kind::Complete, Some(provider))
         .event(|event| event.door = door)
         .state(|state| {
             (state.pending, state.recovery) = (ZERO, ZERO);
             (state.control, state.not_after) = (phone.control.public().thumbprint(), not_after);
             state.flags = state.flags.only(Flags::SUSPENSIONS);
+            if state.status == Status::Released {
+                state.status = Status::Active; // as if one could build on it
+            }
         })
         .tokens(tokens)
         .record(&phone.record(provider, number, "carol"))
-        .event(|event| event.evidence = gov.unwrap_or(event.evidence))
-        .sign(&signers);
-    let proofs = phone.proofs(&draft.event, &directory.nonce_key.ephemeral(&nonce));
-    draft.proofs(proofs).done()
 }
 
 /// The completion with one fresh validation.
@@ -661,4 +676,28 @@ pub(super) fn complete(
 ) -> Submission {
     let token = directory.token(provider, number, &phone.control, 90);
     complete_with(directory, provider, number, phone, door, vec![token], None)
+}
+
+/// The phone takes a number back that a change took from it: the line tried now, the subscription a day before.
+pub(super) fn take_back(directory: &mut Directory, provider: &str, number: Number, phone: &Phone) -> Submission {
+    take_back_with(directory, provider, number, phone, [("sms", 0), ("document", 86_400)])
+}
+
+/// The same by these methods, so many seconds ago.
+pub(super) fn take_back_with(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    methods: [(&str, u64); 2],
+) -> Submission {
+    let validated = methods
+        .map(|(method, ago_s)| directory.validated(provider, number, &phone.control, method, ago_s, 85))
+        .to_vec();
+    let mut draft = complete_draft(directory, provider, number, phone, Door::Validation, validated);
+    draft.event.kind = Kind::Transfer;
+    let nonce = directory.nonce_key.make(provider, &label(number), directory.now_s() + 900);
+    let draft = draft.sign(&[(Role::NewControl, &phone.control)]);
+    let proofs = phone.proofs(&draft.event, &directory.nonce_key.ephemeral(&nonce));
+    draft.proofs(proofs).done()
 }

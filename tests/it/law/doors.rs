@@ -273,6 +273,7 @@ fn strangers_at_the_doors_learn_nothing() {
     let until_ms = directory.now_ms + DAY_MS;
     let sent: Vec<Submission> = vec![
         transfer(&mut directory, "bell", line, &new),
+        take_back(&mut directory, "bell", line, &new),
         request(&mut directory, "bell", line, &new, Door::Main, None),
         request(&mut directory, "bell", line, &new, Door::Code, None),
         complete(&mut directory, "bell", line, &new, Door::Main),

@@ -249,6 +249,36 @@ fn a_provider_held_number_has_no_user_keys_and_no_veto() {
     assert_eq!(directory.codes(&holder(&directory, line, &phone, Kind::Veto)), ["provider_held"]);
 }
 
+/// The holder gets a device: at once with the provider's signature, and never back.
+#[test]
+fn a_provider_held_number_becomes_its_holders() {
+    let (mut directory, phone, own) = (Directory::new(), Phone::new(10), Phone::new(40));
+    let line = number(LINE);
+    let mut record = phone.record("acme", line, "alice");
+    record.rr.truncate(1);
+    let (token, not_after) = (directory.token("acme", line, &phone.control, 90), directory.now_s() + 90 * 86_400);
+    let held = Draft::new(&directory, line, Kind::Create, Some("acme")).state(|state| {
+        (state.control, state.flags) = (phone.control.public().thumbprint(), Flags::PROVIDER_HELD);
+        state.not_after = not_after;
+    });
+    directory.accept(&held.tokens(vec![token]).record(&record).sign(&[(Role::NewControl, &phone.control)]).done());
+    let to = |directory: &Directory, from: &Phone, key: &Phone, flags: Flags| {
+        let draft = Draft::new(directory, line, Kind::Update, Some("acme")).state(|state| {
+            (state.control, state.flags) = (key.control.public().thumbprint(), flags);
+        });
+        draft.record(&record).sign(&[(Role::Control, &from.control), (Role::NewControl, &key.control)]).done()
+    };
+    let unsigned = Draft::new(&directory, line, Kind::Update, Some("acme"))
+        .state(|state| (state.control, state.flags) = (own.control.public().thumbprint(), Flags::NONE))
+        .record(&record)
+        .sign(&[(Role::Control, &phone.control)]);
+    assert_eq!(directory.codes(&unsigned.done()), ["event_signers"], "the holder's new key signs");
+    directory.accept(&to(&directory, &phone, &own, Flags::NONE));
+    let state = &directory.entry(line).unwrap().state;
+    assert_eq!((state.control, state.flags), (own.control.public().thumbprint(), Flags::NONE));
+    assert_eq!(directory.codes(&to(&directory, &own, &phone, Flags::PROVIDER_HELD)), ["flags"]);
+}
+
 #[test]
 fn each_wrong_field_of_a_registration_has_its_code() {
     let mut directory = Directory::new();

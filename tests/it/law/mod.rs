@@ -1,5 +1,6 @@
 //! The law: event rules against the reference, tokens, lives of numbers, the doors, random sequences of commands, and a second law.
 
+mod back;
 mod bulk;
 mod certificate;
 mod claims;

@@ -57,6 +57,7 @@ impl Reference {
                 second_ms: ms("second_ms"),
                 void_ms: 30 * DAY_MS, // neither of these two is in the vectors
                 objected_void_ms: 60 * DAY_MS,
+                pause_ms: 30 * DAY_MS, // nor is what is taken back
                 quarantine_ms: ms("quarantine_ms"),
                 grace_ms: ms("grace_ms"),
             },
@@ -118,6 +119,7 @@ fn entry(value: &Value) -> Option<Entry> {
         provider: value["provider"].as_str().unwrap().into(),
         time_ms: value["time_ms"].as_u64().unwrap(),
         request: Some(&value["request"]).filter(|value| !value.is_null()).map(request),
+        taken: None,
     })
 }
 

@@ -84,10 +84,22 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn new(desk: &'a Desk, bell: &Actor, n: u64, control: &SigningKey, earlier: Option<(&str, u64)>) -> Self {
+        Self::tried(desk, bell, n, control, earlier, "operator-db")
+    }
+
+    /// The same, the newest validation by another method.
+    fn tried(
+        desk: &'a Desk,
+        bell: &Actor,
+        n: u64,
+        control: &SigningKey,
+        earlier: Option<(&str, u64)>,
+        method: &str,
+    ) -> Self {
         let first = desk.authority.prepare_blocking(bell, number(n)).unwrap();
         let mut tokens: Vec<String> =
             earlier.map(|earlier| token(desk, "bell", n, control, earlier, None)).into_iter().collect();
-        tokens.push(token(desk, "bell", n, control, ("operator-db", 0), Some(&first.nonce)));
+        tokens.push(token(desk, "bell", n, control, (method, 0), Some(&first.nonce)));
         let told = desk.authority.prepare_with_blocking(bell, number(n), &tokens).unwrap();
         Self { desk, n, tokens, first, told }
     }
@@ -158,6 +170,14 @@ pub(super) fn complete(desk: &Desk, bell: &Actor, n: u64, device: &Device, door:
     let step = Step::new(desk, bell, n, &device.control, None);
     let (record, end_s, public) = (step.record(device), desk.now_s() + 80 * DAY_S, device.control.public());
     let change = Change::complete(step.label(), &step.before(), door, &record, [6; 32], public, end_s);
+    step.submission(change, &[(Role::NewControl, &device.control)], Some(device), None)
+}
+
+/// The key before takes the number back through bell: the line tried now, the subscription a day before.
+fn take_back(desk: &Desk, bell: &Actor, n: u64, device: &Device) -> Submission {
+    let step = Step::tried(desk, bell, n, &device.control, Some(("operator-db", DAY_S)), "sms");
+    let (record, end_s, public) = (step.record(device), desk.now_s() + 80 * DAY_S, device.control.public());
+    let change = Change::take_back(step.label(), &step.before(), &record, [7; 32], public, end_s);
     step.submission(change, &[(Role::NewControl, &device.control)], Some(device), None)
 }
 
@@ -363,4 +383,34 @@ fn a_ledger_of_the_first_format_comes_along() {
     let read =
         ledger.read::<_, LedgerError>(|now| Ok((now.counted("acme", 20_000)?, now.wrong_codes("acme", 20_000)?)));
     assert_eq!(read.unwrap(), ((3, 5), 2));
+}
+
+/// Taken by code while the holder was away; he comes home, and the directory was stopped in between.
+#[test]
+fn a_number_is_taken_back_over_a_restart_and_only_once() {
+    let (dir, desk, bell) = desk();
+    let new = device(53);
+    let code = desk.authority.transfer_code(&desk.actor, number(1)).unwrap();
+    let asked = request(&desk, &bell, 1, &new, Door::Code, Some(code.code.text()));
+    submit(&desk, &bell, &asked).unwrap();
+    desk.clock.advance(5 * DAY_MS);
+    let done = complete(&desk, &bell, 1, &new, Door::Code);
+    submit(&desk, &bell, &done).unwrap();
+    let taken_ms = desk.now_s() * 1000;
+    drop(desk);
+    let desk = Desk::open(dir.path(), taken_ms + 20 * DAY_MS).unwrap();
+    let stranger = take_back(&desk, &bell, 1, &device(54));
+    refused(submit(&desk, &bell, &stranger), &refusal::UNDO_MISSING); // bell has the number: it is told
+    let back = take_back(&desk, &bell, 1, &device(1));
+    submit(&desk, &bell, &back).unwrap();
+    let state = view(&desk, &bell, 1).unwrap().state.unwrap();
+    assert_eq!((state.control, state.version), (device(1).control.public().thumbprint(), 4));
+    assert!(address(&desk.board.shows(number(1)).unwrap()).contains("sip:alice@bell.example"));
+    let again = take_back(&desk, &bell, 1, &new);
+    refused(submit(&desk, &bell, &again), &refusal::UNDO_MISSING);
+    drop(desk);
+    // Nothing of it is left in the file, and the log is what it was.
+    let desk = Desk::open(dir.path(), taken_ms + 21 * DAY_MS).unwrap();
+    let again = take_back(&desk, &bell, 1, &new);
+    refused(submit(&desk, &bell, &again), &refusal::UNDO_MISSING);
 }

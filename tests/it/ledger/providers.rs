@@ -75,6 +75,13 @@ fn an_emergency_that_nobody_confirms_ends_after_three_days() {
     authority.upkeep().unwrap();
     assert_eq!(house.status("acme"), S::Accredited);
     desk.submit(&desk.registration(1, "b")).unwrap();
+    // Whoever of them it is: one person does not stop it again and again.
+    for person in [&house.ben, &house.ada] {
+        let again = authority.request_act(person, wish(ActKind::Emergency, provider("acme")), None);
+        refused(again.map(|act| act.row.id), &refusal::EMERGENCY_AGAIN);
+    }
+    refused(authority.set_provider_status(&house.ben, "acme", true, "7.8").map(|a| a.id), &refusal::EMERGENCY_AGAIN);
+    desk.clock.advance(30 * DAY_MS);
     // Confirmed by two, it stays.
     authority.request_act(&house.ben, wish(ActKind::Emergency, provider("acme")), None).unwrap();
     house.both(ActKind::Suspend, provider("acme")).unwrap();

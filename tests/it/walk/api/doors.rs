@@ -219,8 +219,21 @@ fn the_command_line_does_the_same(demo: &Demo, other: &Kit<'_>) {
         "{shown}"
     );
 
-    // Door 0: the same provider, another key.
+    // Nobody took this one: the law is asked, by two methods, and says so.
     let line = demo.sample(4);
+    let back =
+        [&["number", "take-back", line, "--provider", &acme, "--method", "sms", "--days", "80"][..], &sip].concat();
+    let alone = run(&back, 2);
+    assert!(alone["error"].as_str().is_some_and(|why| why.contains("--first-method")), "{alone}");
+    let first =
+        ["--first-method", "operator-db", "--first-hours-ago", "25", "--first-days", "80", "--first-by", &theirs];
+    let nothing = run(&[&back[..], &first].concat(), 2);
+    assert!(
+        nothing["error"].as_str().is_some_and(|why| why.contains("undo_missing") && why.contains("6.10")),
+        "{nothing}"
+    );
+
+    // Door 0: the same provider, another key.
     let asked = run(&["number", "recover", line, "--provider", &acme], 0);
     assert_eq!(asked["pending"]["door"], json!(0), "{asked}");
 }

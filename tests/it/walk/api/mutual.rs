@@ -37,6 +37,11 @@ impl Drop for House {
 
 impl House {
     fn open() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same with other settings of the API.
+    fn with(change: impl FnOnce(&mut toml::Table)) -> Self {
         let ca = Ca::new();
         let dir = ca.path("house");
         let said = callbook()
@@ -49,12 +54,37 @@ impl House {
             http.insert("tls_listen".into(), vec!["127.0.0.1:0"].into());
             http.insert("tls_cert".into(), ca.path("chain.pem").display().to_string().into());
             http.insert("tls_key".into(), ca.path("key.pem").display().to_string().into());
+            change(http);
         });
         let mut child =
             callbook().args(["--json", "serve", "--dir"]).arg(&dir).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
         Self { facts: serde_json::from_str(&line).expect("it serves"), child, dir, ca }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
+    }
+
+    /// A command over TLS, with a client certificate and its key if it shows one: exit code and what it said.
+    fn run(&self, shown: Option<(&str, &str)>, args: &[&str]) -> (Option<i32>, String) {
+        let mut command = callbook();
+        command.args(args).args(["--json", "--api", &self.url()]).env("CALLBOOK_CA", self.ca.path("ca.pem"));
+        if let Some((chain, key)) = shown {
+            command.env("CALLBOOK_CLIENT_CERT", self.file(chain)).env("CALLBOOK_CLIENT_KEY", self.file(key));
+        }
+        let out = command.output().expect("the program runs");
+        (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+    }
+
+    /// What `doctor` finds about the tokens of the staff.
+    fn finding(&self) -> (Option<bool>, String) {
+        let out = callbook().args(["doctor", "--json", "--dir"]).arg(&self.dir).output().expect("the program runs");
+        let said: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let all = said["findings"].as_array().expect("findings");
+        let found = all.iter().find(|one| one["check"] == "staff tokens").expect("it looks");
+        (found["ok"].as_bool(), found["detail"].as_str().expect("text").to_owned())
     }
 
     fn url(&self) -> String {
@@ -148,20 +178,12 @@ fn a_bound_token_opens_with_its_certificate_alone() {
 fn a_bound_token_of_the_staff_opens_with_its_certificate_alone() {
     let house = House::open();
     let ((chain, key), (other_chain, other_key)) = (self_made(), self_made());
-    let file = |name: &str| house.dir.join(name).display().to_string();
+    let file = |name: &str| house.file(name);
     for (name, text) in [("c.pem", &chain), ("k.pem", &key), ("other.pem", &other_chain), ("other-key.pem", &other_key)]
     {
         std::fs::write(file(name), text).expect("writable");
     }
-    let run = |shown: Option<(&str, &str)>, args: &[&str]| {
-        let mut command = callbook();
-        command.args(args).args(["--json", "--api", &house.url()]).env("CALLBOOK_CA", house.ca.path("ca.pem"));
-        if let Some((chain, key)) = shown {
-            command.env("CALLBOOK_CLIENT_CERT", file(chain)).env("CALLBOOK_CLIENT_KEY", file(key));
-        }
-        let out = command.output().expect("the program runs");
-        (out.status.code(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
-    };
+    let run = |shown: Option<(&str, &str)>, args: &[&str]| house.run(shown, args);
     let made = callbook().args(["staff", "keygen", &file("ada.key")]).output().expect("the program runs");
     assert!(made.status.success());
     let (code, said) = run(None, &["staff", "key", &file("ada.key"), "--token-file", &file("operator.token")]);
@@ -184,6 +206,47 @@ fn a_bound_token_of_the_staff_opens_with_its_certificate_alone() {
     let wish = || NewToken::default();
     assert_eq!(status(house.api(bound.trim(), &house.tls()).add_token("acme", &wish()).map(|_| ())), 401);
     assert_eq!(run(None, &["staff", "list", "--token-file", &file("operator.token")]).0, Some(0));
+}
+
+/// An operator may demand it of everybody. Nobody is locked out: a bound token needs a key and a certificate, and no other token.
+#[test]
+fn a_house_may_demand_bound_tokens_of_all_its_people() {
+    let house = House::with(|http| drop(http.insert("staff_certificates".into(), true.into())));
+    let (chain, key) = self_made();
+    for (name, text) in [("c.pem", &chain), ("k.pem", &key)] {
+        std::fs::write(house.file(name), text).expect("writable");
+    }
+    for person in ["ada.key", "eve.key"] {
+        let made = callbook().args(["staff", "keygen", &house.file(person)]).output().expect("the program runs");
+        assert!(made.status.success());
+    }
+    let refused = |shown, args: &[&str]| {
+        let (code, said) = house.run(shown, args);
+        assert!(code == Some(2) && said.contains("staff_unbound") && said.contains("--certificate"), "{args:?} {said}");
+    };
+    // The token of the first day sets the first key and nothing else, and that once.
+    let (first, ada) = (house.file("operator.token"), house.file("ada.key"));
+    refused(None, &["staff", "list", "--token-file", &first]);
+    refused(Some(("c.pem", "k.pem")), &["staff", "list", "--token-file", &first]);
+    let (code, said) = house.run(None, &["staff", "key", &ada, "--token-file", &first]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = house.run(None, &["staff", "key", &house.file("eve.key"), "--token-file", &first]);
+    assert!(code == Some(2) && said.contains("staff_key"), "{said}");
+    // Nobody gets a token that is not bound; with a certificate he needs none to get one.
+    refused(None, &["staff", "token", "admin", "--key", &ada]);
+    let bound = house.file("bound.token");
+    let with = ["--certificate", &house.file("c.pem"), "--out", &bound];
+    let (code, said) = house.run(None, &[&["staff", "token", "admin", "--key", &ada][..], &with].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = house.run(Some(("c.pem", "k.pem")), &["staff", "list", "--token-file", &bound]);
+    assert_eq!(code, Some(0), "{said}");
+    // What is left over from before is found, and taken away.
+    let (well, said) = house.finding();
+    assert!(well == Some(false) && said.starts_with("2 in force, 1 bound to no"), "{said}");
+    let id = said.split(" of admin").next().and_then(|text| text.rsplit(' ').next()).expect("named");
+    let (code, told) = house.run(Some(("c.pem", "k.pem")), &["provider", "revoke", id, "--token-file", &bound]);
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(house.finding(), (Some(true), "1 in force, 0 bound to no client certificate".to_owned()));
 }
 
 /// Shows a certificate and signs with another key.
@@ -293,4 +356,11 @@ fn a_front_without_its_files_is_refused_with_the_remedy() {
     let said = callbook().args(["config", "check", "--dir"]).arg(&house.dir).output().unwrap();
     assert!(!said.status.success());
     assert!(String::from_utf8_lossy(&said.stderr).contains("http.tls_key is missing"), "{said:?}");
+    configure(&house.dir.join("config.toml"), |http| {
+        http.remove("tls_listen");
+        http.insert("staff_certificates".into(), true.into());
+    });
+    let said = callbook().args(["config", "check", "--dir"]).arg(&house.dir).output().unwrap();
+    assert!(!said.status.success());
+    assert!(String::from_utf8_lossy(&said.stderr).contains("none of the staff could come in"), "{said:?}");
 }
