@@ -130,6 +130,7 @@ fn answered(asked: &Edns, view: &View, peer: Peer, now_s: u64) -> Result<Edns, (
         nsid: has(option::NSID),
         keepalive: has(option::KEEPALIVE),
         keepalive_time: value(option::KEEPALIVE).is_some_and(|value| !value.is_empty()),
+        expire: has(option::EXPIRE),
         padding: has(option::PADDING),
         malformed: false,
     };

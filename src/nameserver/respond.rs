@@ -113,7 +113,10 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             Some((answer.rcode_now(), answer.finish()))
         }
         Scan::Query(query) => {
-            let options = query.edns.map(|edns| view.options(&edns, peer.transport, caller.as_ref()));
+            let options = query.edns.map(|edns| Options {
+                expire_s: view.expire_s(&query.question, &edns),
+                ..view.options(&edns, peer.transport, caller.as_ref())
+            });
             let options = options.unwrap_or_default();
             let answer = Answer::new(out, limit, query.header, Some(&query.question), query.edns, options);
             match pace {

@@ -191,9 +191,12 @@ impl Transfer {
     pub fn next_message(&mut self, now_s: u64, out: &mut Vec<u8>) -> Result<bool, SignFault> {
         let (mut message, request) = (Vec::new(), self.request.clone());
         let mut writer = Writer::new(&mut message, &request);
-        if let Source::Failed(rcode) = self.source {
-            writer.fail(rcode);
-            self.source = Source::Over;
+        match self.source {
+            Source::Failed(rcode) => {
+                writer.fail(rcode);
+                self.source = Source::Over;
+            }
+            _ => writer.expires(self.published.version.zone().expire_s()),
         }
         let first =
             matches!(self.source, Source::Current | Source::Whole(0) | Source::Steps(_, 0)) && self.row.is_empty();

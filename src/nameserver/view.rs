@@ -10,7 +10,7 @@ use super::transport::Transport;
 use super::tsig::TsigKeys;
 use crate::dnssec::ZoneKeys;
 use crate::wire::answer::Options;
-use crate::wire::{Edns, Name, RrType};
+use crate::wire::{Edns, Name, Question, RrType};
 use crate::zone::{NumberZone, StaticZone};
 
 /// More than that is no name; the answer has to have room for the rest.
@@ -143,7 +143,17 @@ impl View {
             nsid: Some(&*self.nsid).filter(|id| edns.nsid && !id.is_empty()),
             cookie: caller.and_then(|caller| caller.cookie),
             keepalive_100ms: Some(self.keepalive_100ms).filter(|time| keepalive && *time > 0),
+            expire_s: None, // whoever knows the zone adds it
             padded: edns.padding && transport.is_encrypted(),
+        }
+    }
+
+    /// For how long a secondary may keep the zone whose SOA is asked for, if that was asked as well (RFC 7314 3.1). Every
+    /// server of ours is a primary: it is what the SOA says.
+    pub(super) fn expire_s(&self, question: &Question<'_>, edns: &Edns) -> Option<u32> {
+        match edns.expire && question.qtype == RrType::SOA {
+            true => self.zone(&question.name)?.fixed_data().expire_s(),
+            false => None,
         }
     }
 

@@ -53,6 +53,8 @@ pub struct Options<'q> {
     pub cookie: Option<([u8; CLIENT_OCTETS], [u8; SERVER_OCTETS])>,
     /// For how long an idle connection is kept, in units of 100 ms (RFC 7828 3.3.2).
     pub keepalive_100ms: Option<u16>,
+    /// For how long a secondary may keep the zone, seconds (RFC 7314 3.1).
+    pub expire_s: Option<u32>,
     /// Whether the answer is filled up to a block (RFC 8467 4.2).
     pub padded: bool,
 }
@@ -64,6 +66,7 @@ impl Options<'_> {
         self.nsid.map_or(0, |id| head + id.len())
             + self.cookie.map_or(0, |_| head + CLIENT_OCTETS + SERVER_OCTETS)
             + self.keepalive_100ms.map_or(0, |_| head + 2)
+            + self.expire_s.map_or(0, |_| head + 4)
     }
 }
 
@@ -152,6 +155,7 @@ impl<'o, 'q> Answer<'o, 'q> {
     /// Refuses with a code and, if the asker speaks EDNS, the reason (RFC 8914).
     pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
         self.clear();
+        self.options.expire_s = None; // of a zone that is not answered for nothing is said (RFC 7314 3.3)
         (self.rcode, self.ede) = (rcode, Some(ede));
     }
 
@@ -248,7 +252,7 @@ impl<'o, 'q> Answer<'o, 'q> {
     }
 
     fn put_options(&mut self) -> Result<(), Full> {
-        let Options { nsid, cookie, keepalive_100ms, padded } = self.options;
+        let Options { nsid, cookie, keepalive_100ms, expire_s, padded } = self.options;
         if let Some(id) = nsid {
             self.put_option(option::NSID, &[id])?;
         }
@@ -257,6 +261,9 @@ impl<'o, 'q> Answer<'o, 'q> {
         }
         if let Some(time) = keepalive_100ms {
             self.put_option(option::KEEPALIVE, &[&time.to_be_bytes()])?;
+        }
+        if let Some(expire_s) = expire_s {
+            self.put_option(option::EXPIRE, &[&expire_s.to_be_bytes()])?;
         }
         if let Some(ede) = self.ede {
             self.put_option(option::EDE, &[&(ede as u16).to_be_bytes()])?;

@@ -32,7 +32,7 @@ pub struct Header {
     pub opcode: u8,
     /// Recursion desired: copied. Like CD it means something for QUERY alone, and is unset for other opcodes.
     pub rd: bool,
-    /// Checking disabled: copied (RFC 4035 3.1.6).
+    /// Checking disabled: copied (RFC 4035 3; 3.1.6 would rather have it cleared, as a SHOULD against a MUST).
     pub cd: bool,
 }
 
@@ -79,6 +79,8 @@ pub struct Edns {
     pub keepalive: bool,
     /// Whether it named a time for that, which only servers do (RFC 7828 3.2.1).
     pub keepalive_time: bool,
+    /// Whether it is asked for how long a secondary may keep the zone (RFC 7314 2).
+    pub expire: bool,
     /// Whether the query was padded, so that the answer should be (RFC 7830 3).
     pub padding: bool,
     /// Whether its options cannot be read: a format error, which is answered with OPT (RFC 6891 7). Then none of them counts.
@@ -89,6 +91,8 @@ pub struct Edns {
 pub mod option {
     /// RFC 5001.
     pub const NSID: u16 = 3;
+    /// RFC 7314.
+    pub const EXPIRE: u16 = 9;
     /// RFC 7873.
     pub const COOKIE: u16 = 10;
     /// RFC 7828.
@@ -118,6 +122,27 @@ pub fn scan(packet: &[u8]) -> Scan<'_> {
         Some((question, (edns, signed))) => Scan::Query(Query { header, question, edns, signed }),
         None => Scan::Broken(header),
     }
+}
+
+/// Whether a packet of any kind, an IXFR or a NOTIFY as well, has edns-tcp-keepalive in its OPT (RFC 9250 5.5.2).
+pub fn has_keepalive(packet: &[u8]) -> bool {
+    keepalive_of(packet).unwrap_or(false)
+}
+
+fn keepalive_of(packet: &[u8]) -> Option<bool> {
+    let (_, [questions, records @ ..], mut rest) = header(packet)?;
+    for _ in 0..questions.min(ADDITIONAL_MAX) {
+        rest = rest.get(owner_octets(rest)? + 4..)?;
+    }
+    let records = records.into_iter().fold(0u16, u16::saturating_add);
+    for _ in 0..records.min(ADDITIONAL_MAX) {
+        let (record, after) = record(rest)?;
+        if record.rr_type == RrType::OPT && read_opt(record.class, record.ttl, record.rdata).keepalive {
+            return Some(true);
+        }
+        rest = after;
+    }
+    None
 }
 
 fn header(packet: &[u8]) -> Option<(Header, [u16; 4], &[u8])> {
@@ -159,7 +184,7 @@ fn records(mut rest: &[u8], additionals: u16) -> Option<Additional> {
             if edns.is_some() || record.owner_octets != 1 {
                 return None;
             }
-            edns = Some(opt(&record));
+            edns = Some(read_opt(record.class, record.ttl, record.rdata));
         }
         signed |= record.rr_type == RrType::TSIG;
     }
@@ -196,10 +221,11 @@ fn owner_octets(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-fn opt(record: &Record<'_>) -> Edns {
-    let [_, version, flags, _] = record.ttl.to_be_bytes();
+/// What an OPT says, by the fields that have other meanings in other records (RFC 6891 6.1.2).
+pub fn read_opt(class: u16, ttl: u32, rdata: &[u8]) -> Edns {
+    let [_, version, flags, _] = ttl.to_be_bytes();
     let plain = Edns {
-        udp_octets: record.class,
+        udp_octets: class,
         version,
         dnssec_ok: flags & 0x80 != 0,
         compact_ok: flags & 0x40 != 0,
@@ -207,13 +233,14 @@ fn opt(record: &Record<'_>) -> Edns {
         nsid: false,
         keepalive: false,
         keepalive_time: false,
+        expire: false,
         padding: false,
         malformed: false,
     };
     if version != 0 {
         return plain; // nobody knows yet what another version's options look like: BADVERS, never FORMERR
     }
-    with_options(plain, record.rdata).unwrap_or(Edns { malformed: true, ..plain })
+    with_options(plain, rdata).unwrap_or(Edns { malformed: true, ..plain })
 }
 
 fn with_options(mut edns: Edns, mut options: &[u8]) -> Option<Edns> {
@@ -227,6 +254,7 @@ fn with_options(mut edns: Edns, mut options: &[u8]) -> Option<Edns> {
             option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(cookie::read(value)?),
             option::NSID => edns.nsid = true,
             option::KEEPALIVE => (edns.keepalive, edns.keepalive_time) = (true, !value.is_empty()),
+            option::EXPIRE => edns.expire = value.is_empty(), // four octets are an answer's
             option::PADDING => edns.padding = true,
             _ => {}
         }
@@ -322,16 +350,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keepalive_is_found_in_packets_of_every_kind() {
+        let keepalive = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x04\x00\x0b\x00\x00";
+        let soa = b"\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x00\x00\x00";
+        for (flags, counts, before) in [
+            (0, [1, 0, 0, 1], &[QUESTION][..]),
+            (0, [1, 0, 1, 1], &[QUESTION, soa]),
+            (0x2000, [1, 1, 0, 1], &[QUESTION, soa]),
+            (0, [0, 0, 0, 1], &[]),
+        ] {
+            let with = |opt| packet(flags, counts, &[before, &[opt]].concat());
+            assert!(has_keepalive(&with(keepalive)) && !has_keepalive(&with(OPT)), "{flags} {counts:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             kind(&bytes);
+            has_keepalive(&bytes);
         }
 
         #[test]
         fn never_panics_behind_a_good_header(bytes in proptest::collection::vec(any::<u8>(), 0..80), additionals in 0u16..9) {
             kind(&packet(0, [1, 0, 0, additionals], &[&bytes]));
             kind(&packet(0, [1, 0, 0, additionals], &[QUESTION, &bytes]));
+            has_keepalive(&packet(0, [1, 0, 0, additionals], &[QUESTION, &bytes]));
         }
     }
 }

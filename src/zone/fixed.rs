@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::hashed::Hashed;
 use super::numbers::soa_minimum_s;
 use super::slot::{Slot, Slots};
-use super::version::Digest;
+use super::version::{Digest, soa_expire_s};
 use crate::wire::{Name, Rdatas, RrType};
 
 /// Labels of a longest name, and one for the root.
@@ -192,6 +192,11 @@ impl StaticZone {
 
     pub(super) fn soa_rdatas(&self) -> &[u8] {
         self.soa().map_or(&[0; 22], |soa| soa.rdatas)
+    }
+
+    /// EXPIRE of the SOA, seconds: for how long a secondary that reaches nobody may go on (RFC 1035 3.3.13).
+    pub fn expire_s(&self) -> Option<u32> {
+        soa_expire_s(self.soa()?.iter().next()?)
     }
 
     /// TTL of denials and of the SOA in them: min(MINIMUM, TTL of the SOA) (RFC 2308 3, RFC 9077 3).

@@ -47,6 +47,12 @@ pub fn soa_serial(rdata: &[u8]) -> Option<u32> {
     rdata.get(at..)?.first_chunk::<4>().map(|serial| u32::from_be_bytes(*serial))
 }
 
+/// EXPIRE of SOA RDATA, seconds: the last number but one.
+pub(super) fn soa_expire_s(rdata: &[u8]) -> Option<u32> {
+    let [expire @ .., _, _, _, _] = rdata.last_chunk::<8>()?;
+    Some(u32::from_be_bytes(*expire))
+}
+
 /// SOA RDATA with another serial.
 pub fn with_serial(rdata: &[u8], serial: u32) -> Vec<u8> {
     let mut rdata = rdata.to_vec();

@@ -3,7 +3,7 @@
 use super::request::Request;
 use crate::nameserver::tsig::TSIG_OCTETS_MAX;
 use crate::wire::answer::{TCP_OCTETS_MAX, UDP_OCTETS_MAX};
-use crate::wire::query::HEADER_OCTETS;
+use crate::wire::query::{HEADER_OCTETS, option};
 use crate::wire::rr::CLASS_IN;
 use crate::wire::{Name, Rcode};
 use crate::zone::records::Record;
@@ -12,8 +12,9 @@ use crate::zone::records::Record;
 const MESSAGE_OCTETS: usize = 16 * 1_024;
 /// A compression pointer reaches this far (RFC 1035 4.1.4).
 const POINTER_REACH: usize = 0x3fff;
-/// An OPT without options.
+/// An OPT without options, and the only option that there can be.
 const OPT_OCTETS: usize = 11;
+const EXPIRE_OCTETS: usize = 8;
 /// Type, class, TTL and length.
 const FIXED_OCTETS: usize = 10;
 
@@ -23,6 +24,7 @@ pub(super) struct Writer<'m, 'r> {
     request: &'r Request,
     records: u16,
     rcode: Rcode,
+    expire_s: Option<u32>,
     /// The last owner, and where it stands.
     last: Option<(Name, usize)>,
 }
@@ -33,7 +35,7 @@ impl<'m, 'r> Writer<'m, 'r> {
         message.clear();
         message.extend_from_slice(&[0; HEADER_OCTETS]);
         message.extend_from_slice(&request.question);
-        Self { message, request, records: 0, rcode: Rcode::NoError, last: None }
+        Self { message, request, records: 0, rcode: Rcode::NoError, expire_s: None, last: None }
     }
 
     /// No records but this code.
@@ -41,9 +43,15 @@ impl<'m, 'r> Writer<'m, 'r> {
         self.rcode = rcode;
     }
 
+    /// Says for how long a secondary may keep the zone, seconds, if that is asked (RFC 7314 3.1).
+    pub(super) fn expires(&mut self, expire_s: Option<u32>) {
+        self.expire_s = expire_s.filter(|_| self.request.edns.is_some_and(|edns| edns.expire));
+    }
+
     /// Whether another record may be added. The first one always may.
     pub(super) fn has_room(&self, record: Record<'_>) -> bool {
-        let octets = self.message.len() + record.owner.len() + FIXED_OCTETS + record.rdata.len() + OPT_OCTETS;
+        let record_octets = record.owner.len() + FIXED_OCTETS + record.rdata.len();
+        let octets = self.message.len() + record_octets + OPT_OCTETS + EXPIRE_OCTETS;
         let most = if self.records == 0 { TCP_OCTETS_MAX - TSIG_OCTETS_MAX } else { MESSAGE_OCTETS };
         octets <= most
     }
@@ -62,14 +70,22 @@ impl<'m, 'r> Writer<'m, 'r> {
     /// Writes OPT and header.
     pub(super) fn finish(self) {
         let header = &self.request.header;
-        if self.request.edns {
+        if self.request.edns.is_some() {
             self.message.extend_from_slice(&[0, 0, 41]);
             self.message.extend_from_slice(&(UDP_OCTETS_MAX as u16).to_be_bytes());
-            self.message.extend_from_slice(&[0; 6]);
+            self.message.extend_from_slice(&[0; 4]);
+            match self.expire_s {
+                Some(expire_s) => {
+                    let [high, low] = option::EXPIRE.to_be_bytes();
+                    self.message.extend_from_slice(&[0, EXPIRE_OCTETS as u8, high, low, 0, 4]);
+                    self.message.extend_from_slice(&expire_s.to_be_bytes());
+                }
+                None => self.message.extend_from_slice(&[0; 2]),
+            }
         }
         let authoritative = u16::from(self.rcode == Rcode::NoError);
         let flags = 0x8000 | authoritative << 10 | u16::from(header.rd) << 8 | (self.rcode as u16 & 15);
-        let words = [header.id, flags, 1, self.records, 0, u16::from(self.request.edns)];
+        let words = [header.id, flags, 1, self.records, 0, u16::from(self.request.edns.is_some())];
         for (into, word) in self.message.chunks_exact_mut(2).zip(words) {
             into.copy_from_slice(&word.to_be_bytes());
         }

@@ -1,7 +1,7 @@
 //! The question of a transfer (RFC 5936 2.1, RFC 1995 3), read where the hot path does not look: an IXFR has an SOA in its
 //! authority section.
 
-use crate::wire::query::{HEADER_OCTETS, Header};
+use crate::wire::query::{Edns, HEADER_OCTETS, Header, read_opt};
 use crate::wire::rr::CLASS_IN;
 use crate::wire::{Name, RrType};
 use crate::zone::version::soa_serial;
@@ -18,8 +18,8 @@ pub(super) struct Request {
     pub(super) qtype: RrType,
     /// The version that the asker has.
     pub(super) since: Option<u32>,
-    /// Whether it has an OPT, so that the answer has one (RFC 6891 6.1.1).
-    pub(super) edns: bool,
+    /// Its OPT: then the answer has one (RFC 6891 6.1.1).
+    pub(super) edns: Option<Edns>,
 }
 
 /// Whether a packet asks for a transfer, by its first question.
@@ -40,21 +40,26 @@ impl Request {
         let header =
             Header { id: u16::from_be_bytes([i1, i0]), opcode: high >> 3 & 15, rd: high & 1 != 0, cd: low & 0x10 != 0 };
         let question = packet.get(HEADER_OCTETS..after)?.to_vec();
-        let mut request = Self { header, question, name, qtype, since: None, edns: false };
+        let mut request = Self { header, question, name, qtype, since: None, edns: None };
         let mut at = after;
         for _ in 0..records {
             at = owner_end(packet, at)?;
             let (fixed, rest) = packet.get(at..)?.split_first_chunk::<10>()?;
-            let [t1, t0, .., l1, l0] = *fixed;
+            let [t1, t0, c1, c0, ttl @ .., l1, l0] = *fixed;
             let rdata = rest.get(..usize::from(u16::from_be_bytes([l1, l0])))?;
             match RrType(u16::from_be_bytes([t1, t0])) {
                 RrType::SOA => request.since = soa_serial(rdata),
-                RrType::OPT => request.edns = true,
+                RrType::OPT if request.edns.is_some() => return None, // RFC 6891 6.1.1
+                RrType::OPT => {
+                    request.edns = Some(read_opt(u16::from_be_bytes([c1, c0]), u32::from_be_bytes(ttl), rdata));
+                }
                 _ => {}
             }
             at += fixed.len() + rdata.len();
         }
-        (at == packet.len()).then_some(request)
+        // Another version, or options that cannot be read: BADVERS or FORMERR, as to any question.
+        let is_known = request.edns.is_none_or(|edns| edns.version == 0 && !edns.malformed);
+        (at == packet.len() && is_known).then_some(request)
     }
 }
 
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn the_serial_is_read_from_a_compressed_soa() {
         let request = Request::read(IXFR).unwrap();
-        assert_eq!((request.since, request.edns, request.qtype), (Some(7), true, RrType::IXFR));
+        assert_eq!((request.since, request.edns.is_some(), request.qtype), (Some(7), true, RrType::IXFR));
         assert_eq!((request.name.to_text().as_str(), &request.question[..3]), ("a.", &b"\x01A\x00"[..]));
         assert!(is_transfer(IXFR));
         for cut in 0..IXFR.len() {

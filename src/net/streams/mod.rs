@@ -13,6 +13,7 @@ mod https;
 pub(super) mod limits;
 mod quic;
 mod responder;
+mod room;
 mod tcp;
 mod tls;
 

@@ -17,10 +17,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::framed::LAST_CALL;
 use super::limits::Place;
+use super::room::{Kept, Room};
 use super::{Shared, stopped};
 use crate::nameserver::{Peer, Transport};
 use crate::wire::answer::TCP_OCTETS_MAX;
-use crate::wire::query::{Scan, scan};
+use crate::wire::query::has_keepalive;
 
 /// ALPN (RFC 9250 4.1.1).
 pub(super) const DOQ: &[&[u8]] = &[b"doq"];
@@ -34,8 +35,11 @@ const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 
 /// Queries at once on a connection; more wait with the peer.
 const STREAMS_MAX: u32 = 100;
-/// What a connection may hold of queries, and of answers that the peer has not taken: one of the largest, or hundreds of usual ones.
+/// What a connection may hold of queries that are on their way, and of answers that the peer has not acknowledged: one of the
+/// largest, or hundreds of usual ones. Answers that wait for that are bounded by their [`Room`].
 const WINDOW_OCTETS: u32 = 128 * 1_024;
+/// Larger queries do not wait for room: no question is so large, and a hundred that wait would take more than the answers.
+const WAITING_QUERY_OCTETS_MAX: usize = 4 * 1_024;
 /// Handshakes under way, a thread, with peers that have not proved their addresses; beyond, new ones are asked to (RFC 9000 8.1.2).
 const UNPROVED_MAX: usize = 64;
 /// Handshakes that wait to be looked at, and what they may hold together.
@@ -48,6 +52,14 @@ enum Fault {
     Close(VarInt),
     /// Only this stream.
     Reset(VarInt),
+}
+
+/// What became of a stream that did not end its connection.
+enum Stream {
+    /// The peer has its answer.
+    Answered,
+    /// It was reset, by one or the other.
+    Failed,
 }
 
 /// The peer was too slow: its streams dangle (RFC 9250 4.2).
@@ -143,7 +155,7 @@ async fn serve(incoming: Incoming, unproved: Option<Unproved>, shared: Rc<Shared
 
 /// Answers on every stream that the peer opens; returns the code to close with.
 async fn converse(connection: &Connection, address: IpAddr, place: &Rc<Place>, shared: &Rc<Shared>) -> VarInt {
-    let (mut streams, mut last_call) = (JoinSet::new(), None);
+    let (mut streams, mut last_call, room) = (JoinSet::new(), None, Rc::new(Room::new()));
     let mut last = Instant::now();
     loop {
         let deadline = last_call.unwrap_or(last + shared.idle);
@@ -151,14 +163,15 @@ async fn converse(connection: &Connection, address: IpAddr, place: &Rc<Place>, s
             biased;
             accepted = connection.accept_bi() => match accepted {
                 Ok((send, recv)) => {
-                    streams.spawn_local(exchange(send, recv, address, shared.clone()));
+                    streams.spawn_local(exchange(send, recv, address, room.clone(), shared.clone()));
                 }
                 Err(_) => return NO_ERROR, // the peer has closed it, or is gone
             },
             Some(done) = streams.join_next() => {
                 last = Instant::now();
                 match done {
-                    Ok(Ok(())) => place.active(),
+                    Ok(Ok(Stream::Answered)) => place.active(),
+                    Ok(Ok(Stream::Failed)) => {} // streams that are opened and given up keep no place
                     Ok(Err(code)) => {
                         if code == EXCESSIVE_LOAD {
                             place.slow();
@@ -176,23 +189,29 @@ async fn converse(connection: &Connection, address: IpAddr, place: &Rc<Place>, s
 }
 
 /// One query and its answer; an error closes the connection with this code.
-async fn exchange(mut send: SendStream, recv: RecvStream, address: IpAddr, shared: Rc<Shared>) -> Result<(), VarInt> {
-    let done = match answer(recv, address, &shared).await {
-        Ok(framed) => deliver(&mut send, &framed, &shared).await,
+async fn exchange(
+    mut send: SendStream,
+    recv: RecvStream,
+    address: IpAddr,
+    room: Rc<Room>,
+    shared: Rc<Shared>,
+) -> Result<Stream, VarInt> {
+    let done = match answer(recv, address, &room, &shared).await {
+        Ok(framed) => deliver(&mut send, framed.as_ref(), &shared).await,
         Err(fault) => Err(fault),
     };
     match done {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Stream::Answered),
         Err(Fault::Reset(code)) => {
             let _ = send.reset(code); // it is closed already
-            Ok(())
+            Ok(Stream::Failed)
         }
         Err(Fault::Close(code)) => Err(code),
     }
 }
 
-/// Reads the one query of a stream up to its end, and answers it.
-async fn answer(mut recv: RecvStream, address: IpAddr, shared: &Shared) -> Result<Vec<u8>, Fault> {
+/// Reads the one query of a stream up to its end, and answers it as soon as there is room.
+async fn answer(mut recv: RecvStream, address: IpAddr, room: &Room, shared: &Shared) -> Result<Kept, Fault> {
     let octets = match timeout(shared.patience, recv.read_to_end(2 + TCP_OCTETS_MAX)).await {
         Ok(Ok(octets)) => octets,
         Ok(Err(ReadToEndError::TooLong)) => return Err(Fault::Close(PROTOCOL_ERROR)),
@@ -205,14 +224,18 @@ async fn answer(mut recv: RecvStream, address: IpAddr, shared: &Shared) -> Resul
         return Err(Fault::Close(PROTOCOL_ERROR));
     }
     // The connection says itself how long it stays (RFC 9250 5.5.2).
-    if let Scan::Query(query) = scan(query)
-        && query.edns.is_some_and(|edns| edns.keepalive)
-    {
+    if has_keepalive(query) {
         return Err(Fault::Close(PROTOCOL_ERROR));
     }
+    let reserved = match query.len() > WAITING_QUERY_OCTETS_MAX {
+        true => room.reserve_now(),
+        false => timeout(shared.patience, room.reserve()).await.map_err(|_| SLOW)?,
+    };
+    let reserved = reserved.ok_or(SLOW)?;
     let peer = Peer { address, transport: Transport::Quic };
     let framed = |answer: &[u8]| [&(answer.len() as u16).to_be_bytes()[..], answer].concat();
-    shared.responder.answer(peer, query, framed).ok_or(Fault::Reset(PROTOCOL_ERROR))
+    let framed = shared.responder.answer(peer, query, framed).ok_or(Fault::Reset(PROTOCOL_ERROR))?;
+    Ok(reserved.keep(framed))
 }
 
 /// Sends the answer and waits until the peer has it all, so that neither a stop nor a close cuts it off.

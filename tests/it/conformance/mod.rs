@@ -12,6 +12,7 @@ mod rfc5001;
 mod rfc5155;
 mod rfc6672;
 mod rfc6891;
+mod rfc7314;
 mod rfc7828;
 mod rfc7873;
 mod rfc8020;

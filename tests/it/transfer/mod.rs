@@ -2,6 +2,7 @@
 
 mod catalog;
 mod child;
+mod expire;
 mod files;
 mod follow;
 mod home;

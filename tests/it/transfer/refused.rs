@@ -32,7 +32,7 @@ pub(super) fn question(qtype: RrType) -> Vec<u8> {
 }
 
 /// The question of an IXFR from a serial (RFC 1995 3).
-fn ixfr(serial: u32) -> Vec<u8> {
+pub(super) fn ixfr(serial: u32) -> Vec<u8> {
     let mut packet = question(RrType::IXFR);
     let opt = packet.split_off(packet.len() - 11);
     packet[9] = 1;
@@ -64,7 +64,7 @@ fn message(stream: &mut TcpStream) -> Vec<u8> {
     message
 }
 
-fn over_udp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
+pub(super) fn over_udp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(packet, server).unwrap();

@@ -47,14 +47,15 @@ impl Secondary {
         Self::run("named", &bind(at, primary, " tls ephemeral", zones, None, dir), dir)
     }
 
-    fn run(name: &str, text: &str, dir: &Path) -> Option<Self> {
+    /// Starts a program with this configuration, its log in `NAME.log`; none if it is not installed.
+    pub(super) fn run(name: &str, text: &str, dir: &Path) -> Option<Self> {
         let mut command = Command::new(peers::program(name)?);
         let config = dir.join(format!("{name}.conf"));
         std::fs::write(&config, text).expect("a configuration");
         match name {
             "knotd" => command.arg("-c").arg(&config),
             "nsd" => command.args(["-d", "-c"]).arg(&config),
-            _ => command.args(["-g", "-n", "1", "-c"]).arg(&config),
+            _ => command.args(["-g", "-d", "1", "-n", "1", "-c"]).arg(&config),
         };
         let log = std::fs::File::create(dir.join(format!("{name}.log"))).expect("a log");
         let out = log.try_clone().expect("a log");

@@ -171,7 +171,7 @@ fn section_3_1_4_1_ds() {
     assert_eq!((apex.aa, nsecs(&apex)), (true, vec!["example. NSEC b.example. NS SOA RRSIG NSEC DNSKEY"]));
 }
 
-/// 3.1.6: CD is copied, AD is not set.
+/// 3: CD is copied, which 3.1.6 would rather not have; AD is not set (3.1.6).
 #[test]
 fn section_3_1_6_ad_and_cd() {
     let mut desk = signed(ZONE);

@@ -134,8 +134,72 @@ fn what_is_no_question_gets_its_status() {
             let told = curl(&ca, &house, &[&[version, "-H", "expect:"], &args[..]].concat(), &path);
             let line = told.head.lines().next().unwrap_or_default();
             assert!(line.contains(&format!(" {status}")), "{version} {args:?} {path}: {line}");
-            assert_eq!(status == "405", told.head.contains("allow: get, post"), "{}", told.head);
+            assert_eq!(status == "405", told.head.contains("allow: get, head, post"), "{}", told.head);
         }
+    }
+}
+
+/// RFC 9110 9.3.2: HEAD is GET without its body. 12.4.1: what a client would rather have may be disregarded.
+#[test]
+fn head_is_get_without_a_body_and_accept_changes_nothing() {
+    if !have(&["curl"]) {
+        return;
+    }
+    let ca = Ca::new();
+    let house = House::open_with(&ca.dns());
+    for version in ["--http1.1", "--http2"] {
+        let path = get(&question(0));
+        let there = curl(&ca, &house, &[version, "-H", "accept: text/html;q=1, */*;q=0"], &path);
+        judge(&there.body, 0);
+        let head = curl(&ca, &house, &[version, "--head"], &path);
+        assert!(head.body.is_empty() || head.body == head.head.as_bytes(), "{version}: {:?}", head.body);
+        assert!(head.head.contains("content-type: application/dns-message"), "{}", head.head);
+        assert!(head.head.contains(&format!("content-length: {}", there.body.len())), "{}", head.head);
+        assert!(head.head.contains("cache-control: max-age=300"), "{}", head.head);
+        let refused = curl(&ca, &house, &[version, "--head"], "/dns-query?dns=*");
+        assert!(refused.head.lines().next().unwrap().contains(" 400"), "{}", refused.head);
+    }
+}
+
+#[test]
+fn headers_beyond_the_bound_are_refused() {
+    if !have(&["curl"]) {
+        return;
+    }
+    let ca = Ca::new();
+    let house = House::open_with(&ca.dns());
+    let (large, small) = (format!("x-large: {}", "x".repeat(20_000)), format!("x-small: {}", "x".repeat(8_000)));
+    let many: Vec<String> = (0..2_000).map(|n| format!("x-{n}: {n}")).collect();
+    let many: Vec<&str> = many.iter().flat_map(|header| ["-H", header.as_str()]).collect();
+    for version in ["--http1.1", "--http2"] {
+        for headers in [&["-H", large.as_str()][..], &many] {
+            let told = curl(&ca, &house, &[&[version], headers].concat(), &get(&question(0)));
+            assert!(told.head.lines().next().unwrap().contains(" 431"), "{version}: {}", told.head);
+        }
+        judge(&curl(&ca, &house, &[version, "-H", &small], &get(&question(0))).body, 0);
+    }
+}
+
+/// RFC 9112 6.3: a message whose length can be read in two ways is no way to put a second request behind the first.
+#[test]
+fn lengths_that_contradict_each_other_hide_no_request() {
+    let ca = Ca::new();
+    let house = House::open_with(&Dns { tcp_patience_s: 1, tcp_idle_s: 1, ..ca.dns() });
+    let hidden = request();
+    let head = format!("POST /dns-query HTTP/1.1\r\nhost: {NAME}\r\ncontent-type: application/dns-message\r\n");
+    for lengths in [
+        format!("content-length: 0\r\ncontent-length: {}\r\n", hidden.len()),
+        format!("content-length: {}\r\ncontent-length: 0\r\n", hidden.len()),
+        format!("transfer-encoding: chunked, identity\r\ncontent-length: {}\r\n", hidden.len()),
+        format!("content-length: +{}\r\n", hidden.len()),
+        "transfer-encoding: identity\r\n".to_owned(),
+    ] {
+        let mut client = ca.connect(address(&house, Transport::Https), &["http/1.1"]).unwrap();
+        client.write_all(format!("{head}{lengths}\r\n{hidden}").as_bytes()).unwrap();
+        let mut said = Vec::new();
+        let _ = client.read_to_end(&mut said); // with or without close_notify
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.starts_with("HTTP/1.1 400") && said.matches("HTTP/1.1").count() == 1, "{lengths}: {said}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! DNS over connections: what peers may do, and what a slow, idle or hostile one cannot do to others.
 
 pub(crate) mod authority;
+mod frames;
 mod https;
 pub(crate) mod quic;
 mod tcp;

@@ -6,9 +6,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use callbook::clock::SystemClock;
 use callbook::config::Dns;
-use callbook::nameserver::Transport;
-use callbook::net::Cut;
+use callbook::nameserver::{Served, Transport, View};
+use callbook::net::{Cut, DnsService, RunningDns};
+use callbook::wire::Name;
+use callbook::zone::StaticZone;
 use hickory_proto::op::{Edns, Message};
 use hickory_proto::rr::RecordType;
 use hickory_proto::rr::rdata::opt::EdnsOption;
@@ -107,7 +111,12 @@ fn what_the_protocol_forbids_closes_the_connection_with_its_code() {
     let right = question(0);
     let mut keepalive = Message::from_vec(&right).unwrap();
     keepalive.edns.get_or_insert_with(Edns::new).options_mut().insert(EdnsOption::Unknown(11, Vec::new()));
+    let notify = |mut packet: Vec<u8>| {
+        packet[2] |= 0x20;
+        packet
+    };
     let cases = [
+        ("edns-tcp-keepalive in a NOTIFY", framed(&notify(keepalive.to_vec().unwrap()))),
         ("an id", framed(&question(7))),
         ("an end before the message's", framed(&right)[..20].to_vec()),
         ("half a length", vec![0]),
@@ -161,6 +170,130 @@ fn a_query_without_an_end_costs_its_connection_and_no_other() {
         assert_eq!(close_code(&connection).await, EXCESSIVE_LOAD);
         ask(&other).await;
         assert!(house.running.connections().cuts().any(|cut| cut == (Transport::Quic, Cut::Slow, 1)));
+    });
+}
+
+/// A client that takes no more than so many octets of all its answers together.
+fn deaf_client(ca: &Ca, octets: u32) -> Endpoint {
+    let crypto = QuicClientConfig::try_from(ca.client_of(&[&rustls::version::TLS13], &["doq"])).unwrap();
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    let mut transport = quinn::TransportConfig::default();
+    transport.receive_window(VarInt::from_u32(octets)).stream_receive_window(VarInt::from_u32(octets));
+    config.transport_config(Arc::new(transport));
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(config);
+    endpoint
+}
+
+/// How many questions were answered over QUIC.
+fn answered(counters: &[Arc<callbook::nameserver::Counters>]) -> u64 {
+    let cells = counters.iter().flat_map(|worker| worker.answers().collect::<Vec<_>>());
+    cells.filter(|cell| cell.transport == "quic").map(|cell| cell.count).sum()
+}
+
+/// A name server for a zone with a set of sixty thousand octets.
+fn large_sets(dns: &Dns) -> RunningDns {
+    let set: String = (0..240).map(|i| format!("large IN TXT \"{i:0240}\"\n")).collect();
+    let text = format!("@ 60 IN SOA ns h 1 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n{set}");
+    let zone = StaticZone::read(&text, &Name::from_text("large.example.").unwrap()).unwrap();
+    let view = View::new(vec![Served::fixed(Arc::new(zone), None)]);
+    let dns = Dns { listen: vec!["127.0.0.1:0".parse().unwrap()], ..dns.clone() };
+    DnsService::start(Arc::new(ArcSwap::from_pointee(view)), &dns, Arc::new(SystemClock)).unwrap()
+}
+
+/// A hundred questions whose answers are as large as they get, from a peer that takes none: only what there is room for is
+/// answered, and the peer goes when its time is over. Others are served.
+#[test]
+fn what_a_peer_does_not_take_is_not_kept_for_it() {
+    let ca = Ca::new();
+    let running = large_sets(&Dns { tcp_patience_s: 1, tcp_idle_s: 600, ..ca.dns() });
+    let to = running.encrypted().iter().find(|(of, _)| *of == Transport::Quic).unwrap().1;
+    let mut large = query("large.large.example.", RecordType::TXT, Dnssec::No);
+    large[..2].fill(0);
+    on_time(async {
+        let (deaf, hearing) = (deaf_client(&ca, 1), client(&ca));
+        let (deaf, hearing) =
+            (deaf.connect(to, NAME).unwrap().await.unwrap(), hearing.connect(to, NAME).unwrap().await.unwrap());
+        let mut streams = Vec::new();
+        for _ in 0..100 {
+            let (mut send, recv) = deaf.open_bi().await.unwrap();
+            send.write_all(&framed(&large)).await.unwrap();
+            send.finish().unwrap();
+            streams.push((send, recv));
+        }
+        assert_eq!(close_code(&deaf).await, EXCESSIVE_LOAD);
+        let kept = answered(running.counters());
+        assert!((1..=3).contains(&kept), "{kept} answers were made for a peer that takes none");
+        // Who takes them gets them all.
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (connection, asked) = (hearing.clone(), framed(&large));
+            all.spawn(async move { exchange(&connection, &asked).await.unwrap().len() });
+        }
+        assert!(all.join_all().await.iter().all(|octets| *octets > 57_600));
+    });
+}
+
+/// Streams that are opened and given up, many times: they keep no place, and hold nobody up.
+#[test]
+fn streams_that_are_given_up_keep_no_place() {
+    let ca = Ca::new();
+    let house =
+        House::open_with(&Dns { tcp_patience_s: 1, tcp_idle_s: 600, connections_per_prefix_max: 2, ..ca.dns() });
+    let to = address(&house, Transport::Quic);
+    on_time(async {
+        let (flood, friend) = (connect(&ca, to).await, connect(&ca, to).await);
+        ask(&friend).await;
+        for _ in 0..5_000 {
+            let (mut send, mut recv) = flood.open_bi().await.unwrap();
+            let _ = send.write(&[0, 9, 0]).await; // the whole connection is not closed for it
+            send.reset(VarInt::from_u32(3)).unwrap();
+            recv.stop(VarInt::from_u32(3)).unwrap();
+        }
+        // One too many: of the two that are there the flood has asked nothing at all, so it goes.
+        let newcomer = connect(&ca, to).await;
+        ask(&newcomer).await;
+        assert_eq!(close_code(&flood).await, EXCESSIVE_LOAD);
+        ask(&friend).await;
+    });
+}
+
+/// RFC 9250 4.5: early data may be sent again by anybody; a server that takes none says so with its tickets.
+#[test]
+fn early_data_are_not_taken() {
+    let ca = Ca::new();
+    let house = House::open_with(&ca.dns());
+    let to = address(&house, Transport::Quic);
+    on_time(async {
+        let mut tls = ca.client_of(&[&rustls::version::TLS13], &["doq"]);
+        tls.enable_early_data = true;
+        let crypto = QuicClientConfig::try_from(tls).unwrap();
+        let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
+        let first = endpoint.connect(to, NAME).unwrap().await.unwrap();
+        ask(&first).await; // the tickets have come with it
+        let Err(second) = endpoint.connect(to, NAME).unwrap().into_0rtt() else { panic!("early data are offered") };
+        ask(&second.await.unwrap()).await;
+    });
+}
+
+/// RFC 9250 4.1.1: without its ALPN there is no connection; and streams in one direction are not opened.
+#[test]
+fn other_protocols_and_streams_in_one_direction_are_not_let_in() {
+    let ca = Ca::new();
+    let house = House::open_with(&ca.dns());
+    let to = address(&house, Transport::Quic);
+    on_time(async {
+        for alpn in [&["h3"][..], &["dot"], &[]] {
+            let crypto = QuicClientConfig::try_from(ca.client_of(&[&rustls::version::TLS13], alpn)).unwrap();
+            let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+            endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
+            assert!(endpoint.connect(to, NAME).unwrap().await.is_err(), "{alpn:?}");
+        }
+        let connection = connect(&ca, to).await;
+        assert!(timeout(Duration::from_millis(100), connection.open_uni()).await.is_err());
+        assert!(connection.max_datagram_size().is_none());
+        ask(&connection).await;
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,6 +54,49 @@ fn queries_are_pipelined_and_the_end_is_told() {
     (0..100).for_each(|id| judge(&answer(&mut client).unwrap(), id));
     client.write_all(&framed(&[])).unwrap();
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0, "close_notify, or this would be an error");
+}
+
+/// Ten thousand questions, all with one id, from a peer that takes no answer: TLS has a buffer of its own, which must not grow.
+#[test]
+fn a_peer_that_never_reads_is_cut() {
+    let ca = Ca::new();
+    let house = House::open_with(&Dns { tcp_patience_s: 1, tcp_idle_s: 600, ..ca.dns() });
+    let to = address(&house, Transport::Tls);
+    let mut deaf = ca.connect(to, &["dot"]).unwrap();
+    let all = framed(&question(7)).repeat(10_000);
+    let flood = std::thread::spawn(move || {
+        loop {
+            if deaf.write_all(&all).is_err() {
+                return;
+            }
+        }
+    });
+    while !flood.is_finished() {
+        ask(&mut ca.connect(to, &["dot"]).unwrap(), 1);
+    }
+    flood.join().unwrap();
+    assert!(house.running.connections().cuts().any(|cut| cut == (Transport::Tls, Cut::Slow, 1)));
+}
+
+/// RFC 9325 3.5: nobody shakes hands a second time on a connection (CVE-2011-1473).
+#[test]
+fn renegotiation_is_refused_and_holds_nobody_up() {
+    let Some(openssl) = crate::peers::program("openssl") else { return };
+    let ca = Ca::new();
+    let house = House::open_with(&Dns { tcp_patience_s: 1, tcp_idle_s: 1, ..ca.dns() });
+    let to = address(&house, Transport::Tls);
+    let mut client = Command::new(openssl);
+    client
+        .args(["s_client", "-tls1_2", "-connect", &to.to_string(), "-servername", NAME, "-CAfile"])
+        .arg(ca.path("ca.pem"));
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    client.stdin.as_mut().unwrap().write_all(b"R\nR\nR\n").unwrap(); // its command for it
+    ask(&mut ca.connect(to, &["dot"]).unwrap(), 1);
+    let said = client.wait_with_output().unwrap(); // its end comes by ours
+    let said = [said.stdout, said.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("Protocol  : TLSv1.2") && said.contains("RENEGOTIATING"), "{said}");
+    assert_eq!(said.matches("BEGIN CERTIFICATE").count(), 1, "hands were shaken again: {said}");
 }
 
 #[test]
