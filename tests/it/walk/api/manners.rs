@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::described::{METHODS, concrete};
 use super::kit::Kit;
 use crate::walk::child::Demo;
 
@@ -66,6 +67,7 @@ fn the_api_has_manners() {
     paths(&demo, &acme.token);
     what_is_kept(&demo, &acme.token);
     hosts(&demo);
+    every_path(&demo);
     conditions(&demo, &acme);
 }
 
@@ -142,6 +144,30 @@ fn what_is_kept(demo: &Demo, token: &str) {
         assert_eq!((again.status, again.header("etag")), (304, Some(&*tag)), "{path}");
         let other = call(demo, &format!("GET {path}"), "", &["if-none-match: \"x\""], "");
         assert_eq!((other.status, other.header("etag")), (200, Some(&*tag)), "{path}");
+    }
+}
+
+/// RFC 9110 9.3.2, 15.5.6: every path says what it offers, HEAD answers as GET does, and every answer has what all have.
+fn every_path(demo: &Demo) {
+    let document = demo.http("GET", "/v1/openapi.json", None, &[], None).json;
+    for (template, item) in document["paths"].as_object().expect("paths") {
+        let (path, offered) = (concrete(template), |method: &&str| item.get(*method).is_some());
+        let mut wanted: Vec<String> = METHODS.iter().filter(|m| offered(m)).map(|m| m.to_uppercase()).collect();
+        if offered(&"get") {
+            wanted.push("HEAD".to_owned());
+            let [get, head] = ["GET", "HEAD"].map(|method| call(demo, &format!("{method} {path}"), "", &[], ""));
+            assert_eq!((get.status, &head.json), (head.status, &Value::Null), "{path}");
+            assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
+        }
+        let none = call(demo, &format!("TRACE {path}"), "", &[], "");
+        let mut told: Vec<&str> = none.header("allow").unwrap_or_default().split(',').map(str::trim).collect();
+        told.sort_unstable();
+        wanted.sort();
+        assert_eq!((none.status, told), (405, wanted.iter().map(String::as_str).collect()), "{path}");
+        assert_eq!(none.json["request_id"].as_str(), none.header("x-request-id"), "{path}");
+        for header in ["cache-control", "x-content-type-options", "x-request-id"] {
+            assert!(none.header(header).is_some(), "{path} lacks {header}");
+        }
     }
 }
 
