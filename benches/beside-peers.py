@@ -31,28 +31,22 @@ import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 
-APEX = "e164.test."
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from peers import APEX, ROOT, Server, ask, our_benchmark, owner  # noqa: E402, beside this file
+
 SERVER_CPU, CLIENT_CPU = 0, 1
 QUERIES = 1_000_000
-READY_S = 900
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 # ---- data
-
-def owner(number):
-    return ".".join(reversed(number)) + "." + APEX
-
 
 def make_data(directory, count):
     """numbers.txt, zone.txt and a dnsperf file for each kind; kept when they are there."""
@@ -110,77 +104,26 @@ def sign(directory, program):
     return signed
 
 
-# ---- asking
-
-def ask(port, name):
-    """(rcode, answers, authority) to NAPTR with DO, or nothing."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
-    query = struct.pack(">6H", 0x5A5A, 0, 1, 0, 0, 1) + labels + b"\0" + struct.pack(">HH", 35, 1)
-    query += b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(0.3)
-        asking.connect(("127.0.0.1", port))
-        try:
-            asking.send(query)
-            answer = asking.recv(4096)
-        except OSError:
-            return None
-    _, flags, _, answers, authority, _ = struct.unpack(">6H", answer[:12])
-    return flags & 15, answers, authority
-
-
-def free_port():
-    """A port that is free for both transports. The one that UDP is given may still be held by TCP: earlier rounds left
-    connections waiting."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(("127.0.0.1", udp.getsockname()[1]))
-            except OSError:
-                continue
-            return udp.getsockname()[1]
-    raise RuntimeError("no port is free for UDP and TCP alike")
-
-
 # ---- servers
 
-class Server:
-    """A server of the zone in the foreground. Subclasses write their configuration into `self.home` and give the command."""
+class Peer(Server):
+    """One that has a single processor once it serves, and is watched there."""
 
-    program = None
     needs_signed = True
+    ready_s = 900
 
     def __init__(self, name, directory, binary, program):
-        self.name, self.directory, self.binary, self.program_of_ours = name, directory, binary, program
-        self.home = tempfile.mkdtemp(prefix=f"beside-{name}-")
-        os.chmod(self.home, 0o755)
+        super().__init__(name)
+        self.directory, self.binary, self.program_of_ours = directory, binary, program
 
     def zone_file(self):
         return sign(self.directory, self.program_of_ours) if self.needs_signed else f"{self.directory}/zone.txt"
 
     def start(self, probe):
-        self.port = free_port()
-        command = self.command()
-        self.log = open(f"{self.home}/log", "w")
-        began = time.monotonic()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, cwd=self.home)
-        while ask(self.port, probe) is None or ask(self.port, probe)[1] < 2:
-            if self.process.poll() is not None or time.monotonic() - began > READY_S:
-                raise SystemExit(f"{self.name} does not serve: see {self.home}/log")
-            time.sleep(0.05)
-        self.started_s = time.monotonic() - began
+        super().start(probe)
         for pid in self.tree():
             for task in os.listdir(f"/proc/{pid}/task"):
                 os.sched_setaffinity(int(task), {SERVER_CPU})
-
-    def tree(self):
-        found = [self.process.pid]
-        for pid in found:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children") as children:
-                    found += map(int, children.read().split())
-        return found
 
     def cpu_s(self):
         total = 0
@@ -197,31 +140,8 @@ class Server:
                 total += int(re.search(r"Pss:\s+(\d+)", rollup.read()).group(1))
         return total / 1024
 
-    def stop(self):
-        if hasattr(self, "process"):
-            pids = self.tree() if self.process.poll() is None else []
-            self.process.stdin.close()
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            for pid in pids[1:]:
-                try:
-                    os.kill(pid, signal.SIGKILL)  # children that outlive their parent
-                except OSError:
-                    pass
-        shutil.rmtree(self.home, ignore_errors=True)
 
-    def write(self, text):
-        path = f"{self.home}/config"
-        with open(path, "w") as out:
-            out.write(text)
-        return path
-
-
-class Callbook(Server):
+class Callbook(Peer):
     needs_signed = False
 
     def command(self):
@@ -231,13 +151,14 @@ class Callbook(Server):
         return [self.binary, "--bench", "--threads", "1", "--algorithm", algorithm, *options]
 
 
-class Knot(Server):
+class Knot(Peer):
     program = "knotd"
     zone_options = "    dnssec-signing: off\n"
     before = ""
 
     def command(self):
         config = self.write(
+            "config",
             f"server:\n    rundir: {self.home}\n    listen: 127.0.0.1@{self.port}\n    udp-workers: 1\n    tcp-workers: 1\n"
             f"    background-workers: 1\n    udp-max-payload: 1232\nlog:\n  - target: stderr\n    any: warning\n"
             f"database:\n    storage: {self.home}\n    journal-db-max-size: 8G\n{self.before}"
@@ -253,11 +174,12 @@ class KnotOnlinesign(Knot):
     zone_options = "    module: mod-onlinesign/online\n"
 
 
-class Nsd(Server):
+class Nsd(Peer):
     program = "nsd"
 
     def command(self):
         config = self.write(
+            "config",
             f'server:\n  ip-address: 127.0.0.1@{self.port}\n  server-count: 1\n  username: ""\n  database: ""\n'
             f'  zonesdir: "{self.home}"\n  xfrdir: "{self.home}"\n  pidfile: "{self.home}/pid"\n'
             f'  xfrdfile: "{self.home}/xfrd"\n  zonelistfile: "{self.home}/zones"\n  rrl-ratelimit: 0\n'
@@ -267,11 +189,12 @@ class Nsd(Server):
         return ["nsd", "-d", "-c", config]
 
 
-class Bind(Server):
+class Bind(Peer):
     program = "named"
 
     def command(self):
         config = self.write(
+            "config",
             f'options {{ directory "{self.home}"; pid-file "{self.home}/pid"; session-keyfile "{self.home}/session";\n'
             f"  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }};\n"
             f"  notify no; dnssec-validation no; minimal-responses yes; max-udp-size 1232; check-names primary ignore; }};\n"
@@ -280,7 +203,7 @@ class Bind(Server):
         return ["named", "-g", "-4", "-n", "1", "-c", config]
 
 
-class Pdns(Server):
+class Pdns(Peer):
     """PowerDNS, signing online; the database is kept in DIR for the next run."""
 
     program = "pdns_server"
@@ -293,22 +216,17 @@ class Pdns(Server):
             shutil.rmtree(kept, ignore_errors=True)
             os.mkdir(kept)
             self.create(kept)
-            for step in (
-                ["load-zone", APEX, self.zone_file()], ["secure-zone", APEX], ["set-nsec3", APEX, "1 0 0 -", "narrow"], ["rectify-zone", APEX],
-            ):
-                done = subprocess.run(["pdnsutil", f"--config-dir={self.home}", *step], capture_output=True, text=True)
-                if done.returncode:
-                    raise SystemExit(f"pdnsutil {step[0]}: {done.stdout}{done.stderr}")
+            self.fill_pdns(self.zone_file())
             open(f"{kept}/done", "w").close()
         return ["pdns_server", f"--config-dir={self.home}"]
 
     def write_config(self, kept):
-        with open(f"{self.home}/pdns.conf", "w") as out:
-            out.write(
-                f"local-address=127.0.0.1\nlocal-port={self.port}\nsocket-dir={self.home}\nreceiver-threads=1\n"
-                f"distributor-threads=1\ndaemon=no\nguardian=no\ndisable-syslog=yes\nloglevel=3\nsecurity-poll-suffix=\n"
-                f"consistent-backends=yes\nzone-cache-refresh-interval=300\nudp-truncation-threshold=1232\n{self.backend(kept)}"
-            )
+        self.write(
+            "pdns.conf",
+            f"local-address=127.0.0.1\nlocal-port={self.port}\nsocket-dir={self.home}\nreceiver-threads=1\n"
+            f"distributor-threads=1\ndaemon=no\nguardian=no\ndisable-syslog=yes\nloglevel=3\nsecurity-poll-suffix=\n"
+            f"consistent-backends=yes\nzone-cache-refresh-interval=300\nudp-truncation-threshold=1232\n{self.backend(kept)}",
+        )
 
     def create(self, kept):
         pass
@@ -339,11 +257,6 @@ KINDS_OF_SERVERS = {
     "callbook": Callbook, "callbook-15": Callbook, "callbook-updated": Callbook, "knot": Knot, "knot-onlinesign": KnotOnlinesign, "nsd": Nsd, "bind": Bind,
     "pdns-sqlite": PdnsSqlite, "pdns-lmdb": PdnsLmdb,
 }
-
-
-def installed(name):
-    kind = KINDS_OF_SERVERS[name]
-    return kind.program is None or shutil.which(kind.program) is not None and os.path.exists(getattr(kind, "needs", "/"))
 
 
 # ---- measuring
@@ -391,15 +304,6 @@ def latency(server, queries, per_second):
     return {"p50_ms": waits[len(waits) // 2], "p99_ms": waits[len(waits) * 99 // 100], "offered": per_second}
 
 
-def our_binary():
-    """The look-up benchmark, built."""
-    command = ["cargo", "bench", "--bench", "lookups", "--no-run", "--message-format", "json"]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
-    found = [m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "lookups"]
-    return found[-1]
-
-
 def check(server, there, absent):
     """A benchmark of wrong answers is none."""
     right = ask(server.port, owner(there))
@@ -445,13 +349,13 @@ def main():
     if os.cpu_count() < 2 or not shutil.which("dnsperf"):
         raise SystemExit("two processors and dnsperf are needed")
     names, kinds = args.servers.split(","), args.kinds.split(",")
-    for name in [n for n in names if not installed(n)]:
+    for name in [n for n in names if not KINDS_OF_SERVERS[n].is_installed()]:
         print(f"# {name} is left out: it is not installed")
         names.remove(name)
     directory = args.dir or f"{tempfile.gettempdir()}/callbook-beside-peers/{args.n}"
     os.makedirs(directory, exist_ok=True)
     make_data(directory, args.n)
-    binary = args.binary and os.path.abspath(args.binary) or (our_binary() if any(n.startswith("callbook") for n in names) else None)
+    binary = args.binary and os.path.abspath(args.binary) or (our_benchmark("lookups") if any(n.startswith("callbook") for n in names) else None)
     with open(f"{directory}/numbers.txt") as there, open(f"{directory}/queries.neg") as absent:
         there, absent = there.readline().strip(), absent.readline().split(f".{APEX}")[0].replace(".", "")[::-1]
 

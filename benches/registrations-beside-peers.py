@@ -44,20 +44,17 @@ import tempfile
 import threading
 import time
 
-APEX = "e164.test."
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+from peers import APEX, NAPTR, ROOT, Server, our_benchmark, owner, wire_name  # noqa: E402, beside this file
+
 READY_S = 300
 ANSWER_S = 120
 KEY_HEAD = bytes.fromhex("302a300506032b6570032100")  # SubjectPublicKeyInfo of Ed25519, RFC 8410 4
-NAPTR, TLSA, SOA = 35, 52, 6
+TLSA, SOA = 52, 6
 NUMBERS = random.Random(4711)
 
 
 # ---- data
-
-def owner(number):
-    return ".".join(reversed(number)) + "." + APEX
-
 
 class Numbers:
     """Numbers that nobody has yet; threads may share it."""
@@ -88,11 +85,6 @@ def write_zone(path, numbers):
 
 # ---- DNS by hand
 
-def wire_name(name):
-    labels = [label for label in name.rstrip(".").split(".") if label]
-    return b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
-
-
 def text(string):
     return bytes([len(string)]) + string.encode()
 
@@ -109,21 +101,6 @@ def update(numbers):
             count += 1
     head = struct.pack(">6H", random.getrandbits(16), 0x2800, 1, 0, count, 0)
     return head + wire_name(APEX) + struct.pack(">HH", SOA, 1) + changes
-
-
-def ask(port, name):
-    """Response code and types of the answers to NAPTR with DO, or nothing."""
-    query = struct.pack(">6H", 0x5A5A, 0, 1, 0, 0, 1) + wire_name(name) + struct.pack(">HH", NAPTR, 1)
-    query += b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(0.3)
-        asking.connect(("127.0.0.1", port))
-        try:
-            asking.send(query)
-            answer = asking.recv(4096)
-        except OSError:
-            return None
-    return answer[3] & 15, struct.unpack(">H", answer[6:8])[0]
 
 
 class Ddns:
@@ -188,64 +165,17 @@ class Api:
 
 # ---- servers
 
-def free_port():
-    """A port that is free for both transports. The one that UDP is given may still be held by TCP: earlier rounds left
-    connections waiting."""
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(("127.0.0.1", udp.getsockname()[1]))
-            except OSError:
-                continue
-            return udp.getsockname()[1]
-    raise RuntimeError("no port is free for UDP and TCP alike")
-
-
-class Server:
-    """A peer in the foreground. Subclasses write their configuration into `self.home` and give the command."""
+class Peer(Server):
+    """One that starts from a master file; clients of its own kind register there."""
 
     client = Ddns
 
     def __init__(self, name, zone):
-        self.name, self.zone = name, zone
-        self.home = tempfile.mkdtemp(prefix=f"registrations-{name}-")
-        os.chmod(self.home, 0o755)
-
-    def start(self, probe):
-        self.port, self.api_port = free_port(), free_port()
-        self.log = open(f"{self.home}/log", "w")
-        command = self.command()
-        began = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, cwd=self.home)
-        while (ask(self.port, probe) or (0, 0))[1] < 2:  # the NAPTR and its signature
-            if self.process.poll() is not None or time.monotonic() - began > READY_S:
-                raise SystemExit(f"{self.name} does not serve: see {self.home}/log")
-            time.sleep(0.05)
-
-    def stop(self):
-        if hasattr(self, "process"):
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def write(self, name, contents):
-        path = f"{self.home}/{name}"
-        with open(path, "w") as out:
-            out.write(contents)
-        return path
-
-    def run(self, *command):
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.home)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+        super().__init__(name)
+        self.zone = zone
 
 
-class Bind(Server):
+class Bind(Peer):
     program = "named"
 
     def command(self):
@@ -262,7 +192,7 @@ class Bind(Server):
         return ["named", "-g", "-4", "-c", config]
 
 
-class Knot(Server):
+class Knot(Peer):
     program = "knotd"
 
     def command(self):
@@ -279,7 +209,7 @@ class Knot(Server):
         return ["knotd", "-c", config]
 
 
-class Pdns(Server):
+class Pdns(Peer):
     program = "pdns_server"
     client = Api
 
@@ -291,10 +221,7 @@ class Pdns(Server):
             f"webserver-port={self.api_port}\nwebserver-allow-from=127.0.0.1\nwebserver-loglevel=none\napi=yes\napi-key=bench\n"
             f"default-api-rectify=no\n{self.backend()}",
         )
-        for command in (
-            ["load-zone", APEX, self.zone], ["secure-zone", APEX], ["set-nsec3", APEX, "1 0 0 -", "narrow"], ["rectify-zone", APEX],
-        ):
-            self.run("pdnsutil", f"--config-dir={self.home}", *command)
+        self.fill_pdns(self.zone)
         return ["pdns_server", f"--config-dir={self.home}"]
 
 
@@ -372,7 +299,7 @@ def in_bulk(server, numbers, bulk, secs):
 def wait_shown(server, number):
     """A benchmark of changes that nobody sees is none."""
     began = time.monotonic()
-    while (ask(server.port, owner(number)) or (0, 0))[1] < 2:
+    while not server.shows(owner(number)):
         if time.monotonic() - began > READY_S:
             raise RuntimeError(f"{server.name}: {number} is never shown with a signature")
         time.sleep(0.01)
@@ -393,17 +320,6 @@ def ours(binary, args, directory):
     }
 
 
-def our_binary():
-    # The checks build everything by one profile; a measurement has the release's own.
-    profile = os.environ.get("CALLBOOK_TEST_BUILD")
-    chosen = ["--config", profile] if profile else []
-    command = ["cargo", *chosen, "bench", "--bench", "registrations", "--no-run", "--message-format", "json"]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
-    found = [m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "registrations"]
-    return found[-1]
-
-
 def table(results, names, rounds):
     print("\n| server | way | numbers/s | least..most | p50 ms | p99 ms | to callbook |")
     print("|---|---|---|---|---|---|---|")
@@ -418,13 +334,6 @@ def table(results, names, rounds):
             ratio = f"{median(name, 'rate') / median('callbook', 'rate'):.3f}" if results["callbook", way] else "-"
             waits = " | ".join("-" if (ms := median(name, p)) != ms else f"{ms:.1f}" for p in ("p50_ms", "p99_ms"))
             print(f"| {name} | {way} | {statistics.median(rates):.1f} | {min(rates):.1f}..{max(rates):.1f} | {waits} | {ratio} |")
-
-
-def installed(name):
-    if name == "callbook":
-        return True
-    peer = PEERS[name]
-    return bool(shutil.which(peer.program)) and os.path.exists(getattr(peer, "needs", "/"))
 
 
 def main():
@@ -444,7 +353,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped too
     os.environ["PATH"] += ":/usr/sbin"
     names = args.servers.split(",")
-    for name in [n for n in names if not installed(n)]:
+    for name in [n for n in names if n in PEERS and not PEERS[n].is_installed()]:
         print(f"# {name} is left out: it is not installed")
         names.remove(name)
     numbers = Numbers(0)
@@ -461,7 +370,7 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="registrations-") as directory:
         write_zone(f"{directory}/zone", stock)
-        binary = args.binary and os.path.abspath(args.binary) or ("callbook" in names and our_binary())
+        binary = args.binary and os.path.abspath(args.binary) or ("callbook" in names and our_benchmark("registrations"))
         try:
             for name in names:
                 if name != "callbook":

@@ -138,7 +138,7 @@ pub struct Submission {
     /// A proof of possession for every published key.
     #[serde(default)]
     pub possession: Vec<Possession>,
-    /// Validation tokens, compact JWS; the newest first.
+    /// Validation tokens, compact JWS; the newest last.
     #[serde(default)]
     pub validation: Vec<String>,
     /// The nonce of `prepare`, for a change that publishes a new X25519 key and brings no token.
@@ -166,7 +166,7 @@ pub struct Possession {
 pub struct Renewal {
     /// The RENEW event, signed by the provider's statement key.
     pub event: Base64,
-    /// Validation tokens, compact JWS; the newest first.
+    /// Validation tokens, compact JWS; the newest last.
     pub validation: Vec<String>,
 }
 

@@ -9,12 +9,9 @@ use serde_json::json;
 use crate::api::acts::{Act, ActEvents, NewAct, SignedEvents};
 use crate::cli::ApiArgs;
 use crate::cli::charter;
-use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
-use crate::cli::profile::read_token;
 use crate::cli::provider::key;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::provider::Api;
 use crate::registry::acts::ActKind;
 
 /// Events in one request; the server takes as many.
@@ -129,15 +126,11 @@ pub(crate) fn run(command: &ActCommand) -> Result<Report, Failure> {
         ActCommand::Ask(args) => ask(args),
         ActCommand::List(args) => list(args),
         ActCommand::Show(args) => show(args),
-        ActCommand::Approve(args) => one(&at(&args.api)?.approve_act(&args.id)?),
-        ActCommand::Withdraw(args) => one(&at(&args.api)?.withdraw_act(&args.id)?),
+        ActCommand::Approve(args) => one(&args.api.open()?.approve_act(&args.id)?),
+        ActCommand::Withdraw(args) => one(&args.api.open()?.withdraw_act(&args.id)?),
         ActCommand::Events(args) => events(args),
         ActCommand::Submit(args) => submit(args),
     }
-}
-
-fn at(args: &ApiArgs) -> Result<Api, Failure> {
-    api_at(&args.api, &read_token(&args.token_file)?)
 }
 
 fn ask(args: &AskArgs) -> Result<Report, Failure> {
@@ -158,12 +151,12 @@ fn ask(args: &AskArgs) -> Result<Report, Failure> {
         numbers: args.number.clone(),
         vkey: args.vkey.clone(),
     };
-    one(&at(&args.api)?.ask_act(&wish)?)
+    one(&args.api.open()?.ask_act(&wish)?)
 }
 
 /// An act with its steps; of one that announces a charter also what that changes, and for whom.
 fn show(args: &IdArgs) -> Result<Report, Failure> {
-    let api = at(&args.api)?;
+    let api = args.api.open()?;
     let act = api.act(&args.id)?;
     let mut report = one(&act)?;
     if act.kind == ActKind::Charter.name() {
@@ -175,7 +168,7 @@ fn show(args: &IdArgs) -> Result<Report, Failure> {
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let page = at(&args.api)?.acts(args.cursor.as_deref(), args.state.as_deref())?;
+    let page = args.api.open()?.acts(args.cursor.as_deref(), args.state.as_deref())?;
     let mut lines: Vec<String> = page.acts.iter().map(line).collect();
     if lines.is_empty() {
         lines.push("no acts".to_owned());
@@ -185,7 +178,7 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
 }
 
 fn events(args: &EventsArgs) -> Result<Report, Failure> {
-    let bundle: ActEvents = at(&args.api)?.act_events(&args.id)?;
+    let bundle: ActEvents = args.api.open()?.act_events(&args.id)?;
     if bundle.events.is_empty() {
         let text = format!("act {}: there is nothing left to sign", args.id);
         return Ok(Report { text, json: json!({"act": args.id, "events": 0}), exit: Exit::None });
@@ -203,7 +196,7 @@ fn events(args: &EventsArgs) -> Result<Report, Failure> {
 
 fn submit(args: &SubmitArgs) -> Result<Report, Failure> {
     let bundle: ActEvents = serde_json::from_str(&fs::read_to_string(&args.file)?)?;
-    let api = at(&args.api)?;
+    let api = args.api.open()?;
     let (mut accepted, mut refused) = (0, Vec::new());
     for part in bundle.events.chunks(SUBMIT_MAX) {
         let events = SignedEvents { events: part.iter().map(|one| one.event.clone()).collect() };

@@ -14,7 +14,6 @@ use crate::authority::{self, Affected, TrustStore};
 use crate::charter::{Difference, differences, numbering};
 use crate::cli::connect::api_at;
 use crate::cli::instance;
-use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{ApiArgs, InstallationArgs};
 use crate::clock::{Clock, SystemClock};
@@ -166,7 +165,7 @@ fn announce(args: &AnnounceArgs) -> Result<Report, Failure> {
         config.paths.charter.clone_from(from);
     }
     let policy = instance::charter_folder(&config)?;
-    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = args.api.open()?;
     let act = api.propose_charter(&NewVersion {
         clause: args.clause.clone(),
         reason: args.reason.clone(),

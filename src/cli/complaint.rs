@@ -5,10 +5,7 @@ use serde_json::json;
 
 use crate::api::complaints::{Complaint, ComplaintMove};
 use crate::cli::ApiArgs;
-use crate::cli::connect::api_at;
-use crate::cli::profile::read_token;
 use crate::cli::report::{Failure, Report};
-use crate::client::provider::Api;
 
 #[derive(Subcommand)]
 pub(crate) enum ComplaintCommand {
@@ -67,10 +64,10 @@ pub(crate) struct CloseArgs {
 pub(crate) fn run(command: &ComplaintCommand) -> Result<Report, Failure> {
     match command {
         ComplaintCommand::List(args) => list(args),
-        ComplaintCommand::Show(args) => one(&at(&args.api)?.complaint(&args.id)?),
+        ComplaintCommand::Show(args) => one(&args.api.open()?.complaint(&args.id)?),
         ComplaintCommand::TakeUp(args) => {
             let to = ComplaintMove { state: "in_work".to_owned(), ..ComplaintMove::default() };
-            one(&at(&args.api)?.move_complaint(&args.id, &to)?)
+            one(&args.api.open()?.move_complaint(&args.id, &to)?)
         }
         ComplaintCommand::Close(args) => {
             let to = ComplaintMove {
@@ -80,17 +77,13 @@ pub(crate) fn run(command: &ComplaintCommand) -> Result<Report, Failure> {
                 act: args.act.clone(),
                 item: args.item.clone(),
             };
-            one(&at(&args.api)?.move_complaint(&args.id, &to)?)
+            one(&args.api.open()?.move_complaint(&args.id, &to)?)
         }
     }
 }
 
-fn at(args: &ApiArgs) -> Result<Api, Failure> {
-    api_at(&args.api, &read_token(&args.token_file)?)
-}
-
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let page = at(&args.api)?.complaints(args.state.as_deref(), args.cursor.as_deref())?;
+    let page = args.api.open()?.complaints(args.state.as_deref(), args.cursor.as_deref())?;
     let mut lines: Vec<String> = page.complaints.iter().map(line).collect();
     if lines.is_empty() {
         lines.push("no complaints".to_owned());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cli::ApiArgs;
+use crate::cli::profile::read_token;
 use crate::cli::report::Failure;
 use crate::client::provider::{Api, Tls};
 
@@ -23,6 +25,13 @@ pub(crate) fn api_at(base: &str, token: &str) -> Result<Api, Failure> {
         _ => return Err(Failure::new(format!("{} and {} belong together: set both or none", CLIENT[0], CLIENT[1]))),
     }
     Ok(Api::secured(base, token, &tls)?)
+}
+
+impl ApiArgs {
+    /// The API with the token in the file.
+    pub(crate) fn open(&self) -> Result<Api, Failure> {
+        api_at(&self.api, &read_token(&self.token_file)?)
+    }
 }
 
 /// The file that a variable names, read.

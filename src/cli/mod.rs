@@ -52,6 +52,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::report::{Exit, Failure};
 use crate::telemetry::{self, LogFormat};
 
 /// A directory authority for phone numbers: signed ENUM zones, verified registrations, a public log.
@@ -186,9 +187,39 @@ pub(crate) struct ListenArgs {
     pub(crate) http: SocketAddr,
 }
 
+/// Whether `--json` stands among the arguments, which are not parsed yet.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+/// An argument, or a variable in the place of one, that could not be said again. Nothing is done then, instead of half of it.
+fn no_text() -> Option<String> {
+    let arguments = std::env::args_os().skip(1).map(|value| ("an argument".to_owned(), value));
+    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let mut all = arguments.chain(named.filter(|(name, _)| name.starts_with("CALLBOOK_")));
+    all.find(|(_, value)| value.to_str().is_none()).map(|(what, _)| what)
+}
+
+/// Help that was asked for, or wrong usage, which scripts are told as every other error.
+fn not_run(told: &clap::Error) -> ExitCode {
+    if told.use_stderr() && wants_json() {
+        let text = told.render().to_string();
+        return report::finish(Err(Failure::new(text.trim_end().trim_start_matches("error: "))), true);
+    }
+    let _ = told.print(); // nobody may be there to read it
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(Exit::Error as u8))
+}
+
 /// Parses the arguments, runs the command, prints its report.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if let Some(what) = no_text() {
+        let why = format!("{what} is not UTF-8; names of files are said again, in JSON too: use one that is text");
+        return report::finish(Err(Failure::new(why)), wants_json());
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return not_run(&told),
+    };
     telemetry::start(cli.log_format, &cli.log);
     let json = cli.json;
     let result = match cli.command {

@@ -16,7 +16,7 @@ use crate::api::providers::{BulkDoor, Key, NewProvider, NewToken, Provider, Toke
 use crate::cli::ApiArgs;
 use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
-use crate::cli::profile::{Profile, read_token};
+use crate::cli::profile::Profile;
 use crate::cli::report::{Failure, Report};
 use crate::cli::webhook::{self, ProviderWebhookCommand};
 use crate::client::provider::certificate_thumbprint;
@@ -172,7 +172,7 @@ pub(crate) fn run(command: &ProviderCommand, json: bool) -> Result<Report, Failu
 }
 
 fn add(args: &AddArgs) -> Result<Report, Failure> {
-    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = args.api.open()?;
     let name = args.name.clone().unwrap_or_else(|| args.id.clone());
     let mut new = NewProvider {
         id: args.id.clone(),
@@ -221,7 +221,7 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
 }
 
 fn token(args: &TokenArgs) -> Result<Report, Failure> {
-    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = args.api.open()?;
     let certificate = args.certificate.as_deref().map(thumbprint_of).transpose()?;
     let new = NewToken { scopes: args.scope.clone(), expires_in_d: Some(args.days), test: args.test, certificate };
     let issued = api.add_token(&args.id, &new)?;
@@ -248,13 +248,13 @@ pub(crate) fn thumbprint_of(file: &Path) -> Result<String, Failure> {
 }
 
 fn appeal(args: &AppealArgs) -> Result<Report, Failure> {
-    let provider = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.appeal(&args.id)?;
+    let provider = args.api.open()?.appeal(&args.id)?;
     let text = format!("{}\n  the appeal is noted; people who did not decide before will", line(&provider));
     Ok(Report::done(text, json!(provider)))
 }
 
 fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
-    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = args.api.open()?;
     if let Some(key) = &args.key {
         let page = api.flagged(key, args.cursor.as_deref())?;
         let more = page.next.iter().map(|next| format!("more: --cursor {next}"));
@@ -273,7 +273,7 @@ fn lost_keys(args: &LostKeysArgs) -> Result<Report, Failure> {
 }
 
 fn bulk_doors(args: &ApiArgs) -> Result<Report, Failure> {
-    let found = api_at(&args.api, &read_token(&args.token_file)?)?.bulk_doors()?;
+    let found = args.open()?.bulk_doors()?;
     let line = |door: &BulkDoor| {
         format!(
             "{:<16} since {}  until {}  {} numbers still there",
@@ -288,7 +288,7 @@ fn bulk_doors(args: &ApiArgs) -> Result<Report, Failure> {
 }
 
 fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
-    let tokens = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.tokens(&args.id)?.tokens;
+    let tokens = args.api.open()?.tokens(&args.id)?.tokens;
     let line = |token: &Token| {
         let used = token.last_used_at.as_deref().unwrap_or("never used");
         format!("{:<14} until {}  {:<20}  {}", token.id, token.expires_at, used, token.scopes.join(" "))
@@ -301,7 +301,7 @@ fn tokens(args: &TokensArgs) -> Result<Report, Failure> {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<Report, Failure> {
-    api_at(&args.api.api, &read_token(&args.api.token_file)?)?.revoke_token(&args.id)?;
+    args.api.open()?.revoke_token(&args.id)?;
     Ok(Report::done(format!("token {} is revoked", args.id), json!({ "id": args.id, "revoked": true })))
 }
 

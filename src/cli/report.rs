@@ -1,5 +1,6 @@
 //! What a command says at its end: text for people or JSON for scripts, and an honest exit code.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -109,7 +110,6 @@ impl From<Rejection> for Failure {
 }
 
 /// Prints a report or a failure and gives the exit code. Failures go to standard error in both forms.
-#[allow(clippy::print_stdout, clippy::print_stderr)]
 pub(crate) fn finish(result: Result<Report, Failure>, json: bool) -> ExitCode {
     let mut out = std::io::stdout().lock();
     // A reader that went away (a closed pipe) is no reason to fail.
@@ -120,31 +120,54 @@ pub(crate) fn finish(result: Result<Report, Failure>, json: bool) -> ExitCode {
             ExitCode::from(report.exit as u8)
         }
         (Ok(report), false) => {
-            let text = report.text.trim_end();
+            let text = harmless(report.text.trim_end());
             if !text.is_empty() {
                 let _ = writeln!(out, "{text}");
             }
             ExitCode::from(report.exit as u8)
         }
         (Err(failure), true) => {
-            eprintln!("{}", json!({"error": failure.text}));
+            note(&json!({"error": failure.text}).to_string());
             ExitCode::from(Exit::Error as u8)
         }
         (Err(failure), false) => {
-            eprintln!("callbook: {}", failure.text);
+            note(&format!("callbook: {}", failure.text));
             ExitCode::from(Exit::Error as u8)
         }
+    }
+}
+
+/// A text without what a terminal would take for orders: much of what is shown was written by strangers (a complaint, a name, a
+/// problem's detail), and `ESC ]` or `CSI` in it could change what a person sees, or types next.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let orders = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    match text.contains(orders) {
+        true => Cow::Owned(text.replace(orders, "\u{fffd}")),
+        false => Cow::Borrowed(text),
     }
 }
 
 /// Prints a line while a command still runs.
 pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{}", harmless(line)).and_then(|()| out.flush());
 }
 
 /// Prints a line for people to standard error, while results go to standard output.
-#[allow(clippy::print_stderr)]
 pub(crate) fn note(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(line)); // nobody may be there to read it
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_gives_orders_to_a_terminal() {
+        assert_eq!(harmless("a\tb\nc \u{1f642} é"), "a\tb\nc \u{1f642} é");
+        for order in ["\u{1b}]0;x\u{7}", "\u{9b}2J", "\r", "\u{8}", "\u{7f}"] {
+            let shown = harmless(order);
+            assert!(shown.contains('\u{fffd}') && !shown.chars().any(char::is_control), "{order:?}");
+        }
+    }
 }

@@ -12,7 +12,6 @@ use crate::api::acts::{ActEvents, Person, TokenProof};
 use crate::cli::ApiArgs;
 use crate::cli::connect::api_at;
 use crate::cli::init::write_secret;
-use crate::cli::profile::read_token;
 use crate::cli::provider::{shown, thumbprint_of};
 use crate::cli::report::{Failure, Report};
 use crate::client::holder;
@@ -116,7 +115,7 @@ fn keygen(args: &KeygenArgs) -> Result<Report, Failure> {
 
 fn key(args: &KeyArgs) -> Result<Report, Failure> {
     let key: SigningKey = holder::load(&args.file)?;
-    let api = api_at(&args.api.api, &read_token(&args.api.token_file)?)?;
+    let api = args.api.open()?;
     let staff = api.set_staff_key(&shown(key.public()))?;
     let text = staff.staff.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report::done(text, json!(staff)))
@@ -150,13 +149,13 @@ fn token(args: &TokenArgs) -> Result<Report, Failure> {
 }
 
 fn link(args: &ListArgs) -> Result<Report, Failure> {
-    let made = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.sign_in_link()?;
+    let made = args.api.open()?.sign_in_link()?;
     let text = format!("{}\n  for {}, until {}; it works once", made.link, made.person, made.expires_at);
     Ok(Report::done(text, json!(made)))
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let staff = api_at(&args.api.api, &read_token(&args.api.token_file)?)?.staff()?;
+    let staff = args.api.open()?.staff()?;
     let text = staff.staff.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report::done(text, json!(staff)))
 }

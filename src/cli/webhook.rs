@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 use crate::api::webhooks::{Delivery, NewWebhook, Redelivery, Webhook, WebhookChange, WebhookHealth, WebhookOutcome};
 use crate::authority;
 use crate::cli::connect::api_at;
-use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
 use crate::cli::{ApiArgs, InstallationArgs};
-use crate::client::provider::Api;
 use crate::client::webhook::{Headers, PublicKey, TOLERANCE_S, verify};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -161,19 +159,15 @@ pub(crate) fn run(command: &WebhookCommand) -> Result<Report, Failure> {
     }
 }
 
-fn api(args: &ApiArgs) -> Result<Api, Failure> {
-    api_at(&args.api, &read_token(&args.token_file)?)
-}
-
 fn add(args: &AddArgs) -> Result<Report, Failure> {
     let new = NewWebhook { url: args.url.clone(), kinds: args.kind.clone(), description: args.description.clone() };
-    let made = api(&args.api)?.add_webhook(&new)?;
+    let made = args.api.open()?.add_webhook(&new)?;
     let text = format!("{}\n  try it: callbook provider webhook test {}", line(&made), made.id);
     Ok(Report::done(text, json!(made)))
 }
 
 fn list(args: &ListArgs) -> Result<Report, Failure> {
-    let webhooks = api(&args.api)?.webhooks()?.webhooks;
+    let webhooks = args.api.open()?.webhooks()?.webhooks;
     let text = match webhooks.is_empty() {
         true => "no webhook yet: callbook provider webhook add URL".to_owned(),
         false => webhooks.iter().map(line).collect::<Vec<_>>().join("\n"),
@@ -183,7 +177,7 @@ fn list(args: &ListArgs) -> Result<Report, Failure> {
 
 /// Everybody's endpoints, those first that take nothing.
 fn health(args: &ListArgs) -> Result<Report, Failure> {
-    let mut webhooks = api(&args.api)?.webhooks_health()?.webhooks;
+    let mut webhooks = args.api.open()?.webhooks_health()?.webhooks;
     webhooks.sort_by_key(|one| (one.state == "active", one.failures == 0, one.oldest_at.clone()));
     let line = |one: &WebhookHealth| {
         let (owner, reason) = (one.owner.as_deref().unwrap_or("operator"), one.reason.as_deref().unwrap_or(""));
@@ -203,7 +197,7 @@ fn health(args: &ListArgs) -> Result<Report, Failure> {
 }
 
 fn show(args: &OneArgs) -> Result<Report, Failure> {
-    let api = api(&args.api)?;
+    let api = args.api.open()?;
     let (webhook, attempts) = (api.webhook(&args.id)?, api.webhook_deliveries(&args.id)?.deliveries);
     let mut lines = vec![line(&webhook)];
     lines.extend(attempts.iter().map(|attempt| format!("  {}", outcome(attempt))));
@@ -222,25 +216,25 @@ fn set(args: &SetArgs) -> Result<Report, Failure> {
     if change == WebhookChange::default() {
         return Err(Failure::new("nothing is to be changed: say --state, --url, --kind or --all-kinds"));
     }
-    let webhook = api(&args.of.api)?.change_webhook(&args.of.id, &change)?;
+    let webhook = args.of.api.open()?.change_webhook(&args.of.id, &change)?;
     Ok(Report::done(line(&webhook), json!(webhook)))
 }
 
 /// Exit 1 if it was not taken.
 fn test(args: &OneArgs) -> Result<Report, Failure> {
-    let attempt = api(&args.api)?.test_webhook(&args.id)?;
+    let attempt = args.api.open()?.test_webhook(&args.id)?;
     let exit = if attempt.taken { Exit::Done } else { Exit::None };
     Ok(Report { text: outcome(&attempt), json: json!(attempt), exit })
 }
 
 fn redeliver(args: &RedeliverArgs) -> Result<Report, Failure> {
     let from = Redelivery { cursor: args.after.clone() };
-    let webhook = api(&args.of.api)?.redeliver_webhook(&args.of.id, &from)?;
+    let webhook = args.of.api.open()?.redeliver_webhook(&args.of.id, &from)?;
     Ok(Report::done(line(&webhook), json!(webhook)))
 }
 
 fn remove(args: &OneArgs) -> Result<Report, Failure> {
-    api(&args.api)?.remove_webhook(&args.id)?;
+    args.api.open()?.remove_webhook(&args.id)?;
     Ok(Report::done(format!("webhook {} is removed", args.id), json!({ "id": args.id, "removed": true })))
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::Agent;
 
+use crate::client::way::{self, Way};
+
 /// Who does not answer by then is told by the other ways.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -26,11 +28,10 @@ pub enum NotTold {
 
 /// Whether an alarm can be sent to this address.
 pub fn check(url: &str) -> Result<(), NotTold> {
-    let here = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
-        .iter()
-        .any(|here| url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
-    let there = url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    if here || there { Ok(()) } else { Err(NotTold::Address(url.to_owned())) }
+    match way::to(url) {
+        Some(Way::Closed) => Ok(()),
+        _ => Err(NotTold::Address(url.to_owned())),
+    }
 }
 
 /// Sends the message as JSON (`POST`); any 2xx is an answer. Blocks for 10 s at most.
@@ -59,7 +60,14 @@ mod tests {
         for url in ["https://alarm.example/x", "http://127.0.0.1:9/a", "http://localhost", "http://[::1]:80/"] {
             assert_eq!(check(url), Ok(()), "{url}");
         }
-        for url in ["http://alarm.example/", "http://127.0.0.1.example/", "https://", "ftp://x", ""] {
+        for url in [
+            "http://alarm.example/",
+            "http://127.0.0.1.example/",
+            "http://localhost:1@alarm.example/",
+            "https://",
+            "ftp://x",
+            "",
+        ] {
             assert!(check(url).is_err(), "{url}");
         }
     }

@@ -39,6 +39,7 @@ pub mod register;
 mod signature;
 pub mod transfer;
 pub mod ve;
+mod way;
 pub mod webhook;
 pub mod witness;
 

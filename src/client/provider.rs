@@ -45,6 +45,7 @@ use crate::api::numbers::{
 };
 use crate::api::providers::{IssuedToken, NewProvider, NewToken, Provider, Providers, StatusChange, Tokens};
 use crate::api::{Problem, problem};
+use crate::client::way::{self, Way};
 use crate::clock::{Clock, SystemClock};
 use crate::number::Number;
 
@@ -179,12 +180,12 @@ impl Api {
     /// The same with roots or a client certificate of one's own.
     pub fn secured(base: &str, token: &str, tls: &Tls) -> Result<Self, ApiError> {
         let base = base.trim_end_matches('/');
-        let host = base.strip_prefix("http://").map(|rest| rest.rsplit_once(':').map_or(rest, |(host, _)| host));
-        if host.is_some_and(|host| !matches!(host, "127.0.0.1" | "[::1]" | "localhost")) {
-            return Err(ApiError::Setting("over plain http the token could be read on the way: use https"));
-        }
-        if host.is_none() && !base.starts_with("https://") {
-            return Err(ApiError::Setting("the address of a directory begins with https://"));
+        match way::to(base) {
+            Some(Way::Closed) => {}
+            Some(Way::Open) => {
+                return Err(ApiError::Setting("over plain http the token could be read on the way: use https"));
+            }
+            None => return Err(ApiError::Setting("the address of a directory begins with https://")),
         }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ApiError::Setting(

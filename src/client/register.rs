@@ -282,10 +282,7 @@ impl Registrar<'_> {
         let change = change.clone().valid_until(prepared.now_s.saturating_add(EVENT_LIFE_S));
         let mut signed = change.sign(self.directory, &[signer])?;
         if let Some(device) = device {
-            let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
-            let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
-            signed.prove(self.directory, &device.keys, &ephemeral)?;
-            signed.prove_certificates(self.directory, &device.certificates)?;
+            self.possess(&mut signed, device, prepared)?;
         }
         signed.cosign(self.directory, self.statement_key);
         Ok(signed)
@@ -346,32 +343,58 @@ impl Registrar<'_> {
         earlier: Option<Earlier<'_>>,
         prepared: &Prepared,
     ) -> Result<Vec<String>, RegisterError> {
-        let earlier = earlier.map(|earlier| self.earlier_token(number, control, earlier, prepared)).transpose()?;
+        let earlier = earlier.map(|earlier| self.minted(number, control, earlier, prepared, None)).transpose()?;
         Ok(earlier.into_iter().chain([self.token(number, control, finding, prepared)?]).collect())
     }
 
-    pub(super) fn token(
+    fn token(
         &self,
         number: Number,
         control: Thumbprint,
         finding: &Finding,
         prepared: &Prepared,
     ) -> Result<String, RegisterError> {
+        let newest = Earlier { finding, validation: self.validation };
+        self.minted(number, control, newest, prepared, Some(prepared.nonce.clone()))
+    }
+
+    /// A token; the newest one alone has the nonce.
+    fn minted(
+        &self,
+        number: Number,
+        control: Thumbprint,
+        of: Earlier<'_>,
+        prepared: &Prepared,
+        nonce: Option<String>,
+    ) -> Result<String, RegisterError> {
         let token = ValidationToken {
-            issuer: self.validation.issuer.to_owned(),
+            issuer: of.validation.issuer.to_owned(),
             audience: prepared.apex.clone(),
             id: token_id(self.random)?,
             issued_s: prepared.now_s,
             number,
             provider: self.provider.to_owned(),
-            methods: finding.methods.clone(),
-            validated_s: finding.validated_s,
-            expires_s: finding.not_after_s,
+            methods: of.finding.methods.clone(),
+            validated_s: of.finding.validated_s,
+            expires_s: of.finding.not_after_s,
             control,
-            evidence: finding.evidence,
-            nonce: Some(prepared.nonce.clone()),
+            evidence: of.finding.evidence,
+            nonce,
         };
-        Ok(token.mint(self.validation.key))
+        Ok(token.mint(of.validation.key))
+    }
+
+    /// Proves possession of the keys and certificates of the device.
+    pub(super) fn possess(
+        &self,
+        signed: &mut Signed,
+        device: &Device,
+        prepared: &Prepared,
+    ) -> Result<(), RegisterError> {
+        let ephemeral = <[u8; 32]>::try_from(&*prepared.ephemeral.0);
+        let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
+        signed.prove(self.directory, &device.keys, &ephemeral)?;
+        Ok(signed.prove_certificates(self.directory, &device.certificates)?)
     }
 
     pub(super) fn done(

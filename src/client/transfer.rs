@@ -8,8 +8,6 @@
 use crate::api::numbers::{Prepared, Transfer};
 use crate::client::holder::{Change, Device, RecordDraft, Signed, opening};
 use crate::client::register::{EVENT_LIFE_S, Finding, RegisterError, Registered, Registrar, Validation, good_until_s};
-use crate::client::ve::{ValidationToken, token_id};
-use crate::log::bytes::Malformed;
 use crate::log::event::{Door, Role};
 use crate::log::key::{SigningKey, Thumbprint};
 use crate::log::label::Label;
@@ -58,7 +56,7 @@ impl Registrar<'_> {
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let change = Change::transfer(proved.label, &proved.before, &record, opening);
         let mut signed = self.sign_proved(change, &proved, &[(Role::Control, &device.control)])?;
-        self.possess(&mut signed, device, &proved)?;
+        self.possess(&mut signed, device, &proved.prepared)?;
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
 
@@ -108,7 +106,7 @@ impl Registrar<'_> {
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let change = Change::complete(proved.label, &proved.before, door, &record, opening, control, not_after_s);
         let mut signed = self.sign_proved(change, &proved, &[(Role::NewControl, &device.control)])?;
-        self.possess(&mut signed, device, &proved)?;
+        self.possess(&mut signed, device, &proved.prepared)?;
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
 
@@ -150,30 +148,6 @@ impl Registrar<'_> {
         Ok(Proved { label, tokens, prepared, before })
     }
 
-    pub(super) fn earlier_token(
-        &self,
-        number: Number,
-        control: Thumbprint,
-        earlier: Earlier<'_>,
-        prepared: &Prepared,
-    ) -> Result<String, RegisterError> {
-        let token = ValidationToken {
-            issuer: earlier.validation.issuer.to_owned(),
-            audience: prepared.apex.clone(),
-            id: token_id(self.random)?,
-            issued_s: prepared.now_s,
-            number,
-            provider: self.provider.to_owned(),
-            methods: earlier.finding.methods.clone(),
-            validated_s: earlier.finding.validated_s,
-            expires_s: earlier.finding.not_after_s,
-            control,
-            evidence: earlier.finding.evidence,
-            nonce: None,
-        };
-        Ok(token.mint(earlier.validation.key))
-    }
-
     fn sign_proved(
         &self,
         change: Change,
@@ -183,12 +157,6 @@ impl Registrar<'_> {
         let change = change.evidence(&proved.tokens)?;
         let change = change.valid_until(proved.prepared.now_s.saturating_add(EVENT_LIFE_S));
         Ok(change.sign(self.directory, signers)?)
-    }
-
-    fn possess(&self, signed: &mut Signed, device: &Device, proved: &Proved) -> Result<(), RegisterError> {
-        let ephemeral = <[u8; 32]>::try_from(&*proved.prepared.ephemeral.0);
-        let ephemeral = ephemeral.map_err(|_| Malformed { what: "ephemeral", why: "not 32 bytes" })?;
-        Ok(signed.prove(self.directory, &device.keys, &ephemeral)?)
     }
 
     fn hand_in(

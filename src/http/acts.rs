@@ -1,6 +1,6 @@
 //! `/v1/acts`: what the operator does, by one person or by two.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 
@@ -13,13 +13,17 @@ use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::providers::{self, key_of, keys};
+use crate::http::query::Parameters;
 use crate::http::receipts::{self, time_of};
 use crate::http::request::{
-    Body, Caller, Operator, blocking, idempotency, label_cursor, number_of, query_value, shown_cursor,
+    Body, Caller, Operator, Path, blocking, idempotency, label_cursor, number_of, shown_cursor,
 };
 use crate::log::bytes::from_base64url;
 use crate::log::note::VerifierKey;
 use crate::registry::acts::{ActKind, StaffRole};
+
+/// The states by which acts are listed.
+const STATES: [&str; 4] = ["open", "done", "withdrawn", "expired"];
 
 /// Asks for an act. If one person is enough it is done when this returns; else another approves.
 #[utoipa::path(post, path = "/v1/acts", tag = "operator", request_body = NewAct, params(
@@ -41,24 +45,21 @@ pub(crate) async fn ask(
 
 /// Lists acts, the newest first.
 #[utoipa::path(get, path = "/v1/acts", tag = "operator", params(("cursor" = Option<String>, Query, description = "`next` of the page before"),
-    ("limit" = Option<u32>, Query, description = "at most 100"), ("state" = Option<String>, Query, description = "open, done, withdrawn or expired")),
+    ("limit" = Option<u32>, Query, description = "1 to 100"), ("state" = Option<String>, Query, description = "open, done, withdrawn or expired")),
     security(("token" = [])), responses((status = 200, body = Acts), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     Operator(actor): Operator,
-    RawQuery(query): RawQuery,
+    mut parameters: Parameters,
 ) -> Result<Json<Acts>, Reply> {
-    let number = |name, default: u64| match query_value(query.as_deref(), name) {
-        None => Ok(default),
-        Some(text) => text.parse().map_err(|_| ProblemError::form(name, "bad_value", "a whole number is needed")),
-    };
-    let invalid = |mistake: ProblemError| Reply::invalid(&id, vec![mistake]);
-    let (before, limit) = (number("cursor", 0).map_err(invalid)?, number("limit", 100).map_err(invalid)?);
-    let limit = usize::try_from(limit).unwrap_or(ACTS_PAGE_MAX).clamp(1, ACTS_PAGE_MAX);
-    let state = query_value(query.as_deref(), "state");
-    let acts = blocking(&id, move || api.authority.acts(&actor, before, state.as_deref(), limit)).await?;
+    let before = parameters.value("cursor", "`next` of an earlier answer", |text| text.parse().ok()).unwrap_or(0);
+    let limit = parameters.limit(ACTS_PAGE_MAX, ACTS_PAGE_MAX);
+    let known = |text: &str| STATES.into_iter().find(|state| *state == text);
+    let state = parameters.value("state", "`open`, `done`, `withdrawn` or `expired`", known);
+    parameters.end(&id)?;
+    let acts = blocking(&id, move || api.authority.acts(&actor, before, state, limit)).await?;
     let next = (acts.len() == limit).then(|| acts.last().map(|act| act.row.seq.to_string())).flatten();
     Ok(Json(Acts { acts: acts.iter().map(shown).collect(), next }))
 }
@@ -115,9 +116,10 @@ pub(crate) async fn events(
     Extension(id): Extension<RequestId>,
     Operator(actor): Operator,
     Path(act): Path<String>,
-    RawQuery(query): RawQuery,
+    mut parameters: Parameters,
 ) -> Result<Json<ActEvents>, Reply> {
-    let after = label_cursor(query.as_deref()).map_err(|mistake| Reply::invalid(&id, vec![mistake]))?;
+    let after = parameters.value("cursor", "`next` of an earlier answer", label_cursor);
+    parameters.end(&id)?;
     let origin = api.authority.origin().to_owned();
     let page = blocking(&id, move || api.authority.act_events(&actor, &act, after.as_ref())).await?;
     let to_sign = |one: &authority::ToSign| ToSign { number: one.number.to_string(), event: Base64(one.event.write()) };

@@ -1,6 +1,6 @@
 //! `/v1/audit`: the batches for admitted auditors, and what these have cosigned.
 
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
@@ -13,13 +13,16 @@ use crate::authority::Leaves;
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Body, blocking, query_value};
+use crate::http::query::Parameters;
+use crate::http::request::{Body, Path, blocking, query_value};
 use crate::log::audit::{Credentials, HEADER};
 
 /// A batch of a named era is the same for ever, and nobody else's.
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
 /// More epochs may be published by the next time.
 const ASK_AGAIN: &str = "private, no-cache";
+/// What everybody else is told: the header is one of ours, and so is the scheme.
+const CHALLENGE: &str = "Audit-Signature realm=\"callbook\"";
 const BYTES: &str = "application/octet-stream";
 
 /// The bytes of batches.
@@ -45,8 +48,9 @@ impl FromRequestParts<Api> for Auditor {
         };
         match log.filter(opens) {
             Some(log) => Ok(Self(log)),
-            None => Err(Reply::unauthorized(
+            None => Err(Reply::challenged(
                 &id,
+                CHALLENGE,
                 "batches are for admitted auditors, who sign each request (Audit-Signature): see docs/log.md",
             )),
         }
@@ -65,11 +69,12 @@ pub(crate) async fn batch(
     Extension(id): Extension<RequestId>,
     Auditor(log): Auditor,
     Path(epoch): Path<String>,
-    RawQuery(query): RawQuery,
+    mut parameters: Parameters,
 ) -> Result<impl IntoResponse, Reply> {
     let nothing =
         || Reply::new(&id, 404, "not_found", "There is nothing here", "no such epoch, or none that is published yet");
-    let names_era = query_value(query.as_deref(), "era").is_some();
+    let names_era = era(&mut parameters).is_some();
+    parameters.end(&id)?;
     let epoch = epoch.parse().map_err(|_| nothing())?;
     let raw = blocking(&id, move || api.authority.audit_batch(log, epoch)).await?;
     let caching = if names_era { FOR_EVER } else { ASK_AGAIN };
@@ -87,13 +92,21 @@ pub(crate) async fn batches(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     Auditor(log): Auditor,
-    RawQuery(query): RawQuery,
+    mut parameters: Parameters,
 ) -> Result<impl IntoResponse, Reply> {
-    let from = query_value(query.as_deref(), "from").and_then(|from| from.parse().ok()).filter(|from| *from > 0);
-    let needed = || ProblemError::form("from", "bad_value", "the first epoch is needed, 1 or above: ?from=1");
-    let from: u64 = from.ok_or_else(|| Reply::invalid(&id, vec![needed()]))?;
+    let first = |text: &str| text.parse().ok().filter(|from: &u64| *from > 0);
+    let from = parameters.value("from", "the first epoch, 1 or above,", first);
+    era(&mut parameters);
+    parameters.end(&id)?;
+    let needed = || ProblemError::form("from", "required", "the first epoch is needed, 1 or above: ?from=1");
+    let from = from.ok_or_else(|| Reply::invalid(&id, vec![needed()]))?;
     let raw = blocking(&id, move || api.authority.audit_batches(log, from)).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, ASK_AGAIN)], raw))
+}
+
+/// The era that is named; which log it is was looked up with the signature.
+fn era(parameters: &mut Parameters) -> Option<u64> {
+    parameters.value("era", "a whole number", |text| text.parse().ok())
 }
 
 /// Takes a checkpoint that an auditor has replayed up to and cosigned; callers are shown the newest with their proofs.

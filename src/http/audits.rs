@@ -1,6 +1,6 @@
 //! `/v1/audits`: audits of validation entities; what is public of them, what entities answer, what the staff finds.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
@@ -17,7 +17,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Caller, Operator, OptionalBody};
+use crate::http::request::{Body, Caller, Operator, OptionalBody, Path};
 use crate::http::{Api, acts};
 use crate::ledger;
 use crate::registry::acts::ActKind;
@@ -118,16 +118,21 @@ pub(crate) async fn judge(
     Path(item): Path<String>,
     Body { value, .. }: Body<NewFinding>,
 ) -> Result<Json<AuditItem>, Reply> {
-    let fault = match (value.finding.as_str(), Fault::from_name(&value.finding)) {
-        ("pass", _) => None,
-        (_, Some(fault)) if fault != Fault::Silent => Some(fault),
-        _ => {
-            let why = "`pass`, `incomplete`, `mismatch`, `time`, `forged` or `contradicted` is needed";
-            return Err(Reply::invalid(&id, vec![ProblemError::form("/finding", "bad_value", why)]));
-        }
-    };
+    let fault = finding(&id, &value.finding)?;
     let item = run(&id, move || api.authority.judge_audit(&actor, &item, fault)).await?;
     Ok(Json(item_shown(item)))
+}
+
+/// What a person found: a fault, or none. Silence is found by time alone.
+pub(crate) fn finding(id: &RequestId, text: &str) -> Result<Option<Fault>, Reply> {
+    match (text, Fault::from_name(text)) {
+        ("pass", _) => Ok(None),
+        (_, Some(fault)) if fault != Fault::Silent => Ok(Some(fault)),
+        _ => {
+            let why = "`pass`, `incomplete`, `mismatch`, `time`, `forged` or `contradicted` is needed";
+            Err(Reply::invalid(id, vec![ProblemError::form("/finding", "bad_value", why)]))
+        }
+    }
 }
 
 /// The drawn tokens of a month.

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use crate::http::numbers::{bare, submission_of};
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::{self, time_of};
-use crate::http::request::{Caller, blocking, idempotency, number_of};
+use crate::http::request::{Caller, Path, blocking, idempotency, is_encoded, number_of};
 use crate::http::{Api, fields};
 
 /// Where batches are sent to; they may take longer than other requests.
@@ -54,8 +54,10 @@ pub(crate) async fn add(
     let mut lines = Lines::new(dry_run);
     read_lines(request.into_body(), &mut lines).await.map_err(|unread| unread.reply(&id))?;
     if !is_ndjson {
-        let detail = format!("send `Content-Type: {NDJSON}`");
-        return Err(Reply::new(&id, 415, "not_ndjson", "The body must be NDJSON", &detail));
+        return Err(Reply::not_ndjson(&id));
+    }
+    if is_encoded(&headers) {
+        return Err(Reply::encoded(&id));
     }
     let (items, request) = lines.finish();
     if items.is_empty() {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use axum::{Extension, Json};
 use data_encoding::HEXLOWER;
+use serde::Serialize;
 
 use crate::api::acts::Act;
 use crate::api::charter::{Charter, NewVersion, ParameterChange, ProposedVersion, Touched, Version};
@@ -16,37 +18,45 @@ use crate::clock::{parse_rfc3339, rfc3339};
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Operator, blocking, idempotency};
-use crate::http::{Api, acts, providers};
+use crate::http::request::{Body, Operator, Path, blocking, idempotency};
+use crate::http::{Api, acts, log, providers};
 use crate::log::sha256;
 use crate::registry::acts::ActKind;
 
 /// The charter in force, and the versions that are announced. Every refusal names one of its clauses.
-#[utoipa::path(get, path = "/v1/charter", tag = "charter", responses((status = 200, body = Charter),
+#[utoipa::path(get, path = "/v1/charter", tag = "charter", responses((status = 200, body = Charter), (status = 304, description = "It is still the one that you have"),
     (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = "5XX", body = Problem, content_type = "application/problem+json")))]
-pub(crate) async fn show(State(api): State<Api>) -> Json<Charter> {
+pub(crate) async fn show(State(api): State<Api>, asked: HeaderMap) -> Response {
     let (charter, now_ms) = (api.authority.charter(), api.clock.now_ms());
-    Json(Charter {
+    let said = Charter {
         in_force: shown(charter.at(now_ms)),
         numbering: api.authority.numbering(),
         announced: charter.coming(now_ms).map(shown).collect(),
-    })
+    };
+    sent(&asked, &said)
 }
 
 /// A version of the charter by its number, those that are over included: past changes were lawful by the one of their time.
 #[utoipa::path(get, path = "/v1/charter/versions/{version}", tag = "charter", params(("version" = u64, Path, description = "1 for the first")),
-    responses((status = 200, body = Version), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    responses((status = 200, body = Version), (status = 304, description = "It is still the one that you have"), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
 pub(crate) async fn version(
     State(api): State<Api>,
     Extension(id): Extension<RequestId>,
     Path(number): Path<String>,
-) -> Result<Json<Version>, Reply> {
+    asked: HeaderMap,
+) -> Result<Response, Reply> {
     let charter = api.authority.charter();
     let found = number.parse().ok().filter(|number| *number > 0).and_then(|number: u64| charter.get(number));
     let nothing =
         || Reply::new(&id, 404, "not_found", "There is nothing here", "no version of the charter has this number");
-    found.map(|version| Json(shown(version))).ok_or_else(nothing)
+    found.map(|version| sent(&asked, &shown(version))).ok_or_else(nothing)
+}
+
+/// A text that everybody may keep, as long as he asks whether it is still the same.
+fn sent(asked: &HeaderMap, said: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(said).unwrap_or_default(); // texts and numbers always serialise
+    log::sent(asked, body, "application/json", log::ASK_AGAIN)
 }
 
 /// Asks, as an admin, for the next version of the charter: an act that another person approves.

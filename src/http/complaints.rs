@@ -1,6 +1,6 @@
 //! `/v1/complaints`: anybody writes one; the operator lists them and moves them on.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -14,7 +14,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Operator, blocking, number_of};
+use crate::http::request::{Body, Operator, Path, blocking, number_of};
 use crate::http::{Api, changes};
 
 /// The longest clause, act or item that an outcome names, in bytes: ids have 32 at most.

@@ -3,6 +3,10 @@
 use serde_json::{Map, Value};
 
 use crate::api::{Base64, JSON_DEPTH_MAX, ProblemError};
+use crate::http::strict::Strict;
+
+/// What some editors write before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The fields of one JSON object that have not been read yet, and the mistakes found so far.
 pub(crate) struct Fields {
@@ -23,7 +27,11 @@ pub(crate) fn read<T: Read>(body: &[u8]) -> Result<T, Vec<ProblemError>> {
     if depth(body) > JSON_DEPTH_MAX {
         return Err(whole("too_deep", format!("JSON nests deeper than {JSON_DEPTH_MAX} levels")));
     }
-    let value: Value =
+    if body.starts_with(BYTE_ORDER_MARK) {
+        let why = "the body begins with a byte order mark; JSON has none (RFC 8259 8.1)";
+        return Err(whole("not_json", why.to_owned()));
+    }
+    let Strict(value) =
         serde_json::from_slice(body).map_err(|e| whole("not_json", format!("the body is not JSON: {e}")))?;
     let Value::Object(map) = value else {
         return Err(whole("wrong_type", format!("the body must be a JSON object, not {}", name_of(&value))));
@@ -281,6 +289,8 @@ mod tests {
             ("{", "not_json"),
             ("\u{1}", "not_json"),
             ("{}{}", "not_json"),
+            ("\u{feff}{}", "not_json"),
+            (r#"{"event": "AAAA", "event": "AAAB"}"#, "not_json"),
         ] {
             assert_eq!(codes(body)[0].1, code, "{body:?}");
         }

@@ -22,7 +22,7 @@ use crate::log::tile::{Log, Tile};
 /// Where everything of this file lies.
 pub(crate) const ROOT: &str = "/v1/log";
 /// A checkpoint may be kept, and is compared before it is used again.
-const ASK_AGAIN: &str = "no-cache";
+pub(super) const ASK_AGAIN: &str = "no-cache";
 /// A tile is the same for ever.
 pub(super) const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// Bytes of the hash that an `ETag` shows: no two bodies share them.

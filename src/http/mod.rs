@@ -8,6 +8,7 @@ mod bodies;
 mod changes;
 mod charter;
 mod complaints;
+mod conditions;
 mod console;
 mod fields;
 mod health;
@@ -31,6 +32,7 @@ mod receipts;
 mod request;
 mod revalidations;
 mod staff;
+mod strict;
 mod tokens;
 mod transfers;
 mod trust;
@@ -43,6 +45,7 @@ pub use crate::http::console::{Console, KeyRoom, KeyShown, Quarter, Rolled, Zone
 pub use crate::http::limits::Limits;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -91,7 +94,7 @@ pub fn router(api: Api) -> Router {
     let console = if api.console.is_some() { console::router() } else { Router::new() };
     routes
         .merge(console)
-        .route("/v1/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .route("/v1/openapi.json", get(move |asked: HeaderMap| openapi::serve(asked, Arc::clone(&document))))
         .merge(log::tiles())
         .merge(trust::files())
         .merge(pages::assets::router())

@@ -11,9 +11,10 @@ use crate::api::numbers::{Asked, NumberView, Pending, Possession, Prepared, Rece
 use crate::api::{Base64, Problem, ProblemError};
 use crate::authority::{self, Actor, Condition};
 use crate::clock::rfc3339;
+use crate::http::conditions::Conditions;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Body, Caller, OptionalBody, PathNumber, blocking, idempotency, if_match, prefer_wait_ms};
+use crate::http::request::{Body, Caller, OptionalBody, PathNumber, blocking, idempotency, prefer_wait_ms};
 use crate::http::{Api, list, receipts};
 use crate::log::record::Prefix;
 use crate::log::sha256;
@@ -64,7 +65,8 @@ pub(crate) async fn prepare(
 /// Accepted means durable: the receipt is a promise. `Prefer: wait=5` waits for publication.
 #[utoipa::path(put, path = "/v1/numbers/{number}", tag = "numbers", request_body = Submission, params(("number" = String, Path, description = "E.164, `+…`"),
     ("Idempotency-Key" = Option<String>, Header, description = "same key and body: the first answer again, for 24 h"),
-    ("If-Match" = Option<String>, Header, description = "the ETag that the change is based on"),
+    ("If-Match" = Option<String>, Header, description = "the ETag that the change is based on, a list of them, or `*`"),
+    ("If-None-Match" = Option<String>, Header, description = "`*`: only if the number is not yours yet"),
     ("Prefer" = Option<String>, Header, description = "`wait=SECONDS`: wait for publication, at most 25")),
     security(("token" = [])), responses((status = 202, body = Receipt), (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = "5XX", body = Problem, content_type = "application/problem+json")))]
@@ -230,25 +232,27 @@ pub(crate) async fn submit(
 ) -> Result<Response, Reply> {
     let invalid = |mistake: ProblemError| Reply::invalid(id, vec![mistake]);
     let idempotency = idempotency(headers, digest).map_err(invalid)?;
-    if let Some(version) = if_match(headers).map_err(invalid)? {
-        unchanged(api, id, actor, &submission, version).await?;
+    if let Some(conditions) = Conditions::of(headers).map_err(invalid)? {
+        unchanged(api, id, actor, &submission, &conditions).await?;
     }
     let receipt = api.authority.submit(actor, submission, idempotency).await.map_err(|no| Reply::rejected(id, no))?;
     accepted(api, id, actor, headers, receipt).await
 }
 
-/// Checks `If-Match`. An event that was accepted before passes: the change that a repeated request meets is its own
+/// Checks the conditions on the version. An event that was accepted before passes: the change that a repeated request meets is its own
 /// (RFC 9110 13.1.1 allows that).
 async fn unchanged(
     api: &Api,
     id: &RequestId,
     actor: &Actor,
     submission: &authority::Submission,
-    version: u64,
+    conditions: &Conditions,
 ) -> Result<(), Reply> {
     let now = read(api, id, actor, submission.number).await?;
     let now = now.map(|view| view.state.map_or(0, |state| state.version));
-    let Some(now) = now.filter(|now| *now != version) else { return Ok(()) };
+    if conditions.hold(now) {
+        return Ok(());
+    }
     let (authority, asks, hash) = (api.authority.clone(), actor.clone(), sha256(&[&submission.event]));
     match blocking(id, move || authority.receipt(&asks, &hash)).await? {
         Some(_its_own) => Ok(()),

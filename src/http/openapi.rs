@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -14,6 +13,7 @@ use crate::api::Problem;
 use crate::api::batches::BatchResult;
 use crate::http::id::RequestId;
 use crate::http::problem::{Reply, status_of, title_of};
+use crate::http::request::Path;
 use crate::http::{log, naming, trust};
 use crate::log::audit::HEADER;
 use crate::registry::refusal;
@@ -57,8 +57,8 @@ pub(crate) fn text(mut document: utoipa::openapi::OpenApi) -> String {
     document.to_pretty_json().unwrap_or_default() // strings and maps always serialise
 }
 
-pub(crate) async fn serve(document: Arc<String>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], document.as_str().to_owned()).into_response()
+pub(crate) async fn serve(asked: HeaderMap, document: Arc<String>) -> Response {
+    log::sent(&asked, document.as_bytes().to_vec(), "application/json", log::ASK_AGAIN)
 }
 
 /// What a problem code means.
@@ -94,6 +94,7 @@ const OWN_CODES: &[(&str, u16, &str)] = &[
     ("version_mismatch", 412, "The number has changed meanwhile"),
     ("too_large", 413, "The body is too large"),
     ("not_json", 415, "The body must be JSON"),
+    ("body_encoded", 415, "The body must not be encoded"),
     ("idempotency_key_reused", 422, "This Idempotency-Key was used for another request"),
     ("fault", 500, "Something went wrong on our side"),
     ("unavailable", 503, "Not possible right now"),

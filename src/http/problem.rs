@@ -1,9 +1,10 @@
 //! Every answer that is a no: RFC 9457 problems, made in this one place.
 
-use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::api::batches::NDJSON;
 use crate::api::problem::MEDIA_TYPE;
 use crate::api::{Problem, ProblemError};
 use crate::authority::{Maintenance, Rejection};
@@ -16,11 +17,19 @@ const QUOTA_RETRY_S: u32 = 3600;
 /// When to ask again while nothing is changed at all: that takes a person.
 const FROZEN_RETRY_S: u32 = 300;
 
+/// What a call without a token is told (RFC 6750 3: a challenge has at least one parameter).
+const CHALLENGE: &str = "Bearer realm=\"callbook\"";
+/// What a call with a token that is not good is told (RFC 6750 3.1).
+const INVALID_TOKEN: &str = "Bearer realm=\"callbook\", error=\"invalid_token\"";
+/// The same when the token is good and does not reach so far.
+const INSUFFICIENT_SCOPE: &str = "Bearer realm=\"callbook\", error=\"insufficient_scope\"";
+
 /// A problem on its way out, with the headers that belong to it.
 pub(crate) struct Reply {
     problem: Box<Problem>,
     retry_after_s: Option<u32>,
-    etag: Option<u64>,
+    /// The header that goes with this status: no problem has more than one.
+    with: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
@@ -39,7 +48,7 @@ impl Reply {
             errors: Vec::new(),
             retry_after_s: None,
         };
-        Self { problem: Box::new(problem), retry_after_s: None, etag: None }
+        Self { problem: Box::new(problem), retry_after_s: None, with: None }
     }
 
     /// The form of the request is wrong; lists every mistake.
@@ -53,6 +62,12 @@ impl Reply {
         reply
     }
 
+    /// The host is not named, twice, or by what is none.
+    pub(crate) fn bad_host(id: &RequestId) -> Self {
+        let why = "HTTP/1.1 wants one Host, a name or an address (RFC 9112 3.2)";
+        Self::invalid(id, vec![ProblemError::form("Host", "bad_header", why)])
+    }
+
     /// The body is over its bound.
     pub(crate) fn too_large(id: &RequestId, bytes_max: usize) -> Self {
         let detail = format!("a body may have {bytes_max} bytes");
@@ -61,12 +76,40 @@ impl Reply {
 
     /// The body is something else, or does not say what it is.
     pub(crate) fn not_json(id: &RequestId) -> Self {
-        Self::new(id, 415, "not_json", "The body must be JSON", "send `Content-Type: application/json`")
+        let detail = "send `Content-Type: application/json`";
+        Self::new(id, 415, "not_json", "The body must be JSON", detail).with(ACCEPT, "application/json")
     }
 
-    /// No usable token.
+    /// The same where lines of JSON are wanted.
+    pub(crate) fn not_ndjson(id: &RequestId) -> Self {
+        let detail = format!("send `Content-Type: {NDJSON}`");
+        Self::new(id, 415, "not_ndjson", "The body must be NDJSON", &detail).with(ACCEPT, NDJSON)
+    }
+
+    /// The body is compressed or encoded otherwise (RFC 9110 12.5.3, 15.5.16).
+    pub(crate) fn encoded(id: &RequestId) -> Self {
+        let detail = "send the body as it is, without `Content-Encoding`";
+        Self::new(id, 415, "body_encoded", "The body must not be encoded", detail).with(ACCEPT_ENCODING, "identity")
+    }
+
+    /// No token, where one is needed.
     pub(crate) fn unauthorized(id: &RequestId, detail: &str) -> Self {
-        Self::new(id, 401, "unauthorized", "A valid token is needed", detail)
+        Self::challenged(id, CHALLENGE, detail)
+    }
+
+    /// A token that is not good.
+    pub(crate) fn bad_token(id: &RequestId, detail: &str) -> Self {
+        Self::challenged(id, INVALID_TOKEN, detail)
+    }
+
+    /// Credentials of another kind than tokens are needed: `challenge` says which.
+    pub(crate) fn challenged(id: &RequestId, challenge: &'static str, detail: &str) -> Self {
+        Self::new(id, 401, "unauthorized", "A valid token is needed", detail).with(WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The token is good, and does not reach so far.
+    pub(crate) fn forbidden(id: &RequestId, code: &str, title: &str, detail: &str) -> Self {
+        Self::new(id, 403, code, title, detail).with(WWW_AUTHENTICATE, INSUFFICIENT_SCOPE)
     }
 
     /// The same answer for "not registered" and "not yours": no oracle.
@@ -80,13 +123,15 @@ impl Reply {
         )
     }
 
-    /// `If-Match` named another version.
-    pub(crate) fn precondition(id: &RequestId, version: u64) -> Self {
-        let detail = format!("the number is at version {version}; read it again and base the change on that");
-        Self {
-            etag: Some(version),
-            ..Self::new(id, 412, "version_mismatch", "The number has changed meanwhile", &detail)
-        }
+    /// A condition on the number's version does not hold; `version` is the present one, if there is one for who asks.
+    pub(crate) fn precondition(id: &RequestId, version: Option<u64>) -> Self {
+        let detail = match version {
+            Some(version) => format!("the number is at version {version}; read it again and base the change on that"),
+            None => "there is no such number of yours that a condition could hold for".to_owned(),
+        };
+        let reply = Self::new(id, 412, "version_mismatch", "The number has changed meanwhile", &detail);
+        let etag = version.and_then(|version| HeaderValue::try_from(format!("\"{version}\"")).ok());
+        Self { with: etag.map(|etag| (ETAG, etag)), ..reply }
     }
 
     /// We cannot do it now, but later.
@@ -137,7 +182,7 @@ impl Reply {
         match no {
             Rejection::Refused(refusals) => Self::refused(id, &refusals),
             Rejection::NotFound => Self::no_such_number(id),
-            Rejection::Forbidden(why) => Self::new(id, 403, "forbidden", "This token may not do that", &why),
+            Rejection::Forbidden(why) => Self::forbidden(id, "forbidden", "This token may not do that", &why),
             Rejection::Conflict(why) => Self::new(id, 409, "conflict", "This contradicts what is there", &why),
             Rejection::IdempotencyReused => Self::new(
                 id,
@@ -165,6 +210,11 @@ impl Reply {
                 Self::fault(id)
             }
         }
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.with = Some((name, HeaderValue::from_static(value)));
+        self
     }
 
     fn refused(id: &RequestId, refusals: &[Refusal]) -> Self {
@@ -231,12 +281,7 @@ impl IntoResponse for Reply {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(Ok(etag)) = self.etag.map(|version| HeaderValue::try_from(format!("\"{version}\""))) {
-            headers.insert(ETAG, etag);
-        }
+        headers.extend(self.with);
         response
     }
 }

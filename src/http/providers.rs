@@ -1,6 +1,6 @@
 //! `/v1/providers`: the public register, and the operator's changes of it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -11,7 +11,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Operator, blocking};
+use crate::http::request::{Body, Operator, Path, blocking};
 use crate::http::{Api, list};
 use crate::log::bytes::to_base64url;
 use crate::log::key::{Algorithm, PublicKey};

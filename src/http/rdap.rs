@@ -26,7 +26,7 @@ use crate::rdap::{self, Answer, Object, Query, Unread};
 
 /// The media type of every answer, errors too (RFC 7480 4.2, RFC 9083).
 const MEDIA_TYPE: &str = "application/rdap+json";
-/// The one route: what stands behind it is read here, so that no name is ever part of a route that is logged or counted.
+/// The route of queries: what stands behind it is read here, so that no name is ever part of a route that is logged or counted.
 const ROUTE: &str = "/rdap/{*query}";
 /// More than any problem of ours has.
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
@@ -34,7 +34,12 @@ const CORS_METHODS: HeaderName = HeaderName::from_static("access-control-allow-m
 
 /// The route.
 pub(crate) fn router() -> Router<Api> {
-    Router::new().route(ROUTE, any(answer))
+    Router::new().route(ROUTE, any(answer)).route("/rdap", any(no_query)).route("/rdap/", any(no_query))
+}
+
+/// Nothing is asked for.
+async fn no_query(method: Method) -> Response {
+    not_read(&method).unwrap_or_else(nothing)
 }
 
 async fn answer(
@@ -45,11 +50,8 @@ async fn answer(
     RawQuery(search): RawQuery,
     caller: Result<Caller, Reply>,
 ) -> Response {
-    match method {
-        Method::GET | Method::HEAD => {}
-        // A page of another origin that shows a token asks first.
-        Method::OPTIONS => return StatusCode::NO_CONTENT.into_response(),
-        _ => return said(405, "This method is not offered here", &["RDAP is read by GET and HEAD."]),
+    if let Some(answer) = not_read(&method) {
+        return answer;
     }
     let Ok(Path(path)) = path else { return malformed("the path is not UTF-8") };
     let query = match Query::read(&path, search.as_deref(), &api.apex) {
@@ -65,6 +67,16 @@ async fn answer(
         Ok(Some(answer)) => written(StatusCode::OK, &answer),
         Ok(None) => nothing(),
         Err(reply) => reply.into_response(),
+    }
+}
+
+/// The answer to a method that reads nothing.
+fn not_read(method: &Method) -> Option<Response> {
+    match *method {
+        Method::GET | Method::HEAD => None,
+        // A page of another origin that shows a token asks first.
+        Method::OPTIONS => Some(StatusCode::NO_CONTENT.into_response()),
+        _ => Some(said(405, "This method is not offered here", &["RDAP is read by GET and HEAD."])),
     }
 }
 
@@ -123,7 +135,7 @@ fn nothing() -> Response {
 
 /// Gives what other parts answered under RDAP's path (a limit, a fault) its form too, and every answer its headers.
 pub(crate) async fn in_its_form(request: Request, next: Next) -> Response {
-    let is_rdap = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == ROUTE);
+    let is_rdap = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str().starts_with("/rdap"));
     let response = next.run(request).await;
     if !is_rdap {
         return response;

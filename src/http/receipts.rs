@@ -1,6 +1,6 @@
 //! `/v1/receipts/{event_hash}`: whether an accepted change is visible yet.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use data_encoding::HEXLOWER;
@@ -12,7 +12,7 @@ use crate::clock::{rfc3339, unix_s};
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
-use crate::http::request::{Caller, blocking, prefer_wait_ms};
+use crate::http::request::{Caller, Path, blocking, prefer_wait_ms};
 
 /// Shows a receipt to whoever submitted the event. `Prefer: wait=5` waits for publication.
 #[utoipa::path(get, path = "/v1/receipts/{event_hash}", tag = "numbers", params(("event_hash" = String, Path, description = "SHA-256 of the event, hex")),

@@ -1,8 +1,8 @@
 //! What handlers take from a request: its id, who asks, a bounded body, the number in its path, conditions.
 
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{self, FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
 
@@ -34,6 +34,9 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Reply> {
         let Ok(id) = RequestId::from_request_parts(parts, api).await;
+        if parts.headers.get_all(AUTHORIZATION).into_iter().count() > 1 {
+            return Err(Reply::bad_token(&id, "`Authorization` came twice: who is asking?"));
+        }
         let credentials =
             parts.headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(' '));
         // A scheme has no case (RFC 9110 11.1).
@@ -45,7 +48,7 @@ impl FromRequestParts<Api> for Caller {
                 if api.limits.client_certificate(&parts.headers, &parts.extensions) != Some(bound) =>
             {
                 let why = "this token is bound to a client certificate, which this connection has not shown";
-                Err(Reply::unauthorized(&id, why))
+                Err(Reply::bad_token(&id, why))
             }
             // The first admin sets his key with the token of `init`: that alone it still does, and once.
             Some(Actor { certificate: None, party: Party::Operator, .. })
@@ -55,10 +58,9 @@ impl FromRequestParts<Api> for Caller {
                 Err(Reply::rejected(&id, refusal::STAFF_UNBOUND.at("", why).into()))
             }
             Some(actor) => Ok(Self(actor)),
-            None => Err(Reply::unauthorized(
-                &id,
-                "this token is unknown, expired or revoked; ask the operator for a new one",
-            )),
+            None => {
+                Err(Reply::bad_token(&id, "this token is unknown, expired or revoked; ask the operator for a new one"))
+            }
         }
     }
 }
@@ -74,14 +76,26 @@ impl FromRequestParts<Api> for Operator {
         let Caller(actor) = Caller::from_request_parts(parts, api).await?;
         match actor.party {
             Party::Operator => Ok(Self(actor)),
-            Party::Provider(_) => Err(Reply::new(
+            Party::Provider(_) => Err(Reply::forbidden(
                 &id,
-                403,
                 "operator_only",
                 "Only the operator may do this",
                 "this call needs an operator's token",
             )),
         }
+    }
+}
+
+/// The one parameter of a path; what is no text is told as every other mistake.
+pub(crate) struct Path<T>(pub T);
+
+impl FromRequestParts<Api> for Path<String> {
+    type Rejection = Reply;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Reply> {
+        let Ok(id) = RequestId::from_request_parts(parts, api).await;
+        let mistake = |_| Reply::invalid(&id, vec![ProblemError::form("path", "not_utf8", "the path is not UTF-8")]);
+        extract::Path::from_request_parts(parts, api).await.map(|extract::Path(text)| Self(text)).map_err(mistake)
     }
 }
 
@@ -93,15 +107,7 @@ impl FromRequestParts<Api> for PathNumber {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Reply> {
         let Ok(id) = RequestId::from_request_parts(parts, api).await;
-        let text = match Path::<String>::from_request_parts(parts, api).await {
-            Ok(Path(text)) => text,
-            Err(_) => {
-                return Err(Reply::invalid(
-                    &id,
-                    vec![ProblemError::form("number", "not_utf8", "the path is not UTF-8")],
-                ));
-            }
-        };
+        let Path(text) = Path::from_request_parts(parts, api).await?;
         number_of(&text, "number").map(Self).map_err(|mistake| Reply::invalid(&id, vec![mistake]))
     }
 }
@@ -164,6 +170,7 @@ impl<T: Read + Default> FromRequest<Api> for OptionalBody<T> {
 }
 
 pub(crate) enum Unread {
+    Encoded,
     TooLong,
     Broken,
 }
@@ -171,6 +178,7 @@ pub(crate) enum Unread {
 impl Unread {
     pub(crate) fn told(self, id: &RequestId) -> Reply {
         match self {
+            Self::Encoded => Reply::encoded(id),
             Self::TooLong => Reply::too_large(id, BODY_BYTES_MAX),
             Self::Broken => {
                 Reply::invalid(id, vec![ProblemError::form("", "body_cut", "the body ended before its length")])
@@ -192,7 +200,17 @@ pub(crate) async fn bounded(mut body: axum::body::Body, headers: &HeaderMap) -> 
             break;
         }
     }
-    if seen > BODY_BYTES_MAX { Err(Unread::TooLong) } else { Ok(bytes) }
+    match seen {
+        _ if seen > BODY_BYTES_MAX => Err(Unread::TooLong),
+        _ if is_encoded(headers) => Err(Unread::Encoded),
+        _ => Ok(bytes),
+    }
+}
+
+/// Whether the body is not what it says but an encoding of it: nobody shall make us unpack something.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).into_iter();
+    codings.map(|value| value.as_bytes().trim_ascii()).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// Reads the `Idempotency-Key` header.
@@ -210,25 +228,16 @@ pub(crate) fn idempotency(headers: &HeaderMap, digest: [u8; 32]) -> Result<Optio
     }
 }
 
-/// The version that `If-Match` asks for: `None` without the header or for `*`.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ProblemError> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    version.map(Some).ok_or_else(|| {
-        ProblemError::form("If-Match", "bad_header", "the ETag of the number is needed, such as \"3\" in quotes")
-    })
-}
-
-/// How long the caller is ready to wait for publication: `Prefer: wait=5` (RFC 7240 4.3), in milliseconds.
+/// How long the caller is ready to wait for publication: `Prefer: wait=5` (RFC 7240 4.3), in milliseconds. Names have no
+/// case, the value may be quoted, what it says further is not ours (RFC 7240 2); the first of several counts.
 pub(crate) fn prefer_wait_ms(headers: &HeaderMap) -> u64 {
-    let preferences =
-        headers.get_all("prefer").into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split([',', ';']));
-    let seconds = preferences.filter_map(|p| p.trim().strip_prefix("wait=")).find_map(|s| s.trim().parse::<u64>().ok());
-    seconds.unwrap_or(0).min(WAIT_S_MAX) * 1000
+    let preferences = headers.get_all("prefer").into_iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+    let seconds = preferences.filter_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let is_wait = name.trim().eq_ignore_ascii_case("wait");
+        is_wait.then(|| value.trim().trim_matches('"').parse::<u64>().ok())
+    });
+    seconds.flatten().next().unwrap_or(0).min(WAIT_S_MAX) * 1000
 }
 
 /// A value of the query string, plus signs and percent signs as they stand: our values need neither.
@@ -238,10 +247,8 @@ pub(crate) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// A cursor over labels: sealed in nothing, for who may list may know them.
-pub(crate) fn label_cursor(query: Option<&str>) -> Result<Option<Label>, ProblemError> {
-    let Some(text) = query_value(query, "cursor") else { return Ok(None) };
-    let label = from_base64url(&text).and_then(|raw| raw.try_into().ok()).map(Label);
-    label.map(Some).ok_or_else(|| ProblemError::form("cursor", "bad_value", "give `next` of the page before"))
+pub(crate) fn label_cursor(text: &str) -> Option<Label> {
+    from_base64url(text)?.try_into().ok().map(Label)
 }
 
 /// The same as text.
@@ -257,5 +264,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|no| Reply::rejected(id, no)),
         Err(_panic) => Err(Reply::fault(id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preference_is_read_as_the_rfc_writes_it() {
+        let wait =
+            |value: &str| prefer_wait_ms(&HeaderMap::from_iter([("prefer".parse().unwrap(), value.parse().unwrap())]));
+        for value in
+            ["wait=5", "Wait = 5", "respond-async, wait=5", "wait=\"5\"", "wait=5; strict, wait=7", "x; wait=9, wait=5"]
+        {
+            assert_eq!(wait(value), 5000, "{value}");
+        }
+        for value in ["", "wait", "wait=", "wait=soon", "wait=-1", "waiting=5", "respond-async; wait=5", "wait=1.5"] {
+            assert_eq!(wait(value), 0, "{value}");
+        }
+        assert_eq!(wait("wait=999999"), WAIT_S_MAX * 1000);
     }
 }

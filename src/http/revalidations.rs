@@ -1,6 +1,6 @@
 //! `/v1/revalidations` and the codes of drawn tokens: spot checks by the operator, answered by holders' devices.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -12,7 +12,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::providers::key_of;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Operator, number_of};
+use crate::http::request::{Body, Operator, Path, number_of};
 use crate::ledger::RevalidationRow;
 
 /// The longest code that is looked at; ours have 8 digits.

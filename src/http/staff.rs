@@ -1,19 +1,20 @@
 //! `/v1/staff` and `/v1/lost-keys`: the operator's people, their tokens, and what rests on keys that were lost.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
+use crate::api::Problem;
 use crate::api::acts::{FlaggedNumbers, LostKey, LostKeys, Person, RestingCount, SignInLink, Staff, TokenProof};
 use crate::api::providers::{IssuedToken, Key};
-use crate::api::{Problem, ProblemError};
 use crate::clock::rfc3339;
 use crate::http::Api;
 use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::providers::{key_of, key_shown};
+use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Caller, Operator, blocking, label_cursor, shown_cursor};
+use crate::http::request::{Body, Caller, Operator, Path, blocking, label_cursor, shown_cursor};
 use crate::http::tokens::certificate_of;
 use crate::ledger::StaffRow;
 use crate::log::bytes::{from_base64url, to_base64url};
@@ -124,10 +125,10 @@ pub(crate) async fn flagged(
     Extension(id): Extension<RequestId>,
     Caller(actor): Caller,
     Path(key): Path<String>,
-    RawQuery(query): RawQuery,
+    mut parameters: Parameters,
 ) -> Result<Json<FlaggedNumbers>, Reply> {
-    let invalid = |mistake: ProblemError| Reply::invalid(&id, vec![mistake]);
-    let after = label_cursor(query.as_deref()).map_err(invalid)?;
+    let after = parameters.value("cursor", "`next` of an earlier answer", label_cursor);
+    parameters.end(&id)?;
     let key = from_base64url(&key).and_then(|key| key.try_into().ok()).unwrap_or([0; 32]); // no key has that name
     let page = blocking(&id, move || api.authority.flagged(&actor, &key, after.as_ref())).await?;
     let numbers = page.numbers.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! `/v1/providers/{id}/tokens`: a provider's API tokens, made and listed by the operator.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -11,7 +11,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Caller, Operator, blocking};
+use crate::http::request::{Body, Caller, Operator, Path, blocking};
 use crate::http::{Api, list};
 use crate::log::Hash;
 use crate::log::bytes::{from_base64url, to_base64url};

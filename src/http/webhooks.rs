@@ -1,6 +1,6 @@
 //! `/v1/webhooks`: endpoints that the change feed is sent to, their tests and attempts, and the keys that sign.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 
@@ -17,7 +17,7 @@ use crate::http::id::RequestId;
 use crate::http::problem::Reply;
 use crate::http::query::Parameters;
 use crate::http::receipts::time_of;
-use crate::http::request::{Body, Caller, Operator, OptionalBody};
+use crate::http::request::{Body, Caller, Operator, OptionalBody, Path};
 use crate::http::{Api, changes};
 
 /// Endpoints of one page: more than one owner may have.

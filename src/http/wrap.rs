@@ -4,8 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS};
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, HOST, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
@@ -41,8 +44,10 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
         true => api.limits.log_file(request.headers(), request.extensions(), started_ms),
         false => api.limits.request(request.headers(), request.extensions(), started_ms),
     };
+    let names_host = request.version() != Version::HTTP_11 || names_one_host(request.headers());
     let patience = if route == batches::ROUTE { BATCH_MAX } else { REQUEST_MAX };
     let answer = match asked {
+        Ok(()) if !names_host => Ok(Some(Reply::bad_host(&id).into_response())),
         Ok(()) => match api.authority.maintenance().filter(|_| changes(&method, &route)) {
             Some(on) => Ok(Some(Reply::maintenance(&id, &on).into_response())),
             None => tokio::time::timeout(patience, contained(next.run(request))).await,
@@ -63,6 +68,7 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert("x-request-id", value);
     }
+    guard(response.headers_mut());
     if of_log {
         // Whoever checks a log in a browser reads it from a page of somebody else.
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -73,6 +79,27 @@ pub(crate) async fn every_request(State(api): State<Api>, mut request: Request, 
     api.metrics.http_request(&route, method.as_str(), status);
     info!(request_id = %id.0, %method, route, status, took_ms, "request");
     response
+}
+
+/// Nobody guesses what an answer is, and nobody keeps one that does not say so itself: most are for one caller alone.
+fn guard(headers: &mut HeaderMap) {
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Whether the host stands there once and is one (RFC 9112 3.2 wants 400 otherwise): servers in front of us that disagree about
+/// which host is meant could be played off against each other.
+fn names_one_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).into_iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.is_empty() || host.to_str().is_ok_and(|host| is_host(host)),
+        _ => false,
+    }
+}
+
+/// A name or an address with or without a port, and no user.
+fn is_host(text: &str) -> bool {
+    text.parse::<Authority>().is_ok() && !text.contains('@')
 }
 
 /// Whether a request may change something: by its method, but for questions that are too long for a path.
@@ -102,4 +129,28 @@ pub(crate) async fn no_such_route(id: RequestId) -> Reply {
 pub(crate) async fn no_such_method(id: RequestId, method: Method) -> Reply {
     let detail = format!("{method} is not offered here; the Allow header lists what is");
     Reply::new(&id, 405, "method_not_allowed", "This method is not offered here", &detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_one_host() {
+        let names = |hosts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, host.parse().unwrap());
+            }
+            names_one_host(&headers)
+        };
+        for host in ["callbook.example", "127.0.0.1:8300", "[::1]:8300", "xn--bcher-kva.example", ""] {
+            assert!(names(&[host]), "{host}");
+        }
+        for hosts in
+            [&[][..], &["a.example", "a.example"], &["a.example, b.example"], &["user@a.example"], &["a.example/x"]]
+        {
+            assert!(!names(hosts), "{hosts:?}");
+        }
+    }
 }

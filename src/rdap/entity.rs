@@ -10,6 +10,8 @@ use crate::registry::standing::ProviderStatus;
 
 /// The most entities that a search answers with (RFC 9083 9: the rest is told to be missing).
 pub const FOUND_MAX: usize = 50;
+/// The registered type that comes closest to a bound of ours (RFC 9083 10.2.1).
+const TRUNCATED: &str = "result set truncated due to unexplainable reasons";
 
 impl Object {
     /// An entry of the register.
@@ -44,7 +46,8 @@ pub fn found(register: &[Accreditation], pattern: &Pattern) -> Answer {
     let mut notices = Vec::new();
     if fitting.len() > FOUND_MAX {
         fitting.truncate(FOUND_MAX);
-        notices.push(Remark::new("Search policy", &["More entities fit than are shown: search for more of the name."]));
+        let notice = Remark::new("Search policy", &["More entities fit than are shown: search for more of the name."]);
+        notices.push(notice.of_kind(TRUNCATED));
     }
     let results: Vec<Object> = fitting.into_iter().map(Object::entity).collect();
     Answer::of(json!({ "entitySearchResults": results }), notices)

@@ -72,6 +72,9 @@ pub(super) struct Event {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Remark {
     title: &'static str,
+    /// One of the registered types (RFC 9083 10.2.1).
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     description: Vec<String>,
 }
 
@@ -122,7 +125,12 @@ impl Event {
 
 impl Remark {
     pub(super) fn new(title: &'static str, lines: &[&str]) -> Self {
-        Self { title, description: lines.iter().map(|line| (*line).to_owned()).collect() }
+        Self { title, kind: None, description: lines.iter().map(|line| (*line).to_owned()).collect() }
+    }
+
+    /// The same with a registered type, by which programs know it.
+    pub(super) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 }
 

@@ -2,8 +2,8 @@
 //! a directory that is not the pinned one.
 
 use callbook::api::Base64;
-use callbook::api::numbers::{Prepared, Renewal, Submission, Visibility};
-use callbook::client::holder::{Change, Device, Directory, RecordDraft};
+use callbook::api::numbers::{Prepared, Renewal, Submission, Transfer, Visibility};
+use callbook::client::holder::{CertificateKey, Change, Device, Directory, RecordDraft};
 use callbook::client::register::{Finding, RegisterError, Registrar, Validation};
 use callbook::client::transfer::Earlier;
 use callbook::log::event::{Event, Kind, Role};
@@ -213,6 +213,34 @@ fn a_number_that_was_given_back_goes_on_from_there() {
         let no = registrar.register(number(), new, &cast.device, &finding(NOW_S + 1000), None, 0).unwrap_err();
         assert!(matches!(&no, RegisterError::Api(no) if no.code() == Some("state_stale")), "{no}");
     }
+}
+
+/// The key of a certificate is proved where a number changes its provider as well as where it is registered.
+#[test]
+fn whoever_takes_a_number_over_proves_every_key() {
+    let mut cast = Cast::new();
+    let key = SigningKey::generate(Algorithm::Ed25519, &cast.random).unwrap();
+    cast.device.certificates.push(CertificateKey::Signing(key));
+    let directory = cast.directory();
+    let label = cast.vrf.label(ORIGIN, number()).0;
+    let record = draft(&cast.device, "sip:old@bell.example").build().unwrap();
+    let old = Change::create(label, &record, [1; 32], cast.device.control.public(), NOW_S).state().clone();
+    let script = vec![cast.prepared(None), cast.prepared(Some(&old)), receipt_answer(Visibility::Pending)];
+    let (address, seen) = server(script);
+    let api = api(address);
+    let (registrar, new) = (cast.registrar(&api, &directory), draft(&cast.device, "sip:new@acme.example"));
+    registrar.transfer(number(), new, &cast.device, &finding(NOW_S + 1000), 0).unwrap();
+    let requests: Vec<_> = seen.iter().take(3).collect();
+    assert_eq!(requests[2].line, "POST /v1/numbers/+99900123456/transfer HTTP/1.1");
+    let body: Transfer = serde_json::from_str(&requests[2].body).unwrap();
+    let tbs = Event::parse(&body.event.0).unwrap().tbs(ORIGIN);
+    let proved = body.possession.iter().map(|proof| {
+        let (prefix, key) =
+            (Prefix::from_text(&proof.prefix).unwrap(), PublishedKey::from_spki(&proof.spki.0).unwrap());
+        assert!(key.is_proved_by(&proof.proof.0, &tbs, prefix, &EPHEMERAL), "{}", proof.prefix);
+        proof.prefix.as_str()
+    });
+    assert_eq!(proved.collect::<Vec<_>>(), ["_id", "_e2e", "_smimecert"]);
 }
 
 #[test]

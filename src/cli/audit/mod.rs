@@ -16,7 +16,6 @@ use crate::cli::ApiArgs;
 use crate::cli::connect::api_at;
 use crate::cli::profile::read_token;
 use crate::cli::report::{Exit, Failure, Report};
-use crate::client::provider::Api;
 use crate::log::gov::GovLeaf;
 use crate::log::note::Note;
 
@@ -158,39 +157,35 @@ pub(crate) fn run(command: &AuditCommand) -> Result<Report, Failure> {
     match command {
         AuditCommand::List(args) => list(args),
         AuditCommand::Show(args) => show(args),
-        AuditCommand::Close(args) => one(&at(&args.api)?.close_audit(&args.period)?),
+        AuditCommand::Close(args) => one(&args.api.open()?.close_audit(&args.period)?),
         AuditCommand::Draw(args) => draw(args),
         AuditCommand::Items(args) => items(args),
         AuditCommand::Item(args) => item(args),
         AuditCommand::Judge(args) => {
-            let item = at(&args.api)?.judge_audit(&args.id, &args.finding)?;
+            let item = args.api.open()?.judge_audit(&args.id, &args.finding)?;
             Ok(Report::done(item_line(&item), json!(item)))
         }
         AuditCommand::SendCode(args) => {
-            let made = at(&args.api)?.revalidate(&args.id)?;
+            let made = args.api.open()?.revalidate(&args.id)?;
             let exit = if made.state == "unsent" { Exit::None } else { Exit::Done };
             Ok(Report { text: code_line(&made), json: json!(made), exit })
         }
         AuditCommand::Codes(args) => {
-            let found = at(&args.api)?.revalidations(&args.id)?;
+            let found = args.api.open()?.revalidations(&args.id)?;
             let lines: Vec<String> = found.revalidations.iter().map(code_line).collect();
             Ok(Report::done(if lines.is_empty() { "none".to_owned() } else { lines.join("\n") }, json!(found)))
         }
         AuditCommand::Findings(args) => findings(args),
         AuditCommand::Propose(args) => {
-            let act = at(&args.api)?.propose_sanction(&args.period, &args.entity)?;
+            let act = args.api.open()?.propose_sanction(&args.period, &args.entity)?;
             let text = format!(
                 "act {}  {}  {}  {}\n  another person approves it: callbook act approve {}",
                 act.id, act.state, act.kind, act.reason, act.id
             );
             Ok(Report::done(text, json!(act)))
         }
-        AuditCommand::Publish(args) => one(&at(&args.api)?.publish_audit(&args.period)?),
+        AuditCommand::Publish(args) => one(&args.api.open()?.publish_audit(&args.period)?),
     }
-}
-
-fn at(args: &ApiArgs) -> Result<Api, Failure> {
-    api_at(&args.api, &read_token(&args.token_file)?)
 }
 
 fn list(args: &PublicArgs) -> Result<Report, Failure> {
@@ -229,7 +224,7 @@ fn draw(args: &DrawArgs) -> Result<Report, Failure> {
 }
 
 fn items(args: &ItemsArgs) -> Result<Report, Failure> {
-    let (api, mut all, mut cursor) = (at(&args.api)?, Vec::new(), None);
+    let (api, mut all, mut cursor) = (args.api.open()?, Vec::new(), None);
     loop {
         let page = api.audit_items(&args.period, args.entity.as_deref(), args.state.as_deref(), cursor.as_deref())?;
         all.extend(page.items);
@@ -244,7 +239,7 @@ fn items(args: &ItemsArgs) -> Result<Report, Failure> {
 }
 
 fn item(args: &ItemArgs) -> Result<Report, Failure> {
-    let mut item = at(&args.api)?.audit_item(&args.id)?;
+    let mut item = args.api.open()?.audit_item(&args.id)?;
     let mut text = item_line(&item);
     text.extend(item.number.iter().map(|number| format!("\n  number    {number}")));
     let evidence = item.evidence.take();
@@ -260,7 +255,7 @@ fn item(args: &ItemArgs) -> Result<Report, Failure> {
 }
 
 fn findings(args: &PeriodArgs) -> Result<Report, Failure> {
-    let found = at(&args.api)?.audit_findings(&args.period)?;
+    let found = args.api.open()?.audit_findings(&args.period)?;
     let mut lines = vec![format!("{}  {}", found.period, found.state)];
     lines.extend(found.entities.iter().map(entity_line));
     for step in &found.steps {

@@ -1,11 +1,11 @@
 //! `/console/acts`: what waits for a second person, what was done, and by whom.
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::authority::{ACTS_PAGE_MAX, Act};
+use crate::authority::{ACTS_PAGE_MAX, Act, Rejection};
 use crate::http::Api;
 use crate::http::console::visit::{Posted, Visit, to};
 use crate::http::console::{charter, may, page};
@@ -14,7 +14,7 @@ use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Tone, badge, empty, facts, head, notice, table, time};
 use crate::http::problem::Reply;
-use crate::http::request::{blocking, query_value};
+use crate::http::request::{Path, blocking, query_value};
 use crate::registry::acts::{ActKind, Power};
 
 /// The states by which the list is filtered; empty for all.
@@ -169,10 +169,7 @@ pub(crate) async fn approve(
     Path(act): Path<String>,
     Posted { visit, .. }: Posted,
 ) -> Result<Response, Reply> {
-    let path = blocking(&id, move || {
-        Ok(format!("/console/acts/{}", api.authority.approve_act(&visit.who.actor, &act)?.row.id))
-    });
-    Ok(to(&path.await?))
+    done(&id, move || api.authority.approve_act(&visit.who.actor, &act)).await
 }
 
 /// Withdraws.
@@ -182,8 +179,14 @@ pub(crate) async fn withdraw(
     Path(act): Path<String>,
     Posted { visit, .. }: Posted,
 ) -> Result<Response, Reply> {
-    let path = blocking(&id, move || {
-        Ok(format!("/console/acts/{}", api.authority.withdraw_act(&visit.who.actor, &act)?.row.id))
-    });
-    Ok(to(&path.await?))
+    done(&id, move || api.authority.withdraw_act(&visit.who.actor, &act)).await
+}
+
+/// Does something with an act and shows it as it is then.
+async fn done(
+    id: &RequestId,
+    work: impl FnOnce() -> Result<Act, Rejection> + Send + 'static,
+) -> Result<Response, Reply> {
+    let act = blocking(id, work).await?;
+    Ok(to(&format!("/console/acts/{}", act.row.id)))
 }

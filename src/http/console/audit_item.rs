@@ -1,15 +1,14 @@
 //! `/console/audit-items/…`: one drawn validation: its evidence, what is found, and a code sent to its number.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use data_encoding::HEXLOWER;
 use maud::{Markup, html};
 
-use crate::api::ProblemError;
 use crate::authority::ItemView;
 use crate::http::Api;
-use crate::http::audits::run;
+use crate::http::audits::{finding, run};
 use crate::http::console::visit::{Posted, Visit, to};
 use crate::http::console::{may, page};
 use crate::http::id::RequestId;
@@ -17,10 +16,10 @@ use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, card, count, empty, facts, head, table, time};
 use crate::http::problem::Reply;
+use crate::http::request::Path;
 use crate::ledger::RevalidationRow;
 use crate::log::sha256;
 use crate::registry::acts::Power;
-use crate::registry::audit::verdict::Fault;
 
 /// Bytes of evidence that are shown as text; the command line saves all of it.
 const SHOWN_MAX: usize = 20_000;
@@ -126,12 +125,7 @@ pub(crate) async fn find(
     Path(item): Path<String>,
     Posted { visit, fields }: Posted,
 ) -> Result<Response, Reply> {
-    let finding = fields.get("finding");
-    let fault = Fault::from_name(finding).filter(|fault| *fault != Fault::Silent);
-    if fault.is_none() && finding != "pass" {
-        let why = "`pass` or a fault is needed";
-        return Err(Reply::invalid(&id, vec![ProblemError::form("/finding", "bad_value", why)]));
-    }
+    let fault = finding(&id, fields.get("finding"))?;
     let judged = run(&id, move || api.authority.judge_audit(&visit.who.actor, &item, fault)).await?;
     Ok(to(&format!("/console/audit-items/{}", judged.id)))
 }

@@ -1,7 +1,7 @@
 //! `/console/audits`: the months, what was drawn and found of each, and the step that is next.
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use maud::{Markup, html};
@@ -17,7 +17,7 @@ use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, Tone, badge, card, count, empty, fact, head, notice, table, time};
 use crate::http::problem::Reply;
-use crate::http::request::query_value;
+use crate::http::request::{Path, query_value};
 use crate::registry::acts::Power;
 use crate::registry::audit::period::Period;
 

@@ -1,7 +1,7 @@
 //! `/console/complaints`: what anybody complains about: taken up, then closed with its outcome.
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -16,7 +16,7 @@ use crate::http::pages::Page;
 use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, Tone, badge, empty, facts, head, time};
 use crate::http::problem::Reply;
-use crate::http::request::{blocking, query_value};
+use crate::http::request::{Path, blocking, query_value};
 use crate::registry::acts::Power;
 
 /// Complaints on one page of the console.

@@ -1,7 +1,7 @@
 //! `/console/providers/{id}`: one provider: where it stands, its keys and tokens, and what may be decided about it.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Field, Tone, badge, card, count, empty, facts, head, notice, table, time};
 use crate::http::problem::Reply;
 use crate::http::providers::key_shown;
-use crate::http::request::blocking;
+use crate::http::request::{Path, blocking};
 use crate::log::key::PublicKey;
 use crate::registry::acts::{ActKind, Power};
 use crate::registry::standing::ProviderStatus;

@@ -1,14 +1,14 @@
 //! `/console/sign-in`, `/console/link`, `/console/sign-out`: in with a passkey, the first one by a link, and out.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::authority::{Made, PASSKEY_NAME_MAX, PasskeyShown, Registrar, SignedIn};
 use crate::http::Api;
 use crate::http::console::form::Fields;
-use crate::http::console::visit::{Knock, Posted, console, to_with};
+use crate::http::console::visit::{Knock, Posted, console, settings, to_with};
 use crate::http::console::{ROOT, shell_alone};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
@@ -16,7 +16,7 @@ use crate::http::pages::assets::PASSKEY;
 use crate::http::pages::icons::{Icon, icon};
 use crate::http::pages::parts::{Field, Tone, head, notice};
 use crate::http::problem::Reply;
-use crate::http::request::blocking;
+use crate::http::request::{Path, blocking};
 use crate::log::bytes::{from_base64url, to_base64url};
 use crate::log::sha256;
 
@@ -50,9 +50,7 @@ pub(crate) async fn answer(
     Extension(id): Extension<RequestId>,
     knock: Knock,
 ) -> Result<Response, Reply> {
-    let Some((site, times)) = console(&api).map(|console| (console.site.clone(), console.times)) else {
-        return Err(Reply::fault(&id));
-    };
+    let (site, times) = settings(&api, &id)?;
     let fields = &knock.fields;
     let shown = PasskeyShown {
         credential: bytes(fields, "credential"),
@@ -92,9 +90,7 @@ pub(crate) async fn register(
     Extension(id): Extension<RequestId>,
     knock: Knock,
 ) -> Result<Response, Reply> {
-    let Some((site, times)) = console(&api).map(|console| (console.site.clone(), console.times)) else {
-        return Err(Reply::fault(&id));
-    };
+    let (site, times) = settings(&api, &id)?;
     let (made, name) = (made(&knock.fields), knock.fields.get("name").to_owned());
     let by = Registrar::Link(knock.fields.get("link").to_owned());
     let before = knock.before;

@@ -1,13 +1,13 @@
 //! `/console/system`: health, counters, the configuration in force, the staff; and one's own sessions and passkeys.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
 use crate::authority::{PasskeyRow, Registrar, SessionRow};
 use crate::clock::rfc3339;
-use crate::http::console::visit::{Posted, Visit, console, to};
+use crate::http::console::visit::{Posted, Visit, console, settings, to};
 use crate::http::console::{Quarter, page, page_with, sign_in};
 use crate::http::id::RequestId;
 use crate::http::pages::Page;
@@ -16,7 +16,7 @@ use crate::http::pages::icons::Icon;
 use crate::http::pages::parts::{Tone, badge, card, empty, head, table, time};
 use crate::http::pages::picture::{Lines, shares};
 use crate::http::problem::Reply;
-use crate::http::request::blocking;
+use crate::http::request::{Path, blocking};
 use crate::http::{Api, health};
 use crate::ledger::StaffRow;
 use crate::log::bytes::to_base64url;
@@ -184,9 +184,7 @@ pub(crate) async fn register(
     Extension(id): Extension<RequestId>,
     Posted { visit, fields }: Posted,
 ) -> Result<Response, Reply> {
-    let Some((site, times)) = console(&api).map(|console| (console.site.clone(), console.times)) else {
-        return Err(Reply::fault(&id));
-    };
+    let (site, times) = settings(&api, &id)?;
     let (made, name, by) = (sign_in::made(&fields), fields.get("name").to_owned(), Registrar::SignedIn(visit.who));
     blocking(&id, move || api.authority.register_passkey(&by, &site, times, &name, &made)).await?;
     Ok(to("/console/system"))

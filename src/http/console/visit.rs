@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
-use crate::authority::SignedIn;
+use crate::authority::{SessionTimes, SignedIn, Site};
 use crate::http::Api;
 use crate::http::console::form::Fields;
 use crate::http::console::{Console, ROOT};
@@ -130,6 +130,11 @@ fn foreign(id: &RequestId) -> Reply {
 /// The console that is served; there is one wherever its routes are.
 pub(crate) fn console(api: &Api) -> Option<&Console> {
     api.console.as_deref()
+}
+
+/// Where passkeys are good, and for how long a sign-in is.
+pub(crate) fn settings(api: &Api, id: &RequestId) -> Result<(Site, SessionTimes), Reply> {
+    console(api).map(|console| (console.site.clone(), console.times)).ok_or_else(|| Reply::fault(id))
 }
 
 /// Goes on to another page, which is then fetched by GET.

@@ -11,22 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::api::kit::Kit;
-use super::child::{Demo, callbook};
+use super::child::{Demo, callbook, ran, text};
 
 const CLIENTS: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(120);
-
-fn ran(args: &[&str], exit: i32) -> (Value, String) {
-    let out = callbook().args(args).output().expect("the program runs");
-    let (text, why) =
-        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
-    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
-    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 fn make(dir: &Path, out: &Path) -> Value {
     ran(&["backup", "make", "--json", "--dir", text(dir), "--out", text(out)], 0).0["manifest"].clone()

@@ -1,5 +1,6 @@
 //! A demo directory as a child process on free ports, in a directory of its own; ended by its id.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,14 +10,30 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::peers;
+
 /// The program under test.
 pub(super) fn callbook() -> Command {
     Command::new(env!("CARGO_BIN_EXE_callbook"))
 }
 
+/// Runs the program to its end, which must be this exit code: the JSON it printed (null if it is none), and all that it said.
+pub(super) fn ran(args: &[&str], exit: i32) -> (Value, String) {
+    let out = callbook().args(args).output().expect("the program runs");
+    let (text, why) =
+        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
+    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
+    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
+}
+
+/// A path as an argument.
+pub(super) fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
 /// The program on a file system of its own, `mib` MiB in memory, mounted at `disk` in a namespace that ends with it;
 /// nothing where the machine does not allow that.
-pub(super) fn in_small_disk(disk: &Path, mib: u32) -> Option<Command> {
+fn in_small_disk(disk: &Path, mib: u32) -> Option<Command> {
     let mount = format!("mount -t tmpfs -o size={mib}m,mode=700 disk \"$0\" && exec \"$@\"");
     [&["--mount"][..], &["--mount", "--user", "--map-root-user"]].into_iter().find_map(|namespaces| {
         let mut command = Command::new("unshare");
@@ -70,8 +87,22 @@ impl Demo {
         Self::start_by(callbook(), dir, more)
     }
 
+    /// Starts one on a file system of its own, `mib` MiB in memory, beside the folder that it is mounted in; nothing, and loudly,
+    /// where the machine does not allow that.
+    pub(super) fn on_small_disk(mib: u32) -> Option<(TempDir, Self)> {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let disk = home.path().join("disk");
+        fs::create_dir(&disk).expect("a new folder");
+        let Some(command) = in_small_disk(&disk, mib) else {
+            peers::not_here("no file system of one's own can be mounted here (unshare)");
+            return None;
+        };
+        let demo = Self::start_by(command, &disk.join("demo"), &[]);
+        Some((home, demo))
+    }
+
     /// The same by a command that ends in the program, such as that of [`in_small_disk`].
-    pub(super) fn start_by(mut command: Command, dir: &Path, more: &[&str]) -> Self {
+    fn start_by(mut command: Command, dir: &Path, more: &[&str]) -> Self {
         let mut child = command
             .args(["demo", "--json", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
             .arg(dir)

@@ -4,23 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::child::{Demo, callbook};
+use super::child::{Demo, ran, text};
 
 const NUMBER: &str = "+447700900998";
-
-fn ran(args: &[&str], exit: i32) -> (Value, String) {
-    let out = callbook().args(args).output().expect("the program runs");
-    let (text, why) =
-        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
-    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
-    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 fn found(demo: &Demo, number: &str) -> bool {
     let (found, _) = demo.lookup(number);

@@ -8,20 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::child::{Demo, callbook};
+use super::child::{Demo, callbook, ran, text};
 use crate::peers;
-
-fn ran(args: &[&str], exit: i32) -> (Value, String) {
-    let out = callbook().args(args).output().expect("the program runs");
-    let (text, why) =
-        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
-    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
-    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 /// A demo with an agent's key in its configuration.
 struct House {

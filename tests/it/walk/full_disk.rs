@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::child::{Demo, in_small_disk};
-use crate::peers;
+use super::child::Demo;
 
 /// Room for the demo and some changes, small enough to fill at once.
 const DISK_MIB: u32 = 24;
@@ -19,13 +18,7 @@ const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_full_disk_stops_changes_and_nothing_else() {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let disk = home.path().join("disk");
-    fs::create_dir(&disk).expect("a new folder");
-    let Some(command) = in_small_disk(&disk, DISK_MIB) else {
-        return peers::not_here("no file system of one's own can be mounted here (unshare)");
-    };
-    let demo = Demo::start_by(command, &disk.join("demo"), &[]);
+    let Some((home, demo)) = Demo::on_small_disk(DISK_MIB) else { return };
     // The provider's files lie elsewhere: it is the directory's disk that is full, not the provider's.
     let provider = home.path().join("provider");
     copy_folder(&demo.dir().join("provider"), &provider);

@@ -28,3 +28,4 @@ mod sign;
 mod signer;
 mod traces;
 mod trust;
+mod usage;

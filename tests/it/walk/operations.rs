@@ -10,21 +10,9 @@ use callbook::number::Number;
 use serde_json::{Value, json};
 
 use super::api::kit::Kit;
-use super::child::{Demo, callbook};
+use super::child::{Demo, callbook, ran, text};
 use crate::peers;
 use crate::ports::free_port;
-
-fn ran(args: &[&str], exit: i32) -> (Value, String) {
-    let out = callbook().args(args).output().expect("the program runs");
-    let (text, why) =
-        (String::from_utf8_lossy(&out.stdout).into_owned(), String::from_utf8_lossy(&out.stderr).into_owned());
-    assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
-    (serde_json::from_str(&text).unwrap_or(Value::Null), text + &why)
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 /// An installation that is served at the addresses of its configuration.
 struct Served(Child);

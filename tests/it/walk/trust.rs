@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::child::{Demo, callbook};
+use super::child::{Demo, callbook, text};
 use crate::judges::trust::{Scenario, Step, theirs};
 
 const HOLDERS: [&str; 5] = ["Ana", "Ben", "Cem", "Dag", "Eve"];
@@ -20,10 +20,6 @@ fn run(args: &[&str], exit: i32) -> Value {
     let (text, why) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert_eq!(out.status.code(), Some(exit), "{args:?}: {text}{why}");
     serde_json::from_str(if exit == 2 { &why } else { &text }).unwrap_or_else(|e| panic!("{args:?}: {e}: {text}{why}"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 /// Five people with a key each, on paper and in a file; Eve's is sealed.

@@ -10,7 +10,7 @@ use crate::source;
 use crate::walk::child::Demo;
 
 const SNAPSHOT: &str = "tests/it/walk/openapi.json";
-const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
+pub(super) const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 
 #[test]
 fn the_document_changes_only_on_purpose() {
@@ -41,19 +41,7 @@ fn the_api_is_what_it_says() {
 fn every_route_is_there(demo: &Demo, document: &Value) {
     let (mut routes, mut names) = (0, BTreeSet::new());
     for (template, item) in document["paths"].as_object().expect("paths") {
-        let path = [
-            ("{number}", "+99912345678"),
-            ("{event_hash}", "00"),
-            ("{id}", "acme"),
-            ("{code}", "fault"),
-            ("{era}", "0"),
-            ("{path}", "0/000.p/1"),
-            ("{epoch}", "1"),
-            ("{version}", "1"),
-        ]
-        .iter()
-        .fold(template.clone(), |path, (name, value)| path.replace(name, value));
-        assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
+        let path = concrete(template);
         for method in METHODS.into_iter().filter(|m| item.get(m).is_some()) {
             let operation = &item[method];
             let id = operation["operationId"].as_str().expect("a name");
@@ -74,6 +62,24 @@ fn every_route_is_there(demo: &Demo, document: &Value) {
         }
     }
     assert!(routes >= 16, "{routes} routes");
+}
+
+/// A path with something in the place of each parameter.
+pub(super) fn concrete(template: &str) -> String {
+    let path = [
+        ("{number}", "+99912345678"),
+        ("{event_hash}", "00"),
+        ("{id}", "acme"),
+        ("{code}", "fault"),
+        ("{era}", "0"),
+        ("{path}", "0/000.p/1"),
+        ("{epoch}", "1"),
+        ("{version}", "1"),
+    ]
+    .iter()
+    .fold(template.to_owned(), |path, (name, value)| path.replace(name, value));
+    assert!(!path.contains('{'), "{template} has a parameter that this test does not know");
+    path
 }
 
 fn every_code_is_explained(demo: &Demo) {

@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::batches::{put, results, send};
 use super::kit::{Kit, Made};
-use crate::peers;
-use crate::walk::child::{Demo, in_small_disk};
+use crate::walk::child::Demo;
 use crate::walk::full_disk::fill;
 
 /// The ledger's write-ahead log alone may have 32 MiB before it is moved into the file.
@@ -27,13 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_batch_outlasts_a_full_disk() {
-    let home = tempfile::tempdir().expect("a temporary directory");
-    let disk = home.path().join("disk");
-    fs::create_dir(&disk).expect("a new folder");
-    let Some(command) = in_small_disk(&disk, DISK_MIB) else {
-        return peers::not_here("no file system of one's own can be mounted here (unshare)");
-    };
-    let demo = Demo::start_by(command, &disk.join("demo"), &[]);
+    let Some((_home, demo)) = Demo::on_small_disk(DISK_MIB) else { return };
     let acme = Kit::of(&demo, "acme", &demo.dir().join("provider"));
     let lines: Vec<String> = (0..ITEMS).map(|i| put(&acme, &format!("+99955500{i:03}"))).collect();
     let spare = (0..SPARE).map(|i| acme.create(Number::parse(&format!("+999555110{i:02}")).expect("a number")));

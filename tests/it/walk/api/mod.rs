@@ -11,6 +11,7 @@ mod generated;
 mod holder;
 mod judged;
 pub(super) mod kit;
+mod manners;
 mod mutual;
 mod numbers;
 mod operator;

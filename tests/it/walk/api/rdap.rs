@@ -232,7 +232,10 @@ fn malformed(demo: &Demo) {
     for path in ["ip/192.0.2.1", "autnum/64496", "domains?name=a*", "nameservers?name=ns1*"] {
         ask(demo, "GET", &format!("/rdap/{path}"), None).conforms(501);
     }
-    ask(demo, "GET", "/rdap/person/1", None).conforms(404);
+    for path in ["/rdap/person/1", "/rdap/", "/rdap"] {
+        ask(demo, "GET", path, None).conforms(404);
+    }
+    ask(demo, "PUT", "/rdap/", None).conforms(405);
 }
 
 fn others_read_it(demo: &Demo, acme: &Kit<'_>, apex: &str) {
