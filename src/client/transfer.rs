@@ -127,7 +127,7 @@ impl Registrar<'_> {
         let (record, opening) = (draft.build()?, opening(self.random)?);
         let change = Change::take_back(proved.label, &proved.before, &record, opening, control, not_after_s);
         let mut signed = self.sign_proved(change, &proved, &[(Role::NewControl, &device.control)])?;
-        self.possess(&mut signed, device, &proved)?;
+        self.possess(&mut signed, device, &proved.prepared)?;
         self.hand_in(number, signed, proved, Some(opening), wait_ms)
     }
 
