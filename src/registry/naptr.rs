@@ -217,6 +217,7 @@ mod tests {
         assert_eq!(codes(&[sip(10, "a"), sip(30, "b")]), ["naptr_preference"]);
         let six: Vec<_> = (1..=6).map(|i| sip(10 * i, "a")).collect();
         assert_eq!(codes(&six), ["naptr_count"]);
+        assert_eq!(codes(&six[..5]), [""; 0], "as many as the charter says");
         let (long, longer) = ("a".repeat(200), "b".repeat(200));
         assert_eq!(codes(&[sip(10, &long), sip(20, &longer)]), ["naptr_size"]);
     }

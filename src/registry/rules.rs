@@ -562,6 +562,6 @@ impl<'a> Step<'a> {
         });
         let heard = old.flags.contains(Flags::OBJECTED) || self.signed(Role::Operator);
         let silent = !heard && !returns && !old.flags.contains(Flags::PROVIDER_HELD) && old.control != self.new.control;
-        silent.then(|| Taken { control: old.control, time_ms: self.time_ms })
+        silent.then_some(Taken { control: old.control, time_ms: self.time_ms })
     }
 }

@@ -221,3 +221,26 @@ fn auditors_refuse_what_is_not_there_to_be_taken_back() {
     entry.taken = None;
     assert_eq!(judged(&entry, taken_ms + 1), Err(rules::Broken::NothingToTakeBack));
 }
+
+/// In everything else it is judged as what gives a number to a key.
+#[test]
+fn what_takes_a_number_back_proves_its_keys_and_ends_with_its_tokens() {
+    let (mut directory, old, _new, line) = taken(Door::Code);
+    let mut bare = take_back(&mut directory, "acme", line, &old);
+    bare.possession.clear();
+    assert_eq!(directory.codes(&bare), ["possession_missing", "possession_missing"]);
+    let altered = |directory: &mut Directory, change: &dyn Fn(&mut callbook::log::state::State)| {
+        let mut submission = take_back(directory, "acme", line, &old);
+        let mut event = callbook::log::event::Event::parse(&submission.event).unwrap();
+        change(&mut event.state);
+        event.signatures.clear();
+        event.sign(ORIGIN, Role::NewControl, &old.control);
+        event.sign(ORIGIN, Role::Provider, &statement_key("acme"));
+        submission.event = event.write();
+        directory.codes(&submission)
+    };
+    assert!(altered(&mut directory, &|state| state.not_after += 30 * 86_400).contains(&"not_after"));
+    assert!(altered(&mut directory, &|state| state.recovery = state.control).contains(&"control_key_shared"));
+    let now_s = directory.now_s();
+    assert!(altered(&mut directory, &|state| state.not_after = now_s).contains(&"not_after"));
+}

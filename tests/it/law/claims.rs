@@ -273,3 +273,26 @@ fn a_number_that_its_holder_hides_can_be_claimed_and_one_that_the_operator_hides
     let claim = request(&mut directory, "bell", line, &new, Door::Validation, None);
     assert_eq!(directory.codes(&claim), ["suspended"]);
 }
+
+/// To the millisecond: the last objection, and the last second round.
+#[test]
+fn the_ends_of_a_contest_are_exact() {
+    let (mut directory, old, _new, line) = claimed();
+    let asked_ms = directory.entry(line).unwrap().time_ms;
+    directory.now_ms = asked_ms + 7 * DAY_MS;
+    assert_eq!(directory.codes(&holder(&directory, line, &old, Kind::Object)), ["objection_over"]);
+    directory.now_ms -= 1;
+    directory.accept(&holder(&directory, line, &old, Kind::Object));
+
+    let (mut directory, old, new, line) = claimed();
+    let asked_ms = directory.entry(line).unwrap().time_ms;
+    directory.accept(&holder(&directory, line, &old, Kind::Object));
+    directory.now_ms = asked_ms + 14 * DAY_MS;
+    let tokens = twice(&mut directory, "bell", line, &new, 7);
+    let late = completed(&mut directory, &new, tokens);
+    assert_eq!(directory.codes(&late), ["contest_stop"]);
+    directory.now_ms -= 1;
+    let tokens = twice(&mut directory, "bell", line, &new, 7);
+    let last = completed(&mut directory, &new, tokens);
+    assert_eq!(directory.codes(&last), [""; 0]);
+}

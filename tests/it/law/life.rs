@@ -388,3 +388,77 @@ fn quotas_hold() {
     directory.accept(&one);
     assert_ne!(directory.entry(number(LINE)).unwrap().state.commitment, ZERO);
 }
+
+/// To the millisecond: for how long a number counts as somebody else's, and to the second where the window of a renewal begins.
+#[test]
+fn the_look_back_and_the_window_are_exact() {
+    let (mut directory, phone, line) = (Directory::new(), Phone::new(10), number(LINE));
+    let first = create(&mut directory, "acme", line, &phone);
+    directory.accept(&first);
+    let end_s = directory.entry(line).unwrap().state.not_after;
+    for (now_s, expected) in [(end_s - 14 * 86_400 - 1, &["not_after"][..]), (end_s - 14 * 86_400, &[][..])] {
+        directory.now_ms = now_s * 1000;
+        let token = directory.token("acme", line, &phone.control, 365);
+        let draft = Draft::new(&directory, line, Kind::Renew, Some("acme"));
+        let draft = draft.state(|state| state.not_after = end_s + 365 * 86_400);
+        let renewed = draft.tokens(vec![token]).sign(&[]).done();
+        assert_eq!(directory.codes(&renewed), expected, "{now_s}");
+    }
+    directory.seal();
+    directory.accept(&holder(&directory, line, &phone, Kind::Release));
+    let released_ms = directory.entry(line).unwrap().time_ms;
+    for (now_ms, expected) in
+        [(released_ms + 90 * DAY_MS - 1, &["two_methods"][..]), (released_ms + 90 * DAY_MS, &[][..])]
+    {
+        directory.now_ms = now_ms;
+        let again = create(&mut directory, "acme", line, &phone);
+        assert_eq!(directory.codes(&again), expected, "{now_ms}");
+    }
+}
+
+/// A key that was revoked is listed for as long as the charter says, and not for longer.
+#[test]
+fn what_was_revoked_long_ago_is_not_listed() {
+    let (mut directory, phone, line) = (Directory::new(), Phone::new(10), number(LINE));
+    let now_s = directory.now_s();
+    for (at_s, expected) in [(now_s - 30 * 86_400 - 1, &["revoked"][..]), (now_s - 30 * 86_400, &[][..])] {
+        let mut record = phone.record("acme", line, "alice");
+        record.revoked.push(callbook::log::record::Revoked { thumbprint: [7; 32], at_s });
+        let registered = create_with(&mut directory, "acme", line, &phone, &record);
+        assert_eq!(directory.codes(&registered), expected, "{at_s}");
+    }
+}
+
+#[test]
+fn a_lapsed_number_is_renewed_until_its_last_moment() {
+    let (mut directory, phone, line) = (Directory::new(), Phone::new(10), number(LINE));
+    let first = create(&mut directory, "acme", line, &phone);
+    directory.accept(&first);
+    let over_ms = directory.entry(line).unwrap().state.not_after * 1000 + 30 * DAY_MS;
+    for (now_ms, expected) in [(over_ms, &["grace_over"][..]), (over_ms - 1, &[][..])] {
+        directory.now_ms = now_ms;
+        let renewed = renew(&mut directory, "acme", line, &phone, 300);
+        assert_eq!(directory.codes(&renewed), expected, "{now_ms}");
+    }
+}
+
+/// A control key that everybody knows, and one that is its own way back in.
+#[test]
+fn a_control_key_is_secret_and_not_its_own_recovery_key() {
+    let (mut directory, line) = (Directory::new(), number(LINE));
+    let mut one = [0; 32];
+    one[31] = 1;
+    let control = callbook::log::key::SigningKey::from_bytes(callbook::log::key::Algorithm::Es256, &one).unwrap();
+    let known = Phone { control, ..Phone::new(10) };
+    let registered = create(&mut directory, "acme", line, &known);
+    assert_eq!(directory.codes(&registered), ["key_known"]);
+    let phone = Phone::new(10);
+    let mut registered = create(&mut directory, "acme", line, &phone);
+    let mut event = callbook::log::event::Event::parse(&registered.event).unwrap();
+    event.state.recovery = event.state.control;
+    event.signatures.clear();
+    event.sign(ORIGIN, Role::NewControl, &phone.control);
+    event.sign(ORIGIN, Role::Provider, &statement_key("acme"));
+    registered.event = event.write();
+    assert!(directory.codes(&registered).contains(&"control_key_shared"));
+}
