@@ -26,7 +26,7 @@ use callbook::zone::{Denial, StaticZone};
 use ring::rand::SystemRandom;
 
 use differences::{Case, explains};
-use packet::{AA, CD, Question, Reply, TC};
+use packet::{CD, Question, Reply, TC};
 use questions::{Random, questions};
 use servers::{KINDS, Kind, Peer, ask_all, ask_tcp};
 use zones::Zone;
@@ -153,7 +153,7 @@ pub(crate) fn compare_answers(data: &[Arc<StaticZone>], addresses: &[SocketAddr]
 /// where we truncated, or did not, it must have been right.
 fn whole(replies: Vec<Reply>, addresses: &[SocketAddr], question: &Question) -> Vec<Reply> {
     let truncated = replies.iter().any(Reply::is_truncated);
-    let shortened = replies[0].flags & AA == 0 && replies.iter().any(|r| r.additional != replies[0].additional);
+    let shortened = is_referral(&replies[0]) && replies.iter().any(|r| r.additional != replies[0].additional);
     if !truncated && !shortened {
         return replies;
     }
@@ -174,7 +174,13 @@ fn lacks_signatures_alone(short: &Reply, whole: &Reply) -> bool {
         reply.additional.iter().filter(|rr| RrType(rr.rr_type) != RrType::RRSIG).cloned().collect::<Vec<_>>()
     };
     let sections = |reply: &Reply| (reply.answer.len(), reply.authority.len(), unsigned(reply));
-    whole.flags & AA == 0 && sections(short) == sections(whole)
+    is_referral(whole) && sections(short) == sections(whole)
+}
+
+/// A delegation, perhaps one that an alias leads to: then AA is set for the alias.
+fn is_referral(reply: &Reply) -> bool {
+    let has = |rr_type: RrType| reply.authority.iter().any(|rr| RrType(rr.rr_type) == rr_type);
+    has(RrType::NS) && !has(RrType::SOA)
 }
 
 /// What is wrong with our answer, the first: unless two peers say the same, or docs/STANDARDS.md explains it.
