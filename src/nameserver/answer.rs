@@ -105,7 +105,7 @@ fn tell(desk: Desk<'_>, query: &[u8], refused: Option<Box<Refused>>, out: &mut [
     let (header, question, edns) = match &scanned {
         Scan::Query(query) => (query.header, Some(&query.question), query.edns),
         Scan::Broken(header) => (*header, None, None), // another opcode: the header says enough
-        Scan::Cookie(header, edns) => (*header, None, Some(*edns)),
+        Scan::NoQuestion(header, edns) => (*header, None, Some(*edns)),
         Scan::Drop => {
             desk.worker.counters.dropped(desk.peer.transport);
             return Outcome::Drop;

@@ -13,7 +13,7 @@ use crate::dnssec::SignFault;
 use crate::wire::answer::{Answer, Full, Limit, Options, TCP_OCTETS_MAX, UDP_OCTETS_MAX};
 use crate::wire::query::{Scan, scan};
 use crate::wire::rr::{CLASS_IN, Ede};
-use crate::wire::{Query, Rcode, RrType};
+use crate::wire::{Edns, Query, Rcode, RrType};
 
 /// Who asks, and how.
 #[derive(Clone, Copy)]
@@ -79,7 +79,7 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             return Outcome::Drop;
         }
         Scan::Broken(_) => (RrType(0), None),
-        Scan::Cookie(_, edns) => (RrType(0), edns.cookie),
+        Scan::NoQuestion(_, edns) => (RrType(0), edns.cookie),
         Scan::Query(query) => (query.question.qtype, query.edns.and_then(|edns| edns.cookie)),
     };
     let caller = view.guard().map(|guard| guard.meet(peer, cookie, now_s));
@@ -105,11 +105,11 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
             answer.rcode(if header.opcode == 0 { Rcode::FormErr } else { Rcode::NotImp });
             Some((answer.rcode_now(), answer.finish()))
         }
-        Scan::Cookie(header, edns) => {
+        Scan::NoQuestion(header, edns) => {
             let options = view.options(edns, peer.transport, caller.as_ref());
             let mut answer = Answer::new(out, limit, *header, None, Some(*edns), options);
             let wrong = caller.as_ref().is_some_and(Caller::shows_wrong_cookie);
-            answer.rcode(if wrong { Rcode::BadCookie } else { Rcode::NoError });
+            answer.rcode(without_question(edns, wrong));
             Some((answer.rcode_now(), answer.finish()))
         }
         Scan::Query(query) => {
@@ -135,6 +135,16 @@ pub fn respond(view: &View, worker: &mut Worker, peer: Peer, query: &[u8], now_s
     let Some((rcode, octets)) = answered else { return Outcome::Later };
     worker.counters.answered(peer.transport, qtype, rcode);
     Outcome::Answer(octets)
+}
+
+/// What an OPT without a question is told: of its cookie (RFC 7873 5.4), or that it says nothing.
+fn without_question(edns: &Edns, wrong_cookie: bool) -> Rcode {
+    match edns.cookie {
+        _ if edns.version != 0 => Rcode::BadVers,
+        None => Rcode::FormErr,
+        Some(_) if wrong_cookie => Rcode::BadCookie,
+        Some(_) => Rcode::NoError,
+    }
 }
 
 /// Who asks what is answered from.
@@ -204,7 +214,7 @@ fn answer_query(asking: Asking<'_>, query: &Query<'_>, mut answer: Answer<'_, '_
 /// Whether this is not answered here: other opcodes, other classes, transfers, a TSIG that nobody has taken off.
 fn is_rare(scanned: &Scan<'_>) -> bool {
     match scanned {
-        Scan::Drop | Scan::Cookie(..) => false,
+        Scan::Drop | Scan::NoQuestion(..) => false,
         Scan::Broken(header) => header.opcode != 0,
         Scan::Query(query) => {
             let question = &query.question;

@@ -148,11 +148,11 @@ impl View {
         }
     }
 
-    /// For how long a secondary may keep the zone whose SOA is asked for, if that was asked as well (RFC 7314 3.1). Every
-    /// server of ours is a primary: it is what the SOA says.
+    /// For how long a secondary may keep the zone that answers, if that was asked (RFC 7314 2, 3.1). Every server of ours is
+    /// a primary: it is what the SOA says.
     pub(super) fn expire_s(&self, question: &Question<'_>, edns: &Edns) -> Option<u32> {
-        match edns.expire && question.qtype == RrType::SOA {
-            true => self.zone(&question.name)?.fixed_data().expire_s(),
+        match edns.expire {
+            true => self.zone_for(&question.name, question.qtype)?.fixed_data().expire_s(),
             false => None,
         }
     }

@@ -16,9 +16,9 @@ pub enum Scan<'a> {
     Drop,
     /// A header that can be answered, and nothing more of use: FORMERR, or NOTIMP for an opcode other than QUERY.
     Broken(Header),
-    /// No question, and an OPT with a cookie: the asker wants the server's half, or to know that it still counts
-    /// (RFC 7873 5.4).
-    Cookie(Header, Edns),
+    /// No question, and an OPT. With a cookie the asker wants the server's half, or to know that it still counts (RFC 7873
+    /// 5.4); without one it is a format error, which is answered with OPT (RFC 6891 6.1.1).
+    NoQuestion(Header, Edns),
     /// A well-formed message with one question.
     Query(Query<'a>),
 }
@@ -109,10 +109,8 @@ pub fn scan(packet: &[u8]) -> Scan<'_> {
     let [questions, answers, authorities, additionals] = counts;
     if let (0, [0, 0, 0, 1..=ADDITIONAL_MAX]) = (header.opcode, counts)
         && let Some((Some(edns), false)) = records(body, additionals)
-        && edns.cookie.is_some()
-        && edns.version == 0
     {
-        return Scan::Cookie(header, edns);
+        return Scan::NoQuestion(header, edns);
     }
     // RFC 9619: a QUERY has exactly one question; other opcodes are not looked into.
     if header.opcode != 0 || questions != 1 || answers != 0 || authorities != 0 || additionals > ADDITIONAL_MAX {
@@ -282,7 +280,8 @@ mod tests {
         match scan(packet) {
             Scan::Drop => "drop",
             Scan::Broken(_) => "broken",
-            Scan::Cookie(..) => "cookie",
+            Scan::NoQuestion(_, edns) if edns.cookie.is_some() => "cookie",
+            Scan::NoQuestion(..) => "OPT",
             Scan::Query(query) if query.signed => "signed",
             Scan::Query(query) if query.edns.is_some_and(|edns| edns.malformed) => "malformed",
             Scan::Query(_) => "query",
@@ -340,8 +339,8 @@ mod tests {
             ("a server's cookie of another kind", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(40)]), "query"),
             ("a cookie too long", packet(0, [1, 0, 0, 1], &[QUESTION, &cookie(41)]), "malformed"),
             ("a cookie alone", packet(0, [0, 0, 0, 1], &[&cookie(8)]), "cookie"),
-            ("a cookie of no length alone", packet(0, [0, 0, 0, 1], &[&cookie(9)]), "broken"),
-            ("an OPT alone", packet(0, [0, 0, 0, 1], &[OPT]), "broken"),
+            ("a cookie of no length alone", packet(0, [0, 0, 0, 1], &[&cookie(9)]), "OPT"),
+            ("an OPT alone", packet(0, [0, 0, 0, 1], &[OPT]), "OPT"),
             ("a TSIG", packet(0, [1, 0, 0, 1], &[QUESTION, b"\0\0\xfa\0\xff\0\0\0\0\0\0"]), "signed"),
             ("a cut option", packet(0, [1, 0, 0, 1], &[QUESTION, cut_option]), "malformed"),
             ("no OPT", packet(0, [1, 0, 0, 0], &[QUESTION]), "query"),

@@ -36,9 +36,10 @@ impl RrType {
     pub const AXFR: Self = Self(252);
     pub const ANY: Self = Self(255);
 
-    /// Q and meta types 128-255 but ANY and the transfers: no data of these types can exist (RFC 6895 3.1, RFC 9824 3.5).
+    /// Q and meta types 128-255 but those that RFC 1035 3.2.3 lets anybody ask for: no data of these types can exist
+    /// (RFC 6895 3.1, RFC 9824 3.5).
     pub fn is_meta(self) -> bool {
-        self == Self::OPT || (128..=250).contains(&self.0) || matches!(self.0, 253 | 254)
+        self == Self::OPT || (128..=250).contains(&self.0)
     }
 }
 

@@ -211,7 +211,7 @@ fn verdict(asked: &[&str], apex: &str, said: &Said) -> Vec<String> {
         (starts("+cookie=") && version_0 && !said.option("COOKIE").is_some_and(|c| c.ends_with("(good)")), "no-cookie"),
         (!starts("+cookie=") && said.option("COOKIE").is_some(), "cookie-unasked"),
         (said.option("CLIENT-SUBNET").is_some(), "subnet"),
-        (said.option("EXPIRE").is_some(), "expire"),
+        (said.option("EXPIRE").is_some() != (has("+expire") && version_0), "expire"),
     ];
     let broken = rules.into_iter().filter(|(broken, _)| *broken).map(|(_, word)| word.to_owned());
     broken.map(|word| format!("{apex} {asked:?}: {word}\n{}", said.text)).collect()

@@ -26,7 +26,7 @@ use callbook::zone::{Denial, StaticZone};
 use ring::rand::SystemRandom;
 
 use differences::{Case, explains};
-use packet::{AA, CD, Question, Reply, TC};
+use packet::{CD, Question, Reply, TC};
 use questions::{Random, questions};
 use servers::{KINDS, Kind, Peer, ask_all, ask_tcp};
 use zones::Zone;
@@ -153,7 +153,7 @@ pub(crate) fn compare_answers(data: &[Arc<StaticZone>], addresses: &[SocketAddr]
 /// where we truncated, or did not, it must have been right.
 fn whole(replies: Vec<Reply>, addresses: &[SocketAddr], question: &Question) -> Vec<Reply> {
     let truncated = replies.iter().any(Reply::is_truncated);
-    let shortened = replies[0].flags & AA == 0 && replies.iter().any(|r| r.additional != replies[0].additional);
+    let shortened = is_referral(&replies[0]) && replies.iter().any(|r| r.additional != replies[0].additional);
     if !truncated && !shortened {
         return replies;
     }
@@ -162,19 +162,30 @@ fn whole(replies: Vec<Reply>, addresses: &[SocketAddr], question: &Question) -> 
     let (octets, limit) = (all[0].octets, question.limit());
     let right = match replies[0].is_truncated() {
         true => octets + ERROR_ROOM > limit,
-        false => octets <= limit || !truncated || lacks_signatures_alone(&replies[0], &all[0]),
+        false => octets <= limit || !truncated || lacks_what_may_stay_away(&replies[0], &all[0]),
     };
     assert!(right, "{question}: TC exactly when it does not fit {limit}\n{}", replies[0]);
     all
 }
 
-/// Whether all that is missing are signatures over addresses of a referral, which may stay away (RFC 4035 3.1.1).
-fn lacks_signatures_alone(short: &Reply, whole: &Reply) -> bool {
-    let unsigned = |reply: &Reply| {
-        reply.additional.iter().filter(|rr| RrType(rr.rr_type) != RrType::RRSIG).cloned().collect::<Vec<_>>()
-    };
-    let sections = |reply: &Reply| (reply.answer.len(), reply.authority.len(), unsigned(reply));
-    whole.flags & AA == 0 && sections(short) == sections(whole)
+/// Whether all that a referral lacks may stay away: signatures over addresses (RFC 4035 3.1.1), and addresses of servers that
+/// are not below the delegation, for which others can be asked (RFC 9471 3.1).
+fn lacks_what_may_stay_away(short: &Reply, whole: &Reply) -> bool {
+    let name = |owner: &str| Name::from_text(owner).expect("a name");
+    let cuts: Vec<Name> =
+        whole.authority.iter().filter(|rr| RrType(rr.rr_type) == RrType::NS).map(|rr| name(&rr.owner)).collect();
+    let is_glue = |owner: &str| cuts.iter().any(|cut| name(owner).offset_of(cut).is_some());
+    let mut missing = whole.additional.difference(&short.additional);
+    is_referral(whole)
+        && (short.answer.len(), short.authority.len()) == (whole.answer.len(), whole.authority.len())
+        && short.additional.is_subset(&whole.additional)
+        && missing.all(|rr| RrType(rr.rr_type) == RrType::RRSIG || !is_glue(&rr.owner))
+}
+
+/// A delegation, perhaps one that an alias leads to: then AA is set for the alias.
+fn is_referral(reply: &Reply) -> bool {
+    let has = |rr_type: RrType| reply.authority.iter().any(|rr| RrType(rr.rr_type) == rr_type);
+    has(RrType::NS) && !has(RrType::SOA)
 }
 
 /// What is wrong with our answer, the first: unless two peers say the same, or docs/STANDARDS.md explains it.

@@ -75,7 +75,11 @@ fn records(random: &mut Random) -> String {
                     })
                 };
                 let free: Vec<&Owner> = all.iter().filter(free).collect();
-                let to = if free.is_empty() { "elsewhere.invalid.".to_owned() } else { shown(random.pick(&free)) };
+                let to = if free.is_empty() {
+                    "elsewhere.invalid.".to_owned()
+                } else {
+                    shown(free[random.below(free.len())])
+                };
                 text += &format!("{} IN DNAME {to}\n", shown(owner));
                 if random.one_in(2) {
                     text += &format!("{} IN TXT \"beside a DNAME\"\n", shown(owner));
@@ -116,7 +120,7 @@ fn somewhere(all: &[Owner], random: &mut Random) -> String {
 }
 
 /// A delegation to a server below it with glue, to one with data elsewhere in the zone, or out of it; with DS or without.
-fn cut(owner: &[&str], owners: &BTreeMap<Owner, Kind>, random: &mut Random) -> String {
+fn cut(owner: &[&'static str], owners: &BTreeMap<Owner, Kind>, random: &mut Random) -> String {
     let name = shown(owner);
     let mut text = String::new();
     // Glue would make a DNAME's owner one with something below it, and a name of data may already stand there.

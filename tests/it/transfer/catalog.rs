@@ -6,7 +6,7 @@ use crate::oracle::servers::Kind;
 use crate::peers;
 use crate::ports::free_port;
 
-const TEXT: &str = "@ 60 IN SOA ns h 10 1 1 1 60\n@ IN NS ns\nns IN A 192.0.2.1\n";
+const TEXT: &str = "@ 60 IN SOA ns h 10 1 1 3600 60\n@ IN NS ns\nns IN A 192.0.2.1\n";
 
 #[test]
 fn knot_and_bind_serve_the_zones_that_the_catalog_names() {

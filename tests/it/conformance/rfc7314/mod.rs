@@ -9,7 +9,7 @@ use crate::dns::house::APEX;
 /// EXPIRE of the zone's SOA.
 const EXPIRE: [u8; 4] = 1_209_600u32.to_be_bytes();
 
-/// 2, 3.1: who asks with the SOA is told what it says, over every transport.
+/// 2, 3.1: who asks is told what the SOA says, over every transport, with any question.
 #[test]
 fn section_3_1_the_primary_says_what_the_soa_says() {
     let mut server = Server::new();
@@ -17,6 +17,12 @@ fn section_3_1_the_primary_says_what_the_soa_says() {
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Quic, Transport::Https] {
         let answer = server.ask(transport, &packet).unwrap();
         assert_eq!((answer.rcode, answer.option(9)), (0, Some(&EXPIRE[..])), "{transport:?}");
+    }
+    for (name, rr_type) in
+        [(APEX, RecordType::NS), ("x.e164.example.", RecordType::SOA), ("1.e164.example.", RecordType::A)]
+    {
+        let answer = server.ask(Transport::Tcp, &with_options(name, rr_type, &[(9, b"")])).unwrap();
+        assert_eq!(answer.option(9), Some(&EXPIRE[..]), "{name} {rr_type}");
     }
     let beside = server.ask(Transport::Udp, &with_options(APEX, RecordType::SOA, &[(3, b""), (9, b"")])).unwrap();
     assert_eq!((beside.option(3), beside.option(9)), (Some(&b"ns1.test"[..]), Some(&EXPIRE[..])));
@@ -29,10 +35,6 @@ fn section_2_only_who_asks_is_told() {
     for options in [&[][..], &[(9, &b"\x00\x00\x00\x01"[..])], &[(3, b"")]] {
         let answer = server.ask(Transport::Tcp, &with_options(APEX, RecordType::SOA, options)).unwrap();
         assert_eq!((answer.rcode, answer.option(9)), (0, None), "{options:?}");
-    }
-    for (name, rr_type) in [(APEX, RecordType::NS), ("x.e164.example.", RecordType::SOA)] {
-        let answer = server.ask(Transport::Tcp, &with_options(name, rr_type, &[(9, b"")])).unwrap();
-        assert_eq!(answer.option(9), None, "{name} {rr_type}");
     }
 }
 

@@ -152,7 +152,12 @@ fn head_is_get_without_a_body_and_accept_changes_nothing() {
         let there = curl(&ca, &house, &[version, "-H", "accept: text/html;q=1, */*;q=0"], &path);
         judge(&there.body, 0);
         let head = curl(&ca, &house, &[version, "--head"], &path);
-        assert!(head.body.is_empty() || head.body == head.head.as_bytes(), "{version}: {:?}", head.body);
+        // curl writes the head where the body would be.
+        assert!(
+            head.body.is_empty() || head.body.to_ascii_lowercase() == head.head.as_bytes(),
+            "{version}: {:?}",
+            head.body
+        );
         assert!(head.head.contains("content-type: application/dns-message"), "{}", head.head);
         assert!(head.head.contains(&format!("content-length: {}", there.body.len())), "{}", head.head);
         assert!(head.head.contains("cache-control: max-age=300"), "{}", head.head);

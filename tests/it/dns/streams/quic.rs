@@ -223,7 +223,8 @@ fn what_a_peer_does_not_take_is_not_kept_for_it() {
         }
         assert_eq!(close_code(&deaf).await, EXCESSIVE_LOAD);
         let kept = answered(running.counters());
-        assert!((1..=3).contains(&kept), "{kept} answers were made for a peer that takes none");
+        // Three that it does not take, and those that come up as these are given up.
+        assert!((1..=6).contains(&kept), "{kept} answers were made for a peer that takes none");
         // Who takes them gets them all.
         let mut all = tokio::task::JoinSet::new();
         for _ in 0..100 {
