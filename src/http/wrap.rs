@@ -92,7 +92,7 @@ fn guard(headers: &mut HeaderMap) {
 fn names_one_host(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).into_iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.is_empty() || host.to_str().is_ok_and(|host| is_host(host)),
+        (Some(host), None) => host.is_empty() || host.to_str().is_ok_and(is_host),
         _ => false,
     }
 }
