@@ -187,16 +187,8 @@ fn whoever_came_back_by_a_claim_is_not_undone_and_a_release_ends_it() {
 #[test]
 fn a_provider_takes_nothing_back_with_a_key_that_it_kept() {
     let (mut directory, phone, new, line) = (Directory::new(), Phone::new(10), Phone::new(40), number(LINE));
-    let mut record = phone.record("acme", line, "alice");
-    record.rr.truncate(1);
-    let token = directory.token("acme", line, &phone.control, 90);
-    let not_after = directory.now_s() + 90 * 86_400;
-    let held = Draft::new(&directory, line, Kind::Create, Some("acme")).state(|state| {
-        state.control = phone.control.public().thumbprint();
-        state.flags = Flags::PROVIDER_HELD;
-        state.not_after = not_after;
-    });
-    directory.accept(&held.tokens(vec![token]).record(&record).sign(&[(Role::NewControl, &phone.control)]).done());
+    let kept = held(&mut directory, "acme", line, &phone);
+    directory.accept(&kept);
     take(&mut directory, Door::Validation, line, &new, "bell");
     assert_eq!(tried(&mut directory, "acme", line, &phone), ["not_found"]);
 }

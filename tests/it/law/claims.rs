@@ -196,16 +196,8 @@ fn a_void_claim_goes_with_the_holders_next_change() {
 #[test]
 fn a_provider_held_number_is_claimed_in_five_days_and_never_moved_by_its_key() {
     let (mut directory, phone, new, line) = (Directory::new(), Phone::new(10), Phone::new(40), number(LINE));
-    let mut record = phone.record("acme", line, "alice");
-    record.rr.truncate(1);
-    let token = directory.token("acme", line, &phone.control, 90);
-    let not_after = directory.now_s() + 90 * 86_400;
-    let held = Draft::new(&directory, line, Kind::Create, Some("acme")).state(|state| {
-        state.control = phone.control.public().thumbprint();
-        state.flags = Flags::PROVIDER_HELD;
-        state.not_after = not_after;
-    });
-    directory.accept(&held.tokens(vec![token]).record(&record).sign(&[(Role::NewControl, &phone.control)]).done());
+    let kept = held(&mut directory, "acme", line, &phone);
+    directory.accept(&kept);
     let moved = transfer(&mut directory, "bell", line, &phone);
     assert!(directory.codes(&moved).contains(&"provider_held_keys"));
     let bare = |directory: &mut Directory| {

@@ -487,6 +487,30 @@ pub(super) fn create_with(
     draft.proofs(proofs).done()
 }
 
+/// A number whose provider keeps the key of `phone` for a holder without a device.
+pub(super) fn held(directory: &mut Directory, provider: &str, number: Number, phone: &Phone) -> Submission {
+    let mut record = phone.record(provider, number, "alice");
+    record.rr.truncate(1); // no keys of users
+    held_with(directory, provider, number, phone, &record)
+}
+
+pub(super) fn held_with(
+    directory: &mut Directory,
+    provider: &str,
+    number: Number,
+    phone: &Phone,
+    record: &Record,
+) -> Submission {
+    let token = directory.token(provider, number, &phone.control, 90);
+    let not_after = directory.now_s() + 90 * 86_400;
+    let draft = Draft::new(directory, number, Kind::Create, Some(provider)).state(|state| {
+        state.control = phone.control.public().thumbprint();
+        state.flags = Flags::PROVIDER_HELD;
+        state.not_after = not_after;
+    });
+    draft.tokens(vec![token]).record(record).sign(&[(Role::NewControl, &phone.control)]).done()
+}
+
 /// A new record for a registered number, signed by the phone and its provider; its keys stay.
 pub(super) fn update(directory: &Directory, provider: &str, number: Number, phone: &Phone, user: &str) -> Submission {
     Draft::new(directory, number, Kind::Update, Some(provider))

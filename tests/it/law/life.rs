@@ -225,22 +225,11 @@ fn a_new_device_key_takes_the_ephemeral_of_prepare() {
 fn a_provider_held_number_has_no_user_keys_and_no_veto() {
     let (mut directory, phone) = (Directory::new(), Phone::new(10));
     let line = number(LINE);
-    let held = |directory: &mut Directory, record: &callbook::log::record::Record| {
-        let token = directory.token("acme", line, &phone.control, 90);
-        let not_after = directory.now_s() + 90 * 86_400;
-        let draft = Draft::new(directory, line, Kind::Create, Some("acme")).state(|state| {
-            state.control = phone.control.public().thumbprint();
-            state.flags = Flags::PROVIDER_HELD;
-            state.not_after = not_after;
-        });
-        draft.tokens(vec![token]).record(record).sign(&[(Role::NewControl, &phone.control)])
-    };
-    let mut record = phone.record("acme", line, "alice");
-    let with_keys = held(&mut directory, &record).done();
+    let record = phone.record("acme", line, "alice");
+    let with_keys = held_with(&mut directory, "acme", line, &phone, &record);
     let codes = directory.codes(&with_keys);
     assert_eq!(codes, ["provider_held_keys", "possession_missing", "possession_missing"]);
-    record.rr.truncate(1);
-    let good = held(&mut directory, &record).done();
+    let good = held(&mut directory, "acme", line, &phone);
     directory.policy.provider_held_allowed = false;
     assert_eq!(directory.codes(&good), ["provider_held"]);
     directory.policy.provider_held_allowed = true;
@@ -256,12 +245,8 @@ fn a_provider_held_number_becomes_its_holders() {
     let line = number(LINE);
     let mut record = phone.record("acme", line, "alice");
     record.rr.truncate(1);
-    let (token, not_after) = (directory.token("acme", line, &phone.control, 90), directory.now_s() + 90 * 86_400);
-    let held = Draft::new(&directory, line, Kind::Create, Some("acme")).state(|state| {
-        (state.control, state.flags) = (phone.control.public().thumbprint(), Flags::PROVIDER_HELD);
-        state.not_after = not_after;
-    });
-    directory.accept(&held.tokens(vec![token]).record(&record).sign(&[(Role::NewControl, &phone.control)]).done());
+    let kept = held_with(&mut directory, "acme", line, &phone, &record);
+    directory.accept(&kept);
     let to = |directory: &Directory, from: &Phone, key: &Phone, flags: Flags| {
         let draft = Draft::new(directory, line, Kind::Update, Some("acme")).state(|state| {
             (state.control, state.flags) = (key.control.public().thumbprint(), flags);
