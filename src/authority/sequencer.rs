@@ -289,14 +289,19 @@ impl Plan {
     pub(super) fn write(&self, tx: &Transaction<'_>) -> Result<(), LedgerError> {
         for one in &self.sealed {
             let label = &one.event.label;
-            tx.set_standing(label, &one.standing)?;
+            // Each look into an index is another page when there are many numbers: what is known to be new is only added.
+            match one.before {
+                None => tx.add_standing(label, &one.standing)?,
+                Some(_) => tx.set_standing(label, &one.standing)?,
+            }
+            let has_next = one.personal.as_ref().is_some_and(|personal| personal.next.is_some());
             match one.event.kind {
                 Kind::Release => {
                     tx.erase_personal(label)?;
                     tx.forget_past(label)?;
                     tx.remove_holding(&one.standing.entry.provider)?;
                 }
-                kind if kind.sets_record() => tx.settle_next(label)?,
+                kind if kind.sets_record() && has_next => tx.settle_next(label)?,
                 _ => {}
             }
             for key in &one.dropped_keys {

@@ -1,12 +1,13 @@
 //! Checkpoints: pages go from the write-ahead log into the file beside the writer, which would else stand still meanwhile.
 //!
 //! ```text
-//! commit, commit, … -> FRAMES_ASKED behind -> this thread moves what is there, fsync  (the writer goes on)
+//! commit, commit, … -> FRAMES_ASKED behind -> this thread moves what is there, syncs the file  (the writer goes on)
 //!                   -> FRAMES_ANEW in the log -> the thread catches up, the writer moves the last few and begins it anew
 //! ```
 //! With a million numbers the pages of a thousand registrations lie all over the file, and syncing them takes a tenth of
 //! a second. Only the writer can begin the log anew, since only it can keep others from adding to it.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -27,6 +28,8 @@ pub(super) const FRAMES_ANEW: u32 = 16_384;
 const FRAMES_LEFT_MAX: u32 = 1024;
 /// How long it waits for readers then. One that reads for longer (a backup, say) lets the log grow meanwhile.
 const READERS_WAIT: Duration = Duration::from_millis(20);
+
+const UNSYNCED: &str = "the disk refused to make a checkpoint durable";
 
 /// The thread that moves pages, seen by the writer.
 pub(super) struct Checkpoints {
@@ -49,8 +52,8 @@ struct Progress {
 }
 
 impl Checkpoints {
-    /// Starts the thread, and has `writer` tell how long the log is.
-    pub(super) fn start(dir: &Path, writer: &mut Connection) -> rusqlite::Result<Self> {
+    /// Starts the thread, which syncs `file`, and has `writer` tell how long the log is.
+    pub(super) fn start(dir: &Path, file: Arc<File>, writer: &mut Connection) -> rusqlite::Result<Self> {
         let (progress, conn) = (Arc::new(Progress::default()), open::checkpointer(dir)?);
         let told = progress.clone();
         writer.wal_hook(Some(move |_: &mut _, frames: i32| {
@@ -59,7 +62,7 @@ impl Checkpoints {
         }))?;
         let (wake, asked) = sync_channel(1);
         let theirs = progress.clone();
-        let work = move || work(&conn, &theirs, &asked);
+        let work = move || work(&conn, &file, &theirs, &asked);
         // Without the thread the writer does all of it, when the log has grown to its length.
         let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(work).ok();
         Ok(Self { progress, wake: Some(wake), thread, patient_until: 0 })
@@ -102,13 +105,26 @@ impl Drop for Checkpoints {
     }
 }
 
-fn work(conn: &Connection, progress: &Progress, asked: &Receiver<()>) {
+fn work(conn: &Connection, file: &File, progress: &Progress, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
         match checkpoint(conn, "PASSIVE") {
-            Ok(moved) => progress.moved.store(moved, Ordering::Relaxed),
+            Ok(moved) => {
+                // As before: a reader keeps them back, and there is nothing to sync.
+                if progress.moved.swap(moved, Ordering::Relaxed) != moved {
+                    sync(file);
+                }
+            }
             Err(error) => tracing::warn!(%error, "pages stay in the write-ahead log for now"),
         }
         progress.busy.store(false, Ordering::Release);
+    }
+}
+
+/// SQLite itself syncs the file only when the whole log is in it. Beside a writer that goes on it never is, and the writer, which
+/// moves the last pages, would have all of them to sync.
+fn sync(file: &File) {
+    if let Err(error) = file.sync_data() {
+        super::die(UNSYNCED, &error); // as in `checkpoint`
     }
 }
 
@@ -126,7 +142,7 @@ fn checkpoint(conn: &Connection, how: &str) -> rusqlite::Result<u32> {
     let moved = done.inspect_err(|error| {
         // What was not synced may be lost without another error, and the log would be written over.
         if lost_durability(error) {
-            super::die("the disk refused to make a checkpoint durable", error);
+            super::die(UNSYNCED, error);
         }
     })?;
     Ok(u32::try_from(moved).unwrap_or(0))

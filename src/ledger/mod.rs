@@ -38,7 +38,9 @@ mod tokens;
 mod validations;
 mod webhooks;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use crate::ledger::acts::{ActLabel, ActRow, SanctionRow, StepRow};
 pub use crate::ledger::audits::{AuditCount, AuditItem, AuditRow, AuditToken};
@@ -74,7 +76,8 @@ pub struct Ledger {
     readers: Readers, // closed before the writer: only a connection that writes can fold the WAL into the file at the end
     writer: Writer,
     dir: PathBuf,
-    _lock: Held, // released last
+    _file: Arc<File>, // closed after every connection: closing it takes SQLite's locks on the file away
+    _lock: Held,      // released last
 }
 
 impl Ledger {
@@ -96,11 +99,16 @@ impl Ledger {
     fn start(dir: &Path, lock: Held) -> Result<Self, OpenError> {
         let mut conn = open::writer(dir)?;
         let readers = Readers::open(dir)?;
-        let checkpoints = Checkpoints::start(dir, &mut conn);
-        let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path: dir.join(open::FILE_NAME), source })?;
-        let writer = Writer::start(conn, Some(checkpoints));
+        let path = dir.join(open::FILE_NAME);
+        let file = match File::open(&path) {
+            Ok(file) => Arc::new(file),
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        let checkpoints = Checkpoints::start(dir, file.clone(), &mut conn);
+        let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path, source })?;
+        let writer = Writer::start(conn, Some(checkpoints), Some(file.clone()));
         let writer = writer.map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
-        Ok(Self { readers, writer, dir: dir.to_owned(), _lock: lock })
+        Ok(Self { readers, writer, dir: dir.to_owned(), _file: file, _lock: lock })
     }
 
     /// Refuses every write from now on, with [`LedgerError::Frozen`]; reads go on. Only a new opening ends it.

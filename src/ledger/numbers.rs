@@ -1,6 +1,6 @@
 //! Numbers: the personal data in its one table, and the States that the map commits to.
 
-use rusqlite::Row;
+use rusqlite::{Params, Row};
 
 use crate::ledger::error::LedgerError;
 use crate::ledger::snapshot::{Snapshot, int, uint};
@@ -236,39 +236,30 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Sets the State of a label.
+    /// Sets the State of a label, which may have had one before.
     pub fn set_standing(&self, label: &Label, standing: &Standing) -> Result<(), LedgerError> {
-        let entry = &standing.entry;
-        let due_s = (entry.state.status != Status::Released).then(|| int(entry.state.not_after));
-        let state = entry.state.write();
-        let values = (
-            &label.0,
-            &state,
-            &entry.state.hash(),
-            &entry.provider,
-            int(entry.time_ms),
-            entry.request.as_ref().map(super::request::write),
-            int(standing.event_seq),
-            int(standing.keys_seq),
-            due_s,
-            entry.taken.as_ref().map(super::request::write_taken),
-        );
         // One index leads from a label to its row and to its leaf; it is not unique, so this must be.
         let known = self.change(
             "UPDATE states SET state = ?2, hash = ?3, sponsor = ?4, time_ms = ?5, request = ?6, event_seq = ?7, keys_seq = ?8,
              due_s = ?9, taken = ?10 WHERE label = ?1",
-            values.clone(),
+            stored_values(label, standing),
         )?;
         if known == 0 {
-            self.change(
-                "INSERT INTO states (label, state, hash, sponsor, time_ms, request, event_seq, keys_seq, due_s, taken)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                values,
-            )?;
+            self.add_standing(label, standing)?;
         }
         self.change(
             "UPDATE personal SET sponsor = ?2 WHERE label = ?1 AND sponsor <> ?2",
-            (&label.0, &entry.provider),
+            (&label.0, &standing.entry.provider),
+        )?;
+        Ok(())
+    }
+
+    /// Sets the first State of a label. Whoever created the number is its sponsor in `personal` already.
+    pub fn add_standing(&self, label: &Label, standing: &Standing) -> Result<(), LedgerError> {
+        self.change(
+            "INSERT INTO states (label, state, hash, sponsor, time_ms, request, event_seq, keys_seq, due_s, taken)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            stored_values(label, standing),
         )?;
         Ok(())
     }
@@ -284,6 +275,24 @@ impl Transaction<'_> {
         self.change("DELETE FROM published_keys WHERE key = ?1 AND label = ?2", (key, &label.0))?;
         Ok(())
     }
+}
+
+/// The columns of a State's row after its id.
+fn stored_values<'l>(label: &'l Label, standing: &'l Standing) -> impl Params + 'l {
+    let entry = &standing.entry;
+    let due_s = (entry.state.status != Status::Released).then(|| int(entry.state.not_after));
+    (
+        &label.0,
+        entry.state.write(),
+        entry.state.hash(),
+        &entry.provider,
+        int(entry.time_ms),
+        entry.request.as_ref().map(super::request::write),
+        int(standing.event_seq),
+        int(standing.keys_seq),
+        due_s,
+        entry.taken.as_ref().map(super::request::write_taken),
+    )
 }
 
 type StoredEntry = (String, u64, Option<Vec<u8>>, Option<Vec<u8>>);

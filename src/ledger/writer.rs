@@ -6,6 +6,8 @@
 //! A savepoint costs a copy of every page that its job changes. A job that decides before it writes needs none: when it
 //! refuses it has left nothing behind. That is looked at, and not believed: see [`Care`].
 
+use std::fs::File;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -109,9 +111,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Connection, checkpoints: Option<Checkpoints>) -> std::io::Result<Self> {
+    /// `file` is the one of `conn`, and is kept open for as long.
+    pub(super) fn start(
+        conn: Connection,
+        checkpoints: Option<Checkpoints>,
+        file: Option<Arc<File>>,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let desk = Desk { checkpoints, conn, careful: 0, failed: 0 };
+        let desk = Desk { checkpoints, conn, _file: file, careful: 0, failed: 0 };
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
     }
@@ -162,6 +169,8 @@ struct Desk {
     /// None: a database in memory has no log. Ended before the connection that can fold the rest into the file.
     checkpoints: Option<Checkpoints>,
     conn: Connection,
+    /// Closed after the connection, see [`crate::ledger::Ledger`].
+    _file: Option<Arc<File>>,
     /// For how many more jobs nobody's word is taken.
     careful: u32,
     /// Commits that failed since one succeeded.
@@ -276,7 +285,7 @@ mod tests {
     fn writer() -> Writer {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
-        Writer::start(conn, None).unwrap()
+        Writer::start(conn, None, None).unwrap()
     }
 
     fn put(writer: &Writer, care: Care, name: &'static str, then: Result<(), LedgerError>) -> Reply<(), LedgerError> {
