@@ -222,11 +222,11 @@ impl Table {
     fn rebuild(&self, i: usize, changes: &[&Change]) {
         let memory = self.shards[i].load_full();
         let old = Shard::of(&memory);
-        let (mut build, mut carried, mut facts, mut kept) = (Build::default(), Vec::new(), Vec::new(), 0);
+        let (mut build, mut carried, mut kept) = (Build::default(), Vec::with_capacity(old.count), 0);
+        build.words.reserve(old.words.len());
         let mut carry = |build: &mut Build, index: usize| {
-            old.facts(index, &mut facts);
             carried.push((build.heads.len(), index));
-            build.push(old.key(index), &facts, old.block(index).slots);
+            build.carry(old, index);
         };
         for change in changes {
             let key = change.number().as_u64();
@@ -375,37 +375,51 @@ impl<'a> Shard<'a> {
 #[derive(Default)]
 struct Build {
     heads: Vec<(u64, Block)>,
+    /// The blocks; their places count from here.
+    words: Vec<u64>,
+    /// What is being packed.
     facts: Vec<u8>,
 }
 
 impl Build {
     fn push(&mut self, key: u64, facts: &[u8], slots: usize) {
-        let at = self.facts.len();
-        self.facts.extend_from_slice(facts);
-        self.heads.push((key, Block { at, octets: facts.len(), slots }));
+        let (whole, rest) = facts.as_chunks();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        let last = Some(last).filter(|_| !rest.is_empty());
+        let words = whole.iter().copied().chain(last).map(u64::from_ne_bytes);
+        self.add(key, facts.len(), slots, words);
     }
 
     fn put(&mut self, data: &NumberData) {
-        let at = self.facts.len();
-        let slots = pack::pack(data, &mut self.facts);
-        self.heads.push((data.number.as_u64(), Block { at, octets: self.facts.len() - at, slots }));
+        let mut facts = std::mem::take(&mut self.facts);
+        facts.clear();
+        let slots = pack::pack(data, &mut facts);
+        self.push(data.number.as_u64(), &facts, slots);
+        self.facts = facts;
+    }
+
+    /// Takes a number over as it is, its slots empty.
+    fn carry(&mut self, old: Shard<'_>, index: usize) {
+        let block = old.block(index);
+        let facts = &old.words[block.at..block.at + block.facts_words()];
+        self.add(old.key(index), block.octets, block.slots, facts.iter().map(|word| word.load(Ordering::Relaxed)));
+    }
+
+    fn add(&mut self, key: u64, octets: usize, slots: usize, facts: impl Iterator<Item = u64>) {
+        let block = Block { at: self.words.len(), octets, slots };
+        self.words.extend(facts);
+        self.words.resize(block.at + block.words(), 0);
+        self.heads.push((key, block));
     }
 
     fn finish(self) -> Memory {
-        let mut words: Vec<u64> = self.heads.iter().map(|(key, _)| *key).collect();
-        let mut at = 2 * words.len();
-        for (_, block) in &self.heads {
-            words.push(Block { at, ..*block }.to_word());
-            at += block.words();
-        }
-        for (_, block) in &self.heads {
-            for chunk in self.facts[block.at..block.at + block.octets].chunks(8) {
-                let mut octets = [0u8; 8];
-                octets[..chunk.len()].copy_from_slice(chunk);
-                words.push(u64::from_ne_bytes(octets));
-            }
-            words.extend(std::iter::repeat_n(0, block.slots * SLOT_WORDS));
-        }
+        let before = 2 * self.heads.len();
+        let keys = self.heads.iter().map(|(key, _)| *key);
+        let places = self.heads.iter().map(|(_, block)| Block { at: before + block.at, ..*block }.to_word());
+        let mut words = Vec::with_capacity(before + self.words.len());
+        words.extend(keys.chain(places));
+        words.extend_from_slice(&self.words);
         ThinArc::from_header_and_iter(self.heads.len() as u32, words.into_iter().map(AtomicU64::new))
     }
 }
