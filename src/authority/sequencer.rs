@@ -170,10 +170,13 @@ impl Head {
     ) -> Result<(u64, Vec<Sealed>), PlanError> {
         let after_last = self.epoch.time_ms + 1;
         let accepted = events.iter().map(|event| event.received_ms).max().unwrap_or(now_ms);
+        let mut by_label: Vec<usize> = (0..events.len()).collect();
+        by_label.sort_unstable_by_key(|at| events[*at].event.label);
         let mut broken = Broken::ValidUntil;
         for time_ms in [now_ms.max(after_last), accepted.max(after_last)] {
-            let sealed =
-                events.iter().map(|event| seal_event(now, event, law, n, time_ms)).collect::<Result<Vec<_>, _>>();
+            // In the order of the labels: the upper pages of their indexes are read once then.
+            let sealed = by_label.iter().map(|at| Ok((*at, seal_event(now, &events[*at], law, n, time_ms)?)));
+            let sealed = sealed.collect::<Result<BTreeMap<_, _>, _>>().map(|sealed| sealed.into_values().collect());
             match sealed {
                 Ok(sealed) => return Ok((time_ms, sealed)),
                 Err(PlanError::Broken(rule)) => broken = rule,
