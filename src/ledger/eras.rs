@@ -110,6 +110,7 @@ impl Transaction<'_> {
     /// Moves all that belongs to live numbers to their new labels; all of these must be in `carried`. Released labels leave the
     /// map and rest.
     pub fn carry_labels(&self, carried: &[Carried]) -> Result<(), LedgerError> {
+        self.settle_recent()?;
         for one in carried {
             let sql = "INSERT INTO carried (old, new, proof) VALUES (?1, ?2, ?3)";
             self.change(sql, (&one.old.0, &one.new.0, &one.proof))?;
@@ -146,6 +147,7 @@ impl Transaction<'_> {
     /// Forgets what was accepted after `last_seq` and can never be sealed, as if it had not been asked for. Gives the labels that
     /// are still registered, whose published keys are for the caller to note again: records are not read in this room.
     pub fn forget_waiting(&self, last_seq: u64) -> Result<Vec<Label>, LedgerError> {
+        self.settle_recent()?;
         let labels: Vec<Label> = self.all("SELECT label FROM open_events", [], |row| row.get(0).map(Label))?;
         for label in &labels {
             self.change("DELETE FROM published_keys WHERE label = ?1", [&label.0])?;
@@ -164,6 +166,7 @@ impl Transaction<'_> {
         let sql = "DELETE FROM audit_tokens WHERE event IN (SELECT hash FROM events WHERE seq > ?1)";
         self.change(sql, [int(last_seq)])?;
         self.change("UPDATE act_labels SET event = NULL WHERE event > ?1", [int(last_seq)])?;
+        self.change("DELETE FROM event_places WHERE seq > ?1", [int(last_seq)])?;
         self.change("DELETE FROM events WHERE seq > ?1", [int(last_seq)])?;
         let mut registered = Vec::with_capacity(labels.len());
         for label in labels {
@@ -187,6 +190,8 @@ impl Transaction<'_> {
 
     /// Takes back that events from `seq` on were accepted: they are given another place.
     pub fn take_waiting(&self, seq: u64) -> Result<(), LedgerError> {
+        self.settle_recent()?;
+        self.change("DELETE FROM event_places WHERE seq >= ?1", [int(seq)])?;
         self.change("DELETE FROM events WHERE seq >= ?1", [int(seq)])?;
         self.change("DELETE FROM open_events", [])?;
         Ok(())
@@ -194,6 +199,7 @@ impl Transaction<'_> {
 
     /// Forgets which keys a label publishes.
     pub fn forget_published_keys(&self, label: &Label) -> Result<(), LedgerError> {
+        self.settle_recent()?;
         self.change("DELETE FROM published_keys WHERE label = ?1", [&label.0])?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::recent::Kind;
 use crate::ledger::snapshot::{Snapshot, int, uint, uint_option};
 use crate::ledger::transaction::Transaction;
 use crate::log::Hash;
@@ -52,7 +53,19 @@ const COLUMNS: &str = "seq, hash, event, received_ms, gov_size, promised, before
 impl Snapshot<'_> {
     /// The event with this hash.
     pub fn event_by_hash(&self, hash: &Hash) -> Result<Option<EventRow>, LedgerError> {
-        self.first(&format!("SELECT {COLUMNS} FROM events WHERE hash = ?1"), [hash], stored)?.transpose()
+        for (_, seq) in self.recent(Kind::Event, hash, |row| row.get::<_, i64>(0))? {
+            let sql = format!("SELECT {COLUMNS} FROM events WHERE seq = ?1 AND hash = ?2");
+            if let Some(row) = self.first(&sql, (seq, hash), stored)? {
+                return row.map(Some);
+            }
+        }
+        if !self.may_be_merged(hash) {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE seq = (SELECT seq FROM event_places WHERE hash = ?1) AND hash = ?1"
+        );
+        self.first(&sql, [hash], stored)?.transpose()
     }
 
     /// The event at a place in the order of acceptance.
@@ -83,7 +96,9 @@ impl Snapshot<'_> {
 
     /// Whether a validation token was used up; `jti` names it (see the table).
     pub fn jti_is_used(&self, jti: &[u8; 16]) -> Result<bool, LedgerError> {
-        Ok(self.first("SELECT 1 FROM jtis WHERE hash = ?1", [jti], |_| Ok(()))?.is_some())
+        let is_recent = !self.recent(Kind::Token, jti, |_| Ok(()))?.is_empty();
+        let is_merged = || self.first("SELECT 1 FROM jtis WHERE hash = ?1", [jti], |_| Ok(()));
+        Ok(is_recent || self.may_be_merged(jti) && is_merged()?.is_some())
     }
 }
 
@@ -102,16 +117,22 @@ impl Transaction<'_> {
             ),
         )?;
         let seq = self.last_insert_rowid();
+        self.add_recent(Kind::Event, accepted.hash, int(seq))?;
         self.change("INSERT INTO open_events (label, seq) VALUES (?1, ?2)", (&accepted.label.0, int(seq)))?;
         Ok(seq)
     }
 
     /// Uses a validation token up, until `until_s`; false if it was used up already.
     pub fn use_jti(&self, jti: &[u8; 16], until_s: u64) -> Result<bool, LedgerError> {
-        Ok(self.change("INSERT OR IGNORE INTO jtis (hash, until_s) VALUES (?1, ?2)", (jti, int(until_s)))? == 1)
+        let is_new = !self.jti_is_used(jti)?;
+        if is_new {
+            self.add_recent(Kind::Token, jti, int(until_s))?;
+        }
+        Ok(is_new)
     }
 
-    /// Forgets used tokens that nobody could present any more, at most `limit`; gives how many.
+    /// Forgets used tokens that nobody could present any more, at most `limit`; gives how many. Those that are not in their index yet
+    /// wait for that.
     pub fn purge_jtis(&self, now_s: u64, limit: usize) -> Result<usize, LedgerError> {
         self.change(
             "DELETE FROM jtis WHERE hash IN (SELECT hash FROM jtis WHERE until_s < ?1 ORDER BY until_s LIMIT ?2)",

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012-rows.sql"),
     include_str!("../../migrations/0013-charter-acts.sql"),
     include_str!("../../migrations/0014-taken.sql"),
+    include_str!("../../migrations/0015-recent.sql"),
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`): the letters `cbok`.

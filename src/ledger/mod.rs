@@ -6,9 +6,11 @@
 
 mod checkpoint;
 mod error;
+mod filter;
 mod migrate;
 mod open;
 mod readers;
+mod recent;
 mod request;
 mod snapshot;
 mod transaction;
@@ -69,12 +71,15 @@ pub use crate::ledger::writer::Reply;
 use crate::ledger::checkpoint::Checkpoints;
 use crate::ledger::open::Held;
 use crate::ledger::readers::Readers;
+use crate::ledger::recent::{Learning, Merger, Recent};
 use crate::ledger::writer::{Care, Writer, step};
 
 /// An open ledger. It belongs to this process until it is dropped.
 pub struct Ledger {
+    _learning: Learning,
     readers: Readers, // closed before the writer: only a connection that writes can fold the WAL into the file at the end
     writer: Writer,
+    recent: Arc<Recent>,
     dir: PathBuf,
     _file: Arc<File>, // closed after every connection: closing it takes SQLite's locks on the file away
     _lock: Held,      // released last
@@ -106,9 +111,14 @@ impl Ledger {
         };
         let checkpoints = Checkpoints::start(dir, file.clone(), &mut conn);
         let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path, source })?;
-        let writer = Writer::start(conn, Some(checkpoints), Some(file.clone()));
+        let recent = Arc::new(
+            Recent::load(&conn)
+                .map_err(|error| OpenError::Damaged { path: dir.join(open::FILE_NAME), what: error.to_string() })?,
+        );
+        let writer = Writer::start(conn, Merger::new(recent.clone()), Some((checkpoints, file.clone())));
         let writer = writer.map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
-        Ok(Self { readers, writer, dir: dir.to_owned(), _file: file, _lock: lock })
+        let learning = Learning::start(open::reader(dir)?, recent.clone());
+        Ok(Self { _learning: learning, readers, writer, recent, dir: dir.to_owned(), _file: file, _lock: lock })
     }
 
     /// Refuses every write from now on, with [`LedgerError::Frozen`]; reads go on. Only a new opening ends it.
@@ -157,7 +167,7 @@ impl Ledger {
         self.readers.with(|conn| {
             // Prepared once: a request reads two or three times, and each of these would be parsed twice.
             step(conn, "BEGIN").map_err(LedgerError::from)?;
-            let read = reading(&Snapshot::new(conn));
+            let read = reading(&Snapshot::with(conn, &self.recent));
             step(conn, "COMMIT").map_err(LedgerError::from)?;
             read
         })

@@ -3,6 +3,7 @@
 use rusqlite::{Params, Row};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::recent::Kind;
 use crate::ledger::snapshot::{Snapshot, int, uint};
 use crate::ledger::transaction::Transaction;
 use crate::log::Hash;
@@ -187,6 +188,13 @@ impl Snapshot<'_> {
 
     /// The label that publishes this key (SHA-256 of it), other than `label` itself.
     pub fn key_published_elsewhere(&self, key: &[u8; 32], label: &Label) -> Result<Option<Label>, LedgerError> {
+        let recent = self.recent(Kind::Key, key, |row| row.get(0).map(Label))?;
+        if let Some((_, other)) = recent.into_iter().find(|(_, other)| other != label) {
+            return Ok(Some(other));
+        }
+        if !self.may_be_merged(key) {
+            return Ok(None);
+        }
         self.first("SELECT label FROM published_keys WHERE key = ?1 AND label <> ?2 LIMIT 1", (key, &label.0), |row| {
             row.get(0).map(Label)
         })
@@ -266,12 +274,14 @@ impl Transaction<'_> {
 
     /// Notes that a label publishes a key.
     pub fn add_published_key(&self, key: &[u8; 32], label: &Label) -> Result<(), LedgerError> {
-        self.change("INSERT OR IGNORE INTO published_keys (key, label) VALUES (?1, ?2)", (key, &label.0))?;
-        Ok(())
+        self.add_recent(Kind::Key, key, label.0)
     }
 
     /// Notes that a label no longer publishes a key.
     pub fn remove_published_key(&self, key: &[u8; 32], label: &Label) -> Result<(), LedgerError> {
+        for (id, _) in self.recent(Kind::Key, key, |row| row.get(0).map(Label))?.iter().filter(|(_, of)| of == label) {
+            self.remove_recent(*id)?;
+        }
         self.change("DELETE FROM published_keys WHERE key = ?1 AND label = ?2", (key, &label.0))?;
         Ok(())
     }

@@ -3,15 +3,23 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::recent::Recent;
 
 /// One moment of the ledger. The rows it gives are typed; the reads stand beside their tables in this room.
 pub struct Snapshot<'c> {
     pub(super) conn: &'c Connection,
+    /// Where to look in `recent`; None: everywhere.
+    pub(super) recent: Option<&'c Recent>,
 }
 
 impl<'c> Snapshot<'c> {
     pub(super) fn new(conn: &'c Connection) -> Self {
-        Self { conn }
+        Self { conn, recent: None }
+    }
+
+    /// The same, with the hints to what is not in its index yet.
+    pub(super) fn with(conn: &'c Connection, recent: &'c Recent) -> Self {
+        Self { conn, recent: Some(recent) }
     }
 
     /// A statement, prepared once a connection.

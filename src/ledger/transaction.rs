@@ -5,6 +5,7 @@ use std::ops::Deref;
 use rusqlite::Connection;
 
 use crate::ledger::error::LedgerError;
+use crate::ledger::recent::Recent;
 use crate::ledger::snapshot::Snapshot;
 
 /// A change in the making. It reads like a [`Snapshot`]; the writes stand beside their tables in this room.
@@ -23,6 +24,11 @@ impl<'c> Deref for Transaction<'c> {
 impl<'c> Transaction<'c> {
     pub(super) fn new(conn: &'c Connection) -> Self {
         Self { now: Snapshot::new(conn) }
+    }
+
+    /// The same, with the hints to what is not in its index yet.
+    pub(super) fn with(conn: &'c Connection, recent: &'c Recent) -> Self {
+        Self { now: Snapshot::with(conn, recent) }
     }
 
     /// Sets a value of `meta`.

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::ledger::checkpoint::Checkpoints;
 use crate::ledger::error::{LedgerError, lost_durability};
 use crate::ledger::open;
+use crate::ledger::recent::Merger;
 use crate::ledger::transaction::Transaction;
 
 /// Writes that may wait. At 2000 a second that is two seconds of work: who comes later is better told to come back.
@@ -111,14 +112,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// `file` is the one of `conn`, and is kept open for as long.
+    /// A database in a file has checkpoints, and is kept open for as long as `conn`.
     pub(super) fn start(
         conn: Connection,
-        checkpoints: Option<Checkpoints>,
-        file: Option<Arc<File>>,
+        merger: Merger,
+        file: Option<(Checkpoints, Arc<File>)>,
     ) -> std::io::Result<Self> {
+        let (checkpoints, file) = file.unzip();
         let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
-        let desk = Desk { checkpoints, conn, _file: file, careful: 0, failed: 0 };
+        let desk = Desk { checkpoints, conn, _file: file, merger, careful: 0, failed: 0 };
         let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || desk.work(&jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), frozen: AtomicBool::new(false) })
     }
@@ -171,6 +173,7 @@ struct Desk {
     conn: Connection,
     /// Closed after the connection, see [`crate::ledger::Ledger`].
     _file: Option<Arc<File>>,
+    merger: Merger,
     /// For how many more jobs nobody's word is taken.
     careful: u32,
     /// Commits that failed since one succeeded.
@@ -197,6 +200,7 @@ impl Desk {
         let outcome = self.run_group(jobs, group).and_then(|()| step(&self.conn, "COMMIT"));
         let Err(error) = outcome else {
             self.failed = 0;
+            self.merger.committed();
             return Ok(());
         };
         if lost_durability(&error) {
@@ -227,6 +231,7 @@ impl Desk {
 
     fn run_group(&mut self, jobs: &Receiver<Box<dyn Job>>, group: &mut Vec<Box<dyn Job>>) -> rusqlite::Result<()> {
         step(&self.conn, "BEGIN IMMEDIATE")?;
+        self.merger.begin(&self.conn)?;
         let (mut next, mut weight) = (0, 0);
         while let Some(job) = group.get_mut(next) {
             weight += job.weight();
@@ -248,7 +253,7 @@ impl Desk {
     /// One job whose refusal leaves nothing behind. An error here means that the whole transaction is lost.
     fn run_bare(&mut self, job: &mut dyn Job) -> rusqlite::Result<()> {
         let before = self.conn.total_changes();
-        let keep = job.run(&Transaction::new(&self.conn));
+        let keep = job.run(&Transaction::with(&self.conn, self.merger.recent()));
         let half = !keep && self.conn.total_changes() != before;
         if half {
             tracing::error!("a change failed after it had begun to write; what shared its commit is refused too");
@@ -262,7 +267,7 @@ impl Desk {
     fn run_in_savepoint(&mut self, job: &mut dyn Job) -> rusqlite::Result<()> {
         self.careful = self.careful.saturating_sub(1);
         step(&self.conn, "SAVEPOINT job")?;
-        let keep = job.run(&Transaction::new(&self.conn));
+        let keep = job.run(&Transaction::with(&self.conn, self.merger.recent()));
         if self.conn.is_autocommit() {
             return Err(rusqlite::Error::InvalidQuery); // as above
         }
@@ -281,11 +286,12 @@ pub(super) fn step(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::recent::Recent;
 
     fn writer() -> Writer {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
-        Writer::start(conn, None, None).unwrap()
+        Writer::start(conn, Merger::new(Arc::new(Recent::empty())), None).unwrap()
     }
 
     fn put(writer: &Writer, care: Care, name: &'static str, then: Result<(), LedgerError>) -> Reply<(), LedgerError> {
