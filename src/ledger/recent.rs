@@ -87,20 +87,19 @@ impl Recent {
 
     /// The hints to all rows of `recent`. What stands in the indexes is for [`Recent::learn`].
     pub(super) fn load(conn: &Connection) -> Result<Self, LedgerError> {
-        let now = Snapshot::new(conn);
-        // As many again, and what comes before the first of them is merged.
-        let expected = 2 * INDEXES.len() as u64 * now.newest_event()? + 2 * GENERATION as u64;
-        let recent = Self { hints: RwLock::default(), filter: Filter::for_keys(expected) };
-        for (kind, key, id) in now.all("SELECT kind, key, id FROM recent", [], |row| {
+        let keys = INDEXES.len() as u64 * Snapshot::new(conn).newest_event()?;
+        // For a quarter more, and a generation at the least.
+        let recent = Self { hints: RwLock::default(), filter: Filter::for_keys(keys / 4 * 5 + GENERATION as u64) };
+        let mut statement = conn.prepare("SELECT kind, key, id FROM recent")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
             let kind = match row.get(0)? {
                 0 => Kind::Event,
                 1 => Kind::Token,
                 2 => Kind::Key,
-                other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
+                other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other).into()),
             };
-            Ok((kind, row.get::<_, Vec<u8>>(1)?, uint(row, 2)?))
-        })? {
-            recent.add(kind, &key, id);
+            recent.add(kind, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, uint(row, 2)?);
         }
         Ok(recent)
     }
@@ -444,11 +443,11 @@ mod tests {
     #[test]
     fn an_event_is_found_by_its_hash_wherever_that_stands() {
         let mut book = Book::new(Connection::open_in_memory().unwrap());
-        let add = |tx: &Transaction<'_>, seq: u64| {
+        let add = |tx: &Transaction<'_>, n: u64, seq: u64| {
             let sql =
                 "INSERT INTO events (seq, hash, event, received_ms, gov_size, promised) VALUES (?1, ?2, x'', 0, 0, 0)";
-            tx.change(sql, (int(seq), key(seq))).unwrap();
-            tx.add_recent(Kind::Event, &key(seq), int(seq)).unwrap();
+            tx.change(sql, (int(seq), key(n))).unwrap();
+            tx.add_recent(Kind::Event, &key(n), int(seq)).unwrap();
         };
         // No event has no bytes: to be told so is to have found it.
         let is_found = |now: &Snapshot<'_>, n| match now.event_by_hash(&key(n)) {
@@ -457,13 +456,24 @@ mod tests {
             other => panic!("{other:?}"),
         };
         for seq in 1..200 {
-            book.write(false, |tx| add(tx, seq));
+            book.write(false, |tx| add(tx, seq, seq));
             assert!(!is_found(&Snapshot::with(&book.conn, book.merger.recent()), seq));
-            book.write(true, |tx| add(tx, seq));
+            book.write(true, |tx| add(tx, seq, seq));
             let now = Snapshot::with(&book.conn, book.merger.recent());
             assert!((1..=seq).all(|n| is_found(&now, n) && is_found(&Snapshot::new(&book.conn), n)));
         }
         assert!(book.rows("event_places") > 100, "{}", book.rows("event_places"));
+        // What waited in an era that was closed gets another place, or is gone.
+        book.write(true, |tx| {
+            tx.take_waiting(150).unwrap();
+            add(tx, 170, 150);
+        });
+        for seq in 201..300 {
+            book.write(true, |tx| add(tx, seq, seq));
+            let now = Snapshot::with(&book.conn, book.merger.recent());
+            let found: Vec<u64> = (1..=seq).filter(|n| is_found(&now, *n)).collect();
+            assert!(found.into_iter().eq((1..150).chain([170]).chain(201..=seq)), "{seq}");
+        }
     }
 
     #[test]
