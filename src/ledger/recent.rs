@@ -24,10 +24,12 @@ use crate::ledger::transaction::Transaction;
 /// Hints that are merged together: a registration makes three, each takes some 24 octets of memory, and there are two generations at
 /// most. Few where tests run, so that they meet all of this.
 const GENERATION: usize = if cfg!(debug_assertions) { 256 } else { 1 << 19 };
-/// Rows that a commit merges or deletes for each one that the commit before added: a generation is gone before the next is full.
-const PACE: usize = 2;
-/// And as many in any case.
-const PACE_LEAST: usize = 16;
+/// Rows that a commit merges, and deletes later, for eight that the commit before added: a generation is gone before the next is full,
+/// and what costs more takes nearly all of that time.
+const MERGED_FOR_8: usize = 9;
+const CLEARED_FOR_8: usize = 96;
+/// As many in any case.
+const SHARE_MIN: usize = 16;
 
 /// What is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,11 +202,14 @@ pub(super) struct Merger {
     next: Stage,
     /// New hints when the last transaction began.
     seen: usize,
+    /// How many generations' worth the old one is: a start finds two at times.
+    haste: usize,
 }
 
 impl Merger {
     pub(super) fn new(recent: Arc<Recent>) -> Self {
-        Self { recent, generation: GENERATION, stage: Stage::Done, next: Stage::Done, seen: 0 }
+        let seen = recent.hints().new.len(); // what a start finds is no reason to hurry
+        Self { recent, generation: GENERATION, stage: Stage::Done, next: Stage::Done, seen, haste: 1 }
     }
 
     pub(super) fn recent(&self) -> &Recent {
@@ -215,23 +220,29 @@ impl Merger {
     /// was undone is given to another row, and may not count as merged.
     pub(super) fn begin(&mut self, conn: &Connection) -> rusqlite::Result<()> {
         let waiting = self.recent.hints().new.len();
-        let share = PACE * waiting.saturating_sub(self.seen) + PACE_LEAST;
+        let added = waiting.saturating_sub(self.seen);
         self.seen = waiting;
         if self.stage == Stage::Done && waiting >= self.generation {
             let up_to = bound(conn, "SELECT coalesce(max(id), 0) FROM recent")?;
             self.recent.turn();
+            self.haste = waiting / self.generation;
             (self.seen, self.stage) = (0, Stage::Merging { after: None, up_to });
         }
-        self.next = self.work(conn, share)?;
+        self.next = self.work(conn, added)?;
         Ok(())
     }
 
-    fn work(&self, conn: &Connection, share: usize) -> rusqlite::Result<Stage> {
+    fn work(&self, conn: &Connection, added: usize) -> rusqlite::Result<Stage> {
+        let share = |for_8| self.haste * added * for_8 / 8 + SHARE_MIN;
         match self.stage {
             Stage::Done => Ok(Stage::Done),
             Stage::Merging { after, up_to } => {
+                let share = share(MERGED_FOR_8);
                 let part = self.recent.part(after, share);
-                part.iter().try_for_each(|hint| merge(conn, kind(*hint), hint.1, hint.1))?;
+                for same in part.chunk_by(|a, b| kind(*a) == kind(*b)) {
+                    let mut statement = conn.prepare_cached(MERGED[kind(same[0])])?;
+                    same.iter().try_for_each(|(_, id)| statement.execute([int(*id), int(*id)]).map(drop))?;
+                }
                 match part.last() {
                     Some(last) if part.len() == share => Ok(Stage::Merging { after: Some(*last), up_to }),
                     _ => {
@@ -241,7 +252,7 @@ impl Merger {
                 }
             }
             Stage::Clearing { from, up_to } => {
-                let to = up_to.min(from + share as u64);
+                let to = up_to.min(from + share(CLEARED_FOR_8) as u64);
                 let sql = "DELETE FROM recent WHERE id > ?1 AND id <= ?2";
                 conn.prepare_cached(sql)?.execute([int(from), int(to)])?;
                 Ok(if to == up_to { Stage::Done } else { Stage::Clearing { from: to, up_to } })
@@ -257,10 +268,6 @@ impl Merger {
 
 fn bound(conn: &Connection, sql: &str) -> rusqlite::Result<u64> {
     conn.prepare_cached(sql)?.query_row([], |row| uint(row, 0))
-}
-
-fn merge(conn: &Connection, kind: usize, first: u64, last: u64) -> rusqlite::Result<()> {
-    conn.prepare_cached(MERGED[kind])?.execute([int(first), int(last)]).map(drop)
 }
 
 impl Snapshot<'_> {
@@ -308,7 +315,7 @@ impl Transaction<'_> {
 
     /// Puts all of `recent` where it belongs, for what touches a whole index.
     pub(super) fn settle_recent(&self) -> Result<(), LedgerError> {
-        (0..MERGED.len()).try_for_each(|kind| merge(self.conn, kind, 0, u64::MAX))?;
+        MERGED.iter().try_for_each(|sql| self.change(sql, [0, i64::MAX]).map(drop))?;
         self.change("DELETE FROM recent", [])?;
         Ok(())
     }
