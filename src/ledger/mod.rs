@@ -110,14 +110,12 @@ impl Ledger {
             Err(source) => return Err(OpenError::Io { path, source }),
         };
         let checkpoints = Checkpoints::start(dir, file.clone(), &mut conn);
-        let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path, source })?;
-        let recent = Arc::new(
-            Recent::load(&conn)
-                .map_err(|error| OpenError::Damaged { path: dir.join(open::FILE_NAME), what: error.to_string() })?,
-        );
+        let checkpoints = checkpoints.map_err(|source| OpenError::Sql { path: path.clone(), source })?;
+        let onlooker = open::reader(dir)?; // what it reads takes no place in the writer's page cache
+        let recent = Arc::new(Recent::load(&onlooker).map_err(|error| open::told(&path, error))?);
         let writer = Writer::start(conn, Merger::new(recent.clone()), Some((checkpoints, file.clone())));
         let writer = writer.map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
-        let learning = Learning::start(open::reader(dir)?, recent.clone());
+        let learning = Learning::start(onlooker, recent.clone());
         Ok(Self { _learning: learning, readers, writer, recent, dir: dir.to_owned(), _file: file, _lock: lock })
     }
 

@@ -99,11 +99,7 @@ pub(super) fn writer(dir: &Path) -> Result<Connection, OpenError> {
     if found < migrate::newest() {
         migrate::migrate(&conn).map_err(why)?;
     }
-    tiles::fill(&conn).map_err(|error| match error {
-        LedgerError::Sql(source) => explain(&path, source),
-        LedgerError::Unavailable(why) => OpenError::Io { path: path.clone(), source: std::io::Error::other(why) },
-        other => OpenError::Damaged { path: path.clone(), what: other.to_string() },
-    })?;
+    tiles::fill(&conn).map_err(|error| told(&path, error))?;
     Ok(conn)
 }
 
@@ -171,6 +167,16 @@ fn connect(path: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Result<Co
     conn.pragma_update(None, "temp_store", "MEMORY")?; // no personal data in temporary files
     conn.pragma_update(None, "trusted_schema", "OFF")?;
     Ok(conn)
+}
+
+/// An error of reading, as one of opening.
+pub(super) fn told(path: &Path, error: LedgerError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        LedgerError::Sql(source) => explain(&path, source),
+        LedgerError::Unavailable(why) => OpenError::Io { path, source: std::io::Error::other(why) },
+        other => OpenError::Damaged { path, what: other.to_string() },
+    }
 }
 
 fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
