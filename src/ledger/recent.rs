@@ -324,6 +324,7 @@ impl Transaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::eras::Carried;
     use crate::ledger::migrate;
     use crate::log::label::Label;
 
@@ -481,6 +482,31 @@ mod tests {
             let found: Vec<u64> = (1..=seq).filter(|n| is_found(&now, *n)).collect();
             assert!(found.into_iter().eq((1..150).chain([170]).chain(201..=seq)), "{seq}");
         }
+    }
+
+    #[test]
+    fn what_touches_a_whole_index_touches_what_is_not_in_it_yet() {
+        let mut book = Book::new(Connection::open_in_memory().unwrap());
+        let [before, after, other] = LABELS;
+        let found = |book: &Book| {
+            let now = Snapshot::with(&book.conn, book.merger.recent());
+            now.key_published_elsewhere(&key(1), &other).unwrap()
+        };
+        book.write(true, |tx| tx.add_published_key(&key(1), &before).unwrap());
+        assert_eq!(found(&book), Some(before));
+        let carried = Carried { old: before, new: after, proof: [0; 80] };
+        book.write(true, |tx| tx.carry_labels(&[carried]).unwrap());
+        assert_eq!(found(&book), Some(after));
+        book.write(true, |tx| tx.add_published_key(&key(1), &before).unwrap());
+        book.write(true, |tx| tx.forget_published_keys(&before).unwrap());
+        assert_eq!(found(&book), Some(after));
+        book.write(true, |tx| {
+            tx.change("INSERT INTO open_events (label, seq) VALUES (?1, 1)", [&before.0]).unwrap();
+            tx.add_published_key(&key(2), &before).unwrap();
+            tx.forget_waiting(0).unwrap();
+            assert_eq!(tx.key_published_elsewhere(&key(2), &other).unwrap(), None);
+        });
+        assert_eq!(found(&book), Some(after));
     }
 
     #[test]
