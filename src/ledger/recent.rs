@@ -485,6 +485,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_start_finds_is_worked_off_in_pieces_and_the_faster_the_more_it_is() {
+        let mut book = Book::new(Connection::open_in_memory().unwrap());
+        book.merger.generation = 1000;
+        let add = |book: &mut Book, tokens: std::ops::Range<u64>| {
+            book.write(true, |tx| tokens.for_each(|n| assert!(tx.use_jti(&token(n), 5).unwrap())));
+            book.rows("jtis") as usize
+        };
+        assert_eq!(add(&mut book, 0..90), 0);
+        let recent = Arc::new(Recent::load(&book.conn).unwrap());
+        book.merger = Merger { generation: 24, ..Merger::new(recent) };
+        assert_eq!(add(&mut book, 90..98), SHARE_MIN);
+        assert_eq!(add(&mut book, 98..98), 2 * SHARE_MIN + 3 * 8 * MERGED_FOR_8 / 8); // three generations and a rest
+    }
+
+    #[test]
     fn what_touches_a_whole_index_touches_what_is_not_in_it_yet() {
         let mut book = Book::new(Connection::open_in_memory().unwrap());
         let [before, after, other] = LABELS;
